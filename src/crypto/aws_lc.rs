@@ -1,0 +1,62 @@
+//! The engine of the feature `aws-lc-rs`: AWS-LC, which `rustls` uses by default.
+
+use aws_lc_rs::{
+    digest::{Context, SHA256, SHA512},
+    hmac::{self, HMAC_SHA256, Key},
+};
+
+use super::Mac;
+
+/// The keyed state of HMAC-SHA256; AWS-LC cleanses it when dropped.
+pub(crate) struct HmacKey(Key);
+
+impl HmacKey {
+    pub(crate) fn new(key: &[u8]) -> Self {
+        Self(Key::new(HMAC_SHA256, key))
+    }
+
+    /// The MAC of all pieces of a message in a row.
+    pub(crate) fn mac<const N: usize>(&self, message: [&[u8]; N]) -> Mac {
+        let mut state = hmac::Context::with_key(&self.0);
+        for piece in message {
+            state.update(piece);
+        }
+        array(state.sign().as_ref())
+    }
+}
+
+pub(crate) struct Sha256(Context);
+
+impl Sha256 {
+    pub(crate) fn new() -> Self {
+        Self(Context::new(&SHA256))
+    }
+
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    pub(crate) fn finish(self) -> [u8; 32] {
+        array(self.0.finish().as_ref())
+    }
+}
+
+pub(crate) struct Sha512(Context);
+
+impl Sha512 {
+    pub(crate) fn new() -> Self {
+        Self(Context::new(&SHA512))
+    }
+
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    pub(crate) fn finish(self) -> [u8; 64] {
+        array(self.0.finish().as_ref())
+    }
+}
+
+fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    bytes.try_into().expect("the algorithm fixes the length of its output")
+}

@@ -1,0 +1,62 @@
+//! The default engine: pure Rust, from the `RustCrypto` project.
+
+use hmac::{Hmac, KeyInit, Mac as _};
+use sha2::Digest;
+
+use super::Mac;
+
+/// The keyed state of HMAC-SHA256; wiped when dropped.
+pub(crate) struct HmacKey(Hmac<sha2::Sha256>);
+
+impl HmacKey {
+    pub(crate) fn new(key: &[u8]) -> Self {
+        Self(Hmac::new_from_slice(key).expect("HMAC takes a key of any length"))
+    }
+
+    /// The MAC of all pieces of a message in a row.
+    pub(crate) fn mac<const N: usize>(&self, message: [&[u8]; N]) -> Mac {
+        let mut state = self.0.clone();
+        for piece in message {
+            state.update(piece);
+        }
+        state.finalize().into_bytes().into()
+    }
+}
+
+pub(crate) struct Sha256(sha2::Sha256);
+
+impl Sha256 {
+    pub(crate) fn new() -> Self {
+        Self(sha2::Sha256::new())
+    }
+
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    pub(crate) fn finish(self) -> [u8; 32] {
+        self.0.finalize().into()
+    }
+}
+
+pub(crate) struct Sha512(sha2::Sha512);
+
+impl Sha512 {
+    pub(crate) fn new() -> Self {
+        Self(sha2::Sha512::new())
+    }
+
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    pub(crate) fn finish(self) -> [u8; 64] {
+        self.0.finalize().into()
+    }
+}
+
+// A key state that its library would leave in memory does not compile: this is what `Hmac` keeps of the key.
+const _: () = {
+    const fn wiped_on_drop<T: zeroize::ZeroizeOnDrop>() {}
+    wiped_on_drop::<<sha2::Sha256 as hmac::EagerHash>::Core>();
+};

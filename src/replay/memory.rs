@@ -1,0 +1,264 @@
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use crate::{
+    error::{AuthError, AuthErrorKind},
+    time::{unix_seconds, whole_seconds},
+    validate::Validated,
+};
+
+/// How many signatures a guard remembers at most, unless configured: about a million.
+pub const DEFAULT_REPLAY_CAPACITY: usize = 1 << 20;
+
+/// How many of them one consumer may take up, unless configured: half.
+pub const DEFAULT_REPLAY_CAPACITY_PER_CONSUMER: usize = DEFAULT_REPLAY_CAPACITY / 2;
+
+/// More than threads usually meet here, and few enough to look through when the guard is full.
+const SHARDS: usize = 16;
+
+/// Refuses the second use of a signature, within one process.
+///
+/// Remembers each signature for as long as the host would accept it again, in one set for each second of `created`; a set
+/// is dropped as a whole when its second is over. Nothing is evicted before that: when the guard is full, it refuses
+/// with 503. A remembered signature takes about 16 bytes. Give routes with another
+/// [`max_time_diff`](crate::ValidateOptions::max_time_diff) a guard of their own.
+///
+/// ```
+/// # use hmac_auth::*;
+/// # fn handle(request: &http::Request<Vec<u8>>, secrets: &MemorySecrets, options: &ValidateOptions, guard: &MemoryReplayGuard) -> Result<(), AuthError> {
+/// let validated = validate_auth(request, secrets, options)?;
+/// guard.first_use(&validated)?;
+/// # Ok(()) }
+/// ```
+///
+/// # Defaults
+///
+/// | option | default |
+/// | --- | --- |
+/// | [`capacity`](Self::capacity) | [`DEFAULT_REPLAY_CAPACITY`], 1,048,576 |
+/// | [`capacity_per_consumer`](Self::capacity_per_consumer) | [`DEFAULT_REPLAY_CAPACITY_PER_CONSUMER`], 524,288 |
+/// | start | signatures made before the guard was created are refused |
+/// | [`started_at`](Self::started_at) | the clock |
+///
+/// # Restarts
+///
+/// A new guard knows nothing of what the last one has seen. By default it refuses every signature made before its own
+/// start: honest consumers are served at once, if their clocks do not run behind. What remains open is a consumer whose clock
+/// runs ahead: its requests from just before a restart can be replayed just after it.
+/// [`refuse_until`](Self::refuse_until) closes that too.
+///
+/// Several processes behind one load balancer each have a guard of their own, so that a request can be replayed once to each
+/// of them: there, use a guard that they share.
+pub struct MemoryReplayGuard {
+    shards: [Mutex<Shard>; SHARDS],
+    total: AtomicUsize,
+    /// How many signatures are remembered of each consumer.
+    consumers: RwLock<HashMap<Box<str>, Arc<AtomicUsize>>>,
+    capacity: usize,
+    capacity_per_consumer: usize,
+    start: i64,
+    /// Signatures made at or before this second are refused.
+    refuse_until: i64,
+}
+
+#[derive(Default)]
+struct Shard {
+    /// Sets by `created`.
+    seconds: BTreeMap<i64, Second>,
+    /// The latest second whose set was dropped. If the clock is set back, its signatures could be fresh again.
+    dropped: Option<i64>,
+}
+
+/// What was used of the signatures made in one second.
+#[derive(Default)]
+struct Second {
+    fresh_until: i64,
+    /// 64 of the 256 bits of each MAC.
+    used: HashSet<u64>,
+    counts: Vec<(Arc<AtomicUsize>, usize)>,
+}
+
+impl Default for MemoryReplayGuard {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl MemoryReplayGuard {
+    /// A guard that starts now.
+    #[must_use]
+    pub fn new() -> Self {
+        let start = unix_seconds(None);
+        Self {
+            shards: Default::default(),
+            total: AtomicUsize::new(0),
+            consumers: RwLock::default(),
+            capacity: DEFAULT_REPLAY_CAPACITY,
+            capacity_per_consumer: DEFAULT_REPLAY_CAPACITY_PER_CONSUMER,
+            start,
+            refuse_until: start.saturating_sub(1),
+        }
+    }
+
+    /// How many signatures are remembered at most; more are refused with 503.
+    #[must_use]
+    pub fn capacity(mut self, signatures: usize) -> Self {
+        self.capacity = signatures;
+        self
+    }
+
+    /// How many signatures of one [consumer](Validated::consumer) are remembered at most, so that one cannot take the room of
+    /// all others.
+    #[must_use]
+    pub fn capacity_per_consumer(mut self, signatures: usize) -> Self {
+        self.capacity_per_consumer = signatures;
+        self
+    }
+
+    /// Starts as if at this time, for tests and for clocks of your own. Comes before the other choices about the start.
+    #[must_use]
+    pub fn started_at(mut self, time: SystemTime) -> Self {
+        self.start = unix_seconds(Some(time));
+        self.refuse_until = self.start.saturating_sub(1);
+        self
+    }
+
+    /// Strict: also refuses signatures that claim to be made up to `max_clock_skew` after the start, which could have been used
+    /// before it.
+    ///
+    /// The cost: for that long after each start, every consumer with a right clock is refused with 401.
+    #[must_use]
+    pub fn refuse_until(mut self, max_clock_skew: Duration) -> Self {
+        self.refuse_until = self.start.saturating_add(whole_seconds(max_clock_skew));
+        self
+    }
+
+    /// Also accepts signatures made before the start, each once.
+    ///
+    /// # Security
+    ///
+    /// Every request of the last [`max_time_diff`](crate::ValidateOptions::max_time_diff) can be replayed after a restart.
+    #[must_use]
+    pub fn accept_replays_across_restarts(mut self) -> Self {
+        self.refuse_until = i64::MIN;
+        self
+    }
+
+    /// Remembers the request, unless it is already remembered.
+    ///
+    /// Of several calls with the same signature, on whatever threads, exactly one succeeds.
+    ///
+    /// # Errors
+    ///
+    /// - [`AuthErrorKind::Replayed`] if the signature was used before.
+    /// - [`AuthErrorKind::BeforeGuardStart`] if it was made when this guard did not yet remember, or no longer.
+    /// - [`AuthErrorKind::ReplayGuardFull`] if it cannot be remembered.
+    pub fn first_use(&self, validated: &Validated) -> Result<(), AuthError> {
+        let id = validated.replay_id();
+        if id.created <= self.refuse_until {
+            return Err(AuthErrorKind::BeforeGuardStart.into());
+        }
+        let fingerprint = u64::from_le_bytes(id.mac.first_chunk().copied().unwrap_or_default());
+        let index = usize::from(id.mac[31]) % SHARDS;
+        let consumer = self.consumer(validated.consumer());
+
+        // Only a guard that seems full looks at the other shards for seconds that are over, and then tries again.
+        for last_try in [false, true] {
+            let mut shard = self.lock(index);
+            self.drop_past_seconds(&mut shard, id.validated_at);
+            if shard.dropped.is_some_and(|dropped| id.created <= dropped) {
+                return Err(AuthErrorKind::BeforeGuardStart.into());
+            }
+            let second = shard.seconds.entry(id.created).or_default();
+            second.fresh_until = second.fresh_until.max(id.fresh_until);
+            if second.used.contains(&fingerprint) {
+                return Err(AuthErrorKind::Replayed.into());
+            }
+            if self.reserve(&consumer) {
+                second.used.insert(fingerprint);
+                match second.counts.iter_mut().find(|(counter, _)| Arc::ptr_eq(counter, &consumer)) {
+                    Some((_, count)) => *count += 1,
+                    None => second.counts.push((consumer, 1)),
+                }
+                return Ok(());
+            }
+            drop(shard);
+            if !last_try {
+                for index in 0..SHARDS {
+                    self.drop_past_seconds(&mut self.lock(index), id.validated_at);
+                }
+            }
+        }
+        Err(AuthErrorKind::ReplayGuardFull.into())
+    }
+
+    /// How many signatures are remembered.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.total.load(Ordering::Relaxed)
+    }
+
+    /// Whether none is remembered.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn lock(&self, index: usize) -> MutexGuard<'_, Shard> {
+        self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The counter of a consumer; there are as many as the host has listed.
+    fn consumer(&self, name: &str) -> Arc<AtomicUsize> {
+        if let Some(counter) = self.consumers.read().unwrap_or_else(PoisonError::into_inner).get(name) {
+            return Arc::clone(counter);
+        }
+        Arc::clone(self.consumers.write().unwrap_or_else(PoisonError::into_inner).entry(name.into()).or_default())
+    }
+
+    /// Takes one place in the guard and in the share of the consumer, or neither.
+    fn reserve(&self, consumer: &AtomicUsize) -> bool {
+        let take = |counter: &AtomicUsize, limit| {
+            counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| (count < limit).then_some(count + 1)).is_ok()
+        };
+        if !take(&self.total, self.capacity) {
+            return false;
+        }
+        let taken = take(consumer, self.capacity_per_consumer);
+        if !taken {
+            self.total.fetch_sub(1, Ordering::Relaxed);
+        }
+        taken
+    }
+
+    /// Drops the sets of seconds whose signatures are all stale at `now`, the oldest first.
+    fn drop_past_seconds(&self, shard: &mut Shard, now: i64) {
+        while let Some(oldest) = shard.seconds.first_entry() {
+            if oldest.get().fresh_until >= now {
+                break;
+            }
+            shard.dropped = Some(*oldest.key());
+            for (counter, count) in oldest.remove().counts {
+                counter.fetch_sub(count, Ordering::Relaxed);
+                self.total.fetch_sub(count, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for MemoryReplayGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryReplayGuard")
+            .field("len", &self.len())
+            .field("capacity", &self.capacity)
+            .field("capacity_per_consumer", &self.capacity_per_consumer)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,426 @@
+use std::{
+    cell::RefCell,
+    io,
+    time::{Duration, SystemTime},
+};
+
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, header, request};
+
+use crate::{
+    digest::{BodyDigest, Digest, DigestAlgorithm},
+    error::SignError,
+    secret::{DEFAULT_SECRET_NAME, SecretStore},
+    signature::{
+        ByteSequences, CONTENT_DIGEST, Component, ComponentName, MAX_COMPONENTS, MAX_FIELD_LEN, RequestHead, SIGNATURE,
+        SIGNATURE_INPUT, SIGNATURE_PARAMS, SignatureInputs, is_key, is_printable_ascii, push_integer, push_line, push_quoted,
+        shown,
+    },
+    time::{unix_seconds, whole_seconds},
+};
+
+/// The label used when none is configured. Labels mean nothing and are not signed.
+pub const DEFAULT_LABEL: &str = "sig1";
+
+/// Signs a request, as the consumer's last step before sending it.
+///
+/// Adds `Signature-Input` and `Signature` (RFC 9421) and, if there is a body and it is not there yet, `Content-Digest` (RFC
+/// 9530). Signed are the method, the authority, the path, the query, the body by its digest, `Content-Type` and
+/// `Content-Encoding` when present, and what [`SignOptions::cover`] adds. Signatures of others are kept.
+///
+/// Sign the request as it will be sent: a client that adds a `Content-Type` or encodes the body afterwards makes the signature
+/// wrong. What a client adds that is not covered, like `User-Agent`, does no harm.
+///
+/// ```
+/// use hmac_auth::{DEFAULT_SECRET_NAME, MemorySecrets, Secret, SignOptions, generate_secret, sign_request};
+///
+/// let secrets = MemorySecrets::new();
+/// secrets.insert(DEFAULT_SECRET_NAME, Secret::from_text(&generate_secret()?)?);
+///
+/// let mut request = http::Request::post("https://host.example/_functions/siteStats")
+///     .header("content-type", "application/json")
+///     .body(r#"{"month":11}"#)?;
+/// sign_request(&mut request, &secrets, &SignOptions::new())?;
+///
+/// assert!(request.headers().contains_key("signature"));
+/// assert!(request.headers().contains_key("content-digest"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// [`SignError`] names the value and the remedy; the request is then unchanged.
+pub fn sign_request<B: AsRef<[u8]>>(
+    request: &mut Request<B>,
+    secrets: &(impl SecretStore + ?Sized),
+    options: &SignOptions,
+) -> Result<(), SignError> {
+    let fields = sign(RequestHead::from(&*request), request.body().as_ref(), secrets, options)?;
+    fields.add_to(request.headers_mut())
+}
+
+/// Signs a request whose body has another type: [`sign_request`] over the head and the bytes that will be sent.
+///
+/// # Errors
+///
+/// [`SignError`] names the value and the remedy; the request is then unchanged.
+pub fn sign_parts(
+    parts: &mut request::Parts,
+    body: &[u8],
+    secrets: &(impl SecretStore + ?Sized),
+    options: &SignOptions,
+) -> Result<(), SignError> {
+    let fields = sign(RequestHead::from(&*parts), body, secrets, options)?;
+    fields.add_to(&mut parts.headers)
+}
+
+/// How to sign.
+///
+/// # Defaults
+///
+/// | option | default |
+/// | --- | --- |
+/// | [`secret_name`](Self::secret_name) | [`DEFAULT_SECRET_NAME`], `hmac-authentication-secret-key` |
+/// | [`key_id`](Self::key_id) | none |
+/// | [`expires_in`](Self::expires_in) | no `expires` |
+/// | [`tag`](Self::tag) | none |
+/// | [`label`](Self::label) | [`DEFAULT_LABEL`], `sig1` |
+/// | [`cover`](Self::cover) | no further fields |
+/// | [`digest`](Self::digest) | [`DigestAlgorithm::Sha256`] |
+/// | [`alg`](Self::alg) | [`AlgParameter::Omit`] |
+/// | [`at`](Self::at) | the clock |
+#[derive(Clone, Debug)]
+pub struct SignOptions {
+    secret_name: String,
+    key_id: Option<String>,
+    expires_in: Option<Duration>,
+    tag: Option<String>,
+    label: String,
+    cover: Vec<HeaderName>,
+    digest: DigestAlgorithm,
+    alg: AlgParameter,
+    at: Option<SystemTime>,
+}
+
+impl Default for SignOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl SignOptions {
+    /// The defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            secret_name: DEFAULT_SECRET_NAME.to_owned(),
+            key_id: None,
+            expires_in: None,
+            tag: None,
+            label: DEFAULT_LABEL.to_owned(),
+            cover: Vec::new(),
+            digest: DigestAlgorithm::default(),
+            alg: AlgParameter::default(),
+            at: None,
+        }
+    }
+
+    /// The name of the secret in the consumer's own store.
+    #[must_use]
+    pub fn secret_name(mut self, name: impl Into<String>) -> Self {
+        self.secret_name = name.into();
+        self
+    }
+
+    /// Under which name the host knows this consumer: the parameter `keyid`. Printable ASCII.
+    #[must_use]
+    pub fn key_id(mut self, key_id: impl Into<String>) -> Self {
+        self.key_id = Some(key_id.into());
+        self
+    }
+
+    /// Adds `expires`, this long after the time of signing; fractions of a second are rounded up.
+    ///
+    /// A host refuses what is older than its own `max_time_diff` all the same.
+    #[must_use]
+    pub fn expires_in(mut self, duration: Duration) -> Self {
+        self.expires_in = Some(duration);
+        self
+    }
+
+    /// For which application the signature is: the parameter `tag`. Printable ASCII.
+    #[must_use]
+    pub fn tag(mut self, tag: impl Into<String>) -> Self {
+        self.tag = Some(tag.into());
+        self
+    }
+
+    /// The label of the signature: a lower-case letter or `*`, then lower-case letters, digits, `_`, `-`, `.` and `*`.
+    ///
+    /// Only needed beside another signature with the same label.
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = label.into();
+        self
+    }
+
+    /// Covers one more header field, which the request must then have.
+    ///
+    /// Choose none that a proxy or the client may change, such as `host`, `date`, `via` or `forwarded`.
+    #[must_use]
+    pub fn cover(mut self, field: HeaderName) -> Self {
+        if !self.cover.contains(&field) {
+            self.cover.push(field);
+        }
+        self
+    }
+
+    /// The hash for the `Content-Digest` that is added if the request has none.
+    #[must_use]
+    pub fn digest(mut self, algorithm: DigestAlgorithm) -> Self {
+        self.digest = algorithm;
+        self
+    }
+
+    /// Whether to name the algorithm in the parameter `alg`.
+    #[must_use]
+    pub fn alg(mut self, alg: AlgParameter) -> Self {
+        self.alg = alg;
+        self
+    }
+
+    /// Signs as if at this time, for tests and for clocks of your own. Fractions of a second are cut off.
+    #[must_use]
+    pub fn at(mut self, time: SystemTime) -> Self {
+        self.at = Some(time);
+        self
+    }
+}
+
+/// Whether a signature names its algorithm. The key decides it anyway, so a verifier does not need to read it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AlgParameter {
+    /// No parameter `alg`. The default.
+    #[default]
+    Omit,
+    /// `alg="hmac-sha256"`, for verifiers that insist on it.
+    HmacSha256,
+}
+
+/// The fields that signing adds. All three values share one buffer.
+struct NewFields {
+    content_digest: Option<HeaderValue>,
+    signature_input: HeaderValue,
+    signature: HeaderValue,
+}
+
+impl NewFields {
+    fn add_to(self, headers: &mut HeaderMap) -> Result<(), SignError> {
+        // Room for all of them first, so that none is added without the others.
+        headers.try_reserve(3).map_err(|_| SignError::TooManyFields)?;
+        if let Some(content_digest) = self.content_digest {
+            headers.insert(CONTENT_DIGEST, content_digest);
+        }
+        headers.append(SIGNATURE_INPUT, self.signature_input);
+        headers.append(SIGNATURE, self.signature);
+        Ok(())
+    }
+}
+
+fn sign(
+    request: RequestHead<'_>,
+    body: &[u8],
+    secrets: &(impl SecretStore + ?Sized),
+    options: &SignOptions,
+) -> Result<NewFields, SignError> {
+    let secrets = secrets.secrets(&options.secret_name)?;
+    check_label(request.headers(), &options.label)?;
+    let digest = digest_for(request.headers(), body, options)?;
+    let components = components(&request, &digest, options);
+
+    // One buffer for the values of all three fields and, for a while, the signature base.
+    let mut text = String::with_capacity(1024);
+    if let BodyCover::Added(digest) = &digest {
+        digest.push_value(&mut text);
+    }
+    let input_start = text.len();
+    text.push_str(&options.label);
+    text.push('=');
+    let params = text.len();
+    push_component_list(&mut text, components.clone())?;
+    push_params(&mut text, options)?;
+    let base = text.len();
+    if base - input_start > MAX_FIELD_LEN {
+        return Err(SignError::TooLarge);
+    }
+    for component in components {
+        match &digest {
+            BodyCover::Added(digest) if component == ComponentName::Field("content-digest") => {
+                text.push_str("\"content-digest\": ");
+                digest.push_value(&mut text);
+                text.push('\n');
+            }
+            _ => push_line(&mut text, &Component::plain(component), &request)?,
+        }
+    }
+    let (lines, params) = (&text.as_bytes()[base..], &text.as_bytes()[params..base]);
+    let mac = secrets.current().mac_of([lines, SIGNATURE_PARAMS.as_bytes(), params]);
+
+    text.truncate(base);
+    text.push_str(&options.label);
+    text.push_str("=:");
+    STANDARD.encode_string(mac, &mut text);
+    text.push(':');
+    let text = Bytes::from(text);
+    let value = |range| HeaderValue::from_maybe_shared(text.slice(range)).expect("all that was written is printable ASCII");
+    let mut signature = value(base..text.len());
+    signature.set_sensitive(true);
+    Ok(NewFields {
+        content_digest: (input_start > 0).then(|| value(0..input_start)),
+        signature_input: value(input_start..base),
+        signature,
+    })
+}
+
+/// How the signature covers the body.
+enum BodyCover {
+    /// There is no body.
+    None,
+    /// By the `Content-Digest` that the request has already, and that is right.
+    Kept,
+    Added(Digest),
+}
+
+fn digest_for(headers: &HeaderMap, body: &[u8], options: &SignOptions) -> Result<BodyCover, SignError> {
+    match BodyDigest::read(headers).map_err(|_| SignError::UnusableDigest)? {
+        Some(mut digest) => {
+            digest.update(body);
+            if digest.matches() { Ok(BodyCover::Kept) } else { Err(SignError::WrongDigest) }
+        }
+        None if body.is_empty() && !options.cover.contains(&CONTENT_DIGEST) => Ok(BodyCover::None),
+        None => Ok(BodyCover::Added(options.digest.digest(body))),
+    }
+}
+
+/// What is covered, in the order of the wire profile.
+fn components<'a>(
+    request: &RequestHead<'_>,
+    digest: &BodyCover,
+    options: &'a SignOptions,
+) -> impl Iterator<Item = ComponentName<'a>> + Clone {
+    const ALWAYS: [ComponentName<'static>; 4] =
+        [ComponentName::Method, ComponentName::Authority, ComponentName::Path, ComponentName::Query];
+    const CONTENT: [HeaderName; 3] = [CONTENT_DIGEST, header::CONTENT_TYPE, header::CONTENT_ENCODING];
+    let headers = request.headers();
+    let content = [
+        !matches!(digest, BodyCover::None),
+        headers.contains_key(header::CONTENT_TYPE),
+        headers.contains_key(header::CONTENT_ENCODING),
+    ];
+    let is_in_content = move |field: &HeaderName| CONTENT.iter().zip(content).any(|(name, covered)| covered && name == field);
+    let names = ["content-digest", "content-type", "content-encoding"];
+    ALWAYS
+        .into_iter()
+        .chain(names.into_iter().zip(content).filter(|(_, covered)| *covered).map(|(name, _)| ComponentName::Field(name)))
+        .chain(options.cover.iter().filter(move |field| !is_in_content(field)).map(|field| ComponentName::Field(field.as_str())))
+}
+
+fn push_component_list<'a>(text: &mut String, components: impl Iterator<Item = ComponentName<'a>>) -> Result<(), SignError> {
+    let mut count = 0;
+    for component in components {
+        if component == ComponentName::Field("signature") || component == ComponentName::Field("signature-input") {
+            return Err(SignError::NotCoverable { name: component.as_str().to_owned() });
+        }
+        text.push(if count == 0 { '(' } else { ' ' });
+        text.push('"');
+        text.push_str(component.as_str());
+        text.push('"');
+        count += 1;
+    }
+    text.push(')');
+    if count > MAX_COMPONENTS { Err(SignError::TooManyComponents { count }) } else { Ok(()) }
+}
+
+/// The parameters, in the order of the wire profile.
+fn push_params(text: &mut String, options: &SignOptions) -> Result<(), SignError> {
+    let created = unix_seconds(options.at);
+    push_time(text, ";created=", Some(created))?;
+    if let Some(duration) = options.expires_in {
+        push_time(text, ";expires=", created.checked_add(whole_seconds(duration)))?;
+    }
+    text.push_str(";nonce=\"");
+    URL_SAFE_NO_PAD.encode_string(nonce()?, text);
+    text.push('"');
+    if options.alg == AlgParameter::HmacSha256 {
+        text.push_str(";alg=\"hmac-sha256\"");
+    }
+    push_string(text, "key_id", ";keyid=", options.key_id.as_deref())?;
+    push_string(text, "tag", ";tag=", options.tag.as_deref())
+}
+
+fn push_time(text: &mut String, key: &str, seconds: Option<i64>) -> Result<(), SignError> {
+    // RFC 8941 section 3.3.1: at most 15 digits.
+    const MAX: u64 = 999_999_999_999_999;
+    let seconds = seconds.filter(|seconds| seconds.unsigned_abs() <= MAX).ok_or(SignError::TimeOutOfRange)?;
+    text.push_str(key);
+    push_integer(text, seconds);
+    Ok(())
+}
+
+fn push_string(text: &mut String, parameter: &'static str, key: &str, value: Option<&str>) -> Result<(), SignError> {
+    let Some(value) = value else { return Ok(()) };
+    if !is_printable_ascii(value) {
+        return Err(SignError::InvalidParameter { parameter, value: shown(value), remedy: "use printable ASCII" });
+    }
+    text.push_str(key);
+    push_quoted(text, value);
+    Ok(())
+}
+
+fn check_label(headers: &HeaderMap, label: &str) -> Result<(), SignError> {
+    if !is_key(label) {
+        return Err(SignError::InvalidParameter {
+            parameter: "label",
+            value: shown(label),
+            remedy: "begin with a lower-case letter or `*`, go on with those, digits, `_`, `-` and `.`",
+        });
+    }
+    let taken = || Err(SignError::LabelTaken { label: label.to_owned() });
+    for input in SignatureInputs::new(headers) {
+        if input.map_err(SignError::MalformedSignature)?.label() == label {
+            return taken();
+        }
+    }
+    let mut signatures = ByteSequences::new(headers, &SIGNATURE);
+    while let Some(signature) = signatures.next_member().map_err(SignError::MalformedSignature)? {
+        if signature.key == label {
+            return taken();
+        }
+    }
+    Ok(())
+}
+
+/// 128 random bits, so that two signatures are never the same.
+///
+/// Taken from the operating system for sixteen signatures at once: a system call for each would take a quarter of the time
+/// of signing. A nonce is public and only has to be new; a process that forks would repeat some, which its host would refuse
+/// as replays if the requests were otherwise the same.
+fn nonce() -> Result<[u8; 16], SignError> {
+    const BATCH: usize = 16;
+    thread_local! {
+        static NEXT: RefCell<Vec<[u8; 16]>> = const { RefCell::new(Vec::new()) };
+    }
+    NEXT.with_borrow_mut(|next| {
+        if next.is_empty() {
+            let mut batch = [[0; 16]; BATCH];
+            getrandom::fill(batch.as_flattened_mut()).map_err(|error| SignError::Random(error.into()))?;
+            next.extend(batch);
+        }
+        next.pop().ok_or_else(|| SignError::Random(io::ErrorKind::Other.into()))
+    })
+}

@@ -1,0 +1,62 @@
+//! HTTP Message Signatures, RFC 9421: the wire syntax, and the text that is signed.
+//!
+//! For advanced use: to see which components a peer has covered, and to find out where two sides disagree about a message.
+//! Nothing in this module proves anything; [`validate_auth`](crate::validate_auth) does.
+//!
+//! # Finding a mismatch
+//!
+//! When a MAC does not match, one of the two sides has another secret or another message. The host's view of the message is its
+//! *signature base*. Compare it with the base of the consumer, line by line:
+//!
+//! ```
+//! use hmac_auth::signature::{RequestHead, SignatureBase, SignatureInputs};
+//!
+//! let request = http::Request::get("https://api.example.com/orders?page=2")
+//!     .header("signature-input", r#"sig1=("@method" "@authority" "@path" "@query");created=1618884473"#)
+//!     .body(())?;
+//! let input = SignatureInputs::new(request.headers()).next().expect("one signature")?;
+//! let base = SignatureBase::of_request(&RequestHead::from(&request), &input)?;
+//! assert_eq!(
+//!     base.as_str(),
+//!     "\"@method\": GET\n\
+//!      \"@authority\": api.example.com\n\
+//!      \"@path\": /orders\n\
+//!      \"@query\": ?page=2\n\
+//!      \"@signature-params\": (\"@method\" \"@authority\" \"@path\" \"@query\");created=1618884473"
+//! );
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use http::HeaderName;
+
+pub use self::{
+    base::{BaseError, MAX_BASE_LEN, SignatureBase},
+    component::{Component, ComponentName},
+    head::{RequestHead, ResponseHead, Scheme},
+    input::{Components, MAX_COMPONENTS, SignatureInput, SignatureInputs},
+    syntax::{MAX_FIELD_LEN, SyntaxError},
+};
+pub(crate) use self::{
+    base::{SIGNATURE_PARAMS, push_line, shown},
+    head::Authority,
+    syntax::{ByteSequences, is_key, is_printable_ascii, push_integer, push_quoted},
+};
+
+mod base;
+mod component;
+mod head;
+mod input;
+mod query;
+mod syntax;
+
+/// The field with the covered components and the parameters of each signature.
+pub const SIGNATURE_INPUT: HeaderName = HeaderName::from_static("signature-input");
+
+/// The field with the signatures themselves.
+pub const SIGNATURE: HeaderName = HeaderName::from_static("signature");
+
+/// The field in which a host says what to sign.
+pub const ACCEPT_SIGNATURE: HeaderName = HeaderName::from_static("accept-signature");
+
+/// The field with the digests of the body (RFC 9530).
+pub const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");

@@ -1,0 +1,196 @@
+use std::fmt;
+
+use super::syntax::{BareItem, Cursor, Keys, QuotedString, SyntaxError, is_token_byte, write_parameter};
+
+/// What a component identifier names, without its parameters (RFC 9421 section 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ComponentName<'a> {
+    /// `"@method"`: the method, in its case.
+    Method,
+    /// `"@target-uri"`: scheme, authority, path and query.
+    TargetUri,
+    /// `"@authority"`: host and port, lower-cased, without the scheme's default port.
+    Authority,
+    /// `"@scheme"`: `http` or `https`.
+    Scheme,
+    /// `"@request-target"`: the target of the request line.
+    RequestTarget,
+    /// `"@path"`: the path, percent-encoded as received.
+    Path,
+    /// `"@query"`: `?` and the query, percent-encoded as received.
+    Query,
+    /// `"@query-param";name="…"`: one parameter of the query.
+    QueryParam,
+    /// `"@status"`: the status code of a response.
+    Status,
+    /// A header field, by its lower-case name.
+    Field(&'a str),
+    /// Neither a derived component of RFC 9421 nor a lower-case field name.
+    Unknown(&'a str),
+}
+
+impl<'a> ComponentName<'a> {
+    pub(crate) fn new(name: &'a str) -> Self {
+        match name {
+            "@method" => Self::Method,
+            "@authority" => Self::Authority,
+            "@path" => Self::Path,
+            "@query" => Self::Query,
+            "@target-uri" => Self::TargetUri,
+            "@scheme" => Self::Scheme,
+            "@request-target" => Self::RequestTarget,
+            "@query-param" => Self::QueryParam,
+            "@status" => Self::Status,
+            _ if is_field_name(name) => Self::Field(name),
+            _ => Self::Unknown(name),
+        }
+    }
+
+    /// The name as it stands between the quotes.
+    #[must_use]
+    pub fn as_str(self) -> &'a str {
+        match self {
+            Self::Method => "@method",
+            Self::TargetUri => "@target-uri",
+            Self::Authority => "@authority",
+            Self::Scheme => "@scheme",
+            Self::RequestTarget => "@request-target",
+            Self::Path => "@path",
+            Self::Query => "@query",
+            Self::QueryParam => "@query-param",
+            Self::Status => "@status",
+            Self::Field(name) | Self::Unknown(name) => name,
+        }
+    }
+}
+
+fn is_field_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| is_token_byte(byte) && !byte.is_ascii_uppercase())
+}
+
+/// A component identifier: a name and its parameters, such as `"content-digest";req`.
+///
+/// Two are equal if they name the same component, in whatever order their parameters stand (RFC 9421 section 2).
+#[derive(Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one parameter that is there or not")]
+pub struct Component<'a> {
+    pub(super) name: ComponentName<'a>,
+    /// The parameter `name` of `@query-param`.
+    pub(super) query_name: Option<QuotedString<'a>>,
+    pub(super) byte_sequence: bool,
+    pub(super) of_request: bool,
+    /// A parameter this crate does not implement: `sf`, `key`, `tr`, or one that RFC 9421 does not define.
+    pub(super) unsupported: bool,
+    /// The identifier as received, if it has parameters.
+    text: &'a str,
+    canonical: bool,
+}
+
+impl<'a> Component<'a> {
+    /// Reads one identifier, such as `"@query-param";name="id"`.
+    ///
+    /// # Errors
+    ///
+    /// [`SyntaxError`] if it is not a string with parameters, or repeats a parameter. An unknown name is not an error here.
+    pub fn parse(text: &'a str) -> Result<Self, SyntaxError> {
+        let mut cursor = Cursor::new(text);
+        let component = Self::read(&mut cursor)?;
+        if cursor.is_at_end() { Ok(component) } else { Err(cursor.error("expected the end of the identifier")) }
+    }
+
+    /// A component without parameters.
+    pub(crate) const fn plain(name: ComponentName<'a>) -> Self {
+        Self { name, query_name: None, byte_sequence: false, of_request: false, unsupported: false, text: "", canonical: true }
+    }
+
+    pub(super) fn read(cursor: &mut Cursor<'a>) -> Result<Self, SyntaxError> {
+        let start = cursor.position();
+        let mut component = Self::plain(ComponentName::new(cursor.string()?.raw));
+        if cursor.peek() == Some(b';') {
+            component.read_parameters(cursor)?;
+            component.text = cursor.since(start);
+        }
+        Ok(component)
+    }
+
+    fn read_parameters(&mut self, cursor: &mut Cursor<'a>) -> Result<(), SyntaxError> {
+        let mut keys = Keys::new();
+        while let Some((key, value, canonical)) = cursor.parameter()? {
+            keys.insert(key, cursor)?;
+            self.canonical &= canonical;
+            match (key, value) {
+                ("bs", BareItem::Boolean(true)) => self.byte_sequence = true,
+                ("req", BareItem::Boolean(true)) => self.of_request = true,
+                ("name", BareItem::String(name)) => self.query_name = Some(name),
+                _ => self.unsupported = true,
+            }
+        }
+        Ok(())
+    }
+
+    /// What the identifier names.
+    #[must_use]
+    pub fn name(&self) -> ComponentName<'a> {
+        self.name
+    }
+
+    /// Whether there are no parameters: only then does it satisfy a requirement of the host.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        !(self.byte_sequence || self.of_request || self.unsupported || self.query_name.is_some())
+    }
+
+    pub(super) fn is_canonical(&self) -> bool {
+        self.canonical
+    }
+
+    /// Writes the identifier in the canonical serialisation of RFC 8941, its parameters in the order received.
+    pub(super) fn write_identifier(&self, out: &mut String) {
+        if self.text.is_empty() {
+            out.push('"');
+            out.push_str(self.name.as_str());
+            out.push('"');
+            return;
+        }
+        if self.canonical {
+            out.push_str(self.text);
+            return;
+        }
+        let mut cursor = Cursor::new(self.text);
+        if cursor.string().is_ok() {
+            out.push_str(cursor.since(0));
+        }
+        while let Ok(Some((key, value, _))) = cursor.parameter() {
+            write_parameter(out, key, value);
+        }
+    }
+}
+
+impl PartialEq for Component<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        if self.unsupported || other.unsupported {
+            return self.name == other.name && self.text == other.text;
+        }
+        self.name == other.name
+            && self.query_name == other.query_name
+            && self.byte_sequence == other.byte_sequence
+            && self.of_request == other.of_request
+    }
+}
+
+impl Eq for Component<'_> {}
+
+impl fmt::Display for Component<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut identifier = String::new();
+        self.write_identifier(&mut identifier);
+        f.write_str(&identifier)
+    }
+}
+
+impl fmt::Debug for Component<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Component({self})")
+    }
+}

@@ -1,0 +1,473 @@
+//! Structured fields (RFC 8941) as strictly as the wire profile wants them, read in place without allocation.
+//!
+//! Whatever this parser accepts is valid under RFC 8941; the reverse does not hold: repeated keys, base64 that is not canonical
+//! and more than [`MAX_KEYS`] keys are refused here.
+
+use std::borrow::Cow;
+
+use http::{HeaderMap, HeaderName, HeaderValue, header::ValueIter};
+
+/// How many bytes a field may have, over all its lines.
+pub const MAX_FIELD_LEN: usize = 8 * 1024;
+
+/// How many members a dictionary and parameters an item may have.
+pub(super) const MAX_KEYS: usize = 16;
+
+/// Where a text stops being a valid structured field, and what should stand there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("at byte {position}: {expected}")]
+pub struct SyntaxError {
+    position: usize,
+    expected: &'static str,
+}
+
+impl SyntaxError {
+    /// The offset of the offending byte in the field line.
+    #[must_use]
+    pub fn position(&self) -> usize {
+        self.position
+    }
+}
+
+/// A position in a field line.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cursor<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self { text, at: 0 }
+    }
+
+    pub(super) fn position(&self) -> usize {
+        self.at
+    }
+
+    /// The text from `start` up to here.
+    pub(super) fn since(&self, start: usize) -> &'a str {
+        &self.text[start..self.at]
+    }
+
+    pub(super) fn is_at_end(&self) -> bool {
+        self.at == self.text.len()
+    }
+
+    pub(super) fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    pub(super) fn error(&self, expected: &'static str) -> SyntaxError {
+        SyntaxError { position: self.at, expected }
+    }
+
+    /// Steps over `byte` if it stands here.
+    pub(super) fn take(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    pub(super) fn expect(&mut self, byte: u8, expected: &'static str) -> Result<(), SyntaxError> {
+        if self.take(byte) { Ok(()) } else { Err(self.error(expected)) }
+    }
+
+    /// Steps over all that `wanted` accepts and returns it.
+    fn take_while(&mut self, wanted: impl Fn(u8) -> bool) -> &'a str {
+        let start = self.at;
+        while self.peek().is_some_and(&wanted) {
+            self.at += 1;
+        }
+        self.since(start)
+    }
+
+    /// Steps over SP and tells how many there were.
+    pub(super) fn spaces(&mut self) -> usize {
+        self.take_while(|byte| byte == b' ').len()
+    }
+
+    /// `key` of RFC 8941 section 3.1.2.
+    pub(super) fn key(&mut self) -> Result<&'a str, SyntaxError> {
+        if !self.peek().is_some_and(|first| first.is_ascii_lowercase() || first == b'*') {
+            return Err(self.error("a key starts with a lower-case letter or `*`"));
+        }
+        Ok(self.take_while(is_key_byte))
+    }
+
+    /// The comma between two dictionary members, with white space around it. `false` at the end of the line.
+    pub(super) fn next_member(&mut self) -> Result<bool, SyntaxError> {
+        let optional_whitespace = |byte| matches!(byte, b' ' | b'\t');
+        self.take_while(optional_whitespace);
+        if self.is_at_end() {
+            return Ok(false);
+        }
+        self.expect(b',', "expected a comma")?;
+        self.take_while(optional_whitespace);
+        if self.is_at_end() { Err(self.error("expected a member after the comma")) } else { Ok(true) }
+    }
+
+    /// `;key` or `;key=value`; `None` if no parameter follows. A missing value is the boolean true.
+    ///
+    /// The flag says whether the text is as canonical serialisation would write it.
+    pub(super) fn parameter(&mut self) -> Result<Option<(&'a str, BareItem<'a>, bool)>, SyntaxError> {
+        if !self.take(b';') {
+            return Ok(None);
+        }
+        let spaces = self.spaces();
+        let key = self.key()?;
+        if !self.take(b'=') {
+            return Ok(Some((key, BareItem::Boolean(true), spaces == 0)));
+        }
+        let start = self.at;
+        let value = self.bare_item()?;
+        let canonical = spaces == 0 && value.is_canonical(self.since(start));
+        Ok(Some((key, value, canonical)))
+    }
+
+    /// `bare-item` of RFC 8941 section 3.3.
+    fn bare_item(&mut self) -> Result<BareItem<'a>, SyntaxError> {
+        match self.peek() {
+            Some(b'"') => self.string().map(BareItem::String),
+            Some(b'-' | b'0'..=b'9') => self.number(),
+            Some(b':') => self.byte_sequence().map(BareItem::ByteSequence),
+            Some(b'?') => {
+                self.at += 1;
+                let value = self.take(b'1');
+                if !value {
+                    self.expect(b'0', "expected `?0` or `?1`")?;
+                }
+                Ok(BareItem::Boolean(value))
+            }
+            Some(byte) if byte.is_ascii_alphabetic() || byte == b'*' => {
+                Ok(BareItem::Token(self.take_while(|byte| is_token_byte(byte) || matches!(byte, b':' | b'/'))))
+            }
+            _ => Err(self.error("expected a value")),
+        }
+    }
+
+    /// `sf-string` of section 3.3.3.
+    pub(super) fn string(&mut self) -> Result<QuotedString<'a>, SyntaxError> {
+        self.expect(b'"', "expected a quoted string")?;
+        let start = self.at;
+        let mut escaped = false;
+        loop {
+            self.take_while(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\');
+            match self.peek() {
+                Some(b'"') => break,
+                Some(b'\\') => {
+                    escaped = true;
+                    self.at += 1;
+                    if !self.take(b'"') {
+                        self.expect(b'\\', "only `\\\"` and `\\\\` may be escaped")?;
+                    }
+                }
+                Some(_) => return Err(self.error("a string holds printable ASCII only")),
+                None => return Err(self.error("the string does not end")),
+            }
+        }
+        let raw = self.since(start);
+        self.at += 1;
+        Ok(QuotedString { raw, escaped })
+    }
+
+    /// `sf-integer` or `sf-decimal` of sections 3.3.1 and 3.3.2.
+    fn number(&mut self) -> Result<BareItem<'a>, SyntaxError> {
+        let start = self.at;
+        self.take(b'-');
+        let whole = self.take_while(|byte| byte.is_ascii_digit()).len();
+        if whole == 0 {
+            return Err(self.error("expected a digit"));
+        }
+        if self.take(b'.') {
+            let fraction = self.take_while(|byte| byte.is_ascii_digit()).len();
+            if whole > 12 || fraction > 3 || fraction == 0 {
+                return Err(self.error("a decimal has at most 12 digits before the point and 1 to 3 after it"));
+            }
+            return Ok(BareItem::Decimal(self.since(start)));
+        }
+        if whole > 15 {
+            return Err(self.error("an integer has at most 15 digits"));
+        }
+        self.since(start).parse().map(BareItem::Integer).map_err(|_| self.error("expected an integer"))
+    }
+
+    /// `sf-binary` of section 3.3.5, canonical base64 only; returns the base64 text.
+    pub(super) fn byte_sequence(&mut self) -> Result<&'a str, SyntaxError> {
+        self.expect(b':', "expected a byte sequence, `:base64:`")?;
+        let start = self.at;
+        let digits = self.take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'));
+        let padding = self.take_while(|byte| byte == b'=').len();
+        let base64 = self.since(start);
+        // What the last digit says beyond the last whole byte must be zero.
+        let unused_bits = match padding {
+            0 => 0,
+            1 => 0b11,
+            _ => 0b1111,
+        };
+        let last = digits.bytes().last().map_or(0, base64_value);
+        if padding > 2 || base64.len() % 4 != 0 || last & unused_bits != 0 {
+            return Err(self.error("base64 must be padded and canonical"));
+        }
+        self.expect(b':', "expected the end of the byte sequence, `:`")?;
+        Ok(base64)
+    }
+}
+
+fn is_key_byte(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-' | b'.' | b'*')
+}
+
+/// `tchar` of RFC 9110 section 5.6.2.
+pub(super) fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~')
+}
+
+fn base64_value(digit: u8) -> u8 {
+    match digit {
+        b'A'..=b'Z' => digit - b'A',
+        b'a'..=b'z' => digit - b'a' + 26,
+        b'0'..=b'9' => digit - b'0' + 52,
+        b'+' => 62,
+        _ => 63,
+    }
+}
+
+/// Whether `text` is a `key` of RFC 8941, as labels and parameter names are.
+pub(crate) fn is_key(text: &str) -> bool {
+    text.bytes().next().is_some_and(|first| first.is_ascii_lowercase() || first == b'*') && text.bytes().all(is_key_byte)
+}
+
+/// A value without its parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BareItem<'a> {
+    Integer(i64),
+    Decimal(&'a str),
+    String(QuotedString<'a>),
+    Token(&'a str),
+    ByteSequence(&'a str),
+    Boolean(bool),
+}
+
+impl BareItem<'_> {
+    /// Whether `text`, from which this was read, is what [`write_parameter`] would write. Only numbers and a written-out
+    /// `?1` have a second spelling.
+    fn is_canonical(self, text: &str) -> bool {
+        let digits = text.trim_start_matches('-');
+        match self {
+            Self::Integer(0) => text == "0",
+            Self::Integer(_) => !digits.starts_with('0'),
+            Self::Decimal(_) => text == canonical_decimal(text),
+            Self::Boolean(value) => !value,
+            Self::String(_) | Self::Token(_) | Self::ByteSequence(_) => true,
+        }
+    }
+}
+
+/// Writes `;key=value` in the canonical serialisation of RFC 8941 section 4.1.1.2.
+pub(super) fn write_parameter(out: &mut String, key: &str, value: BareItem<'_>) {
+    out.push(';');
+    out.push_str(key);
+    let parts: [&str; 3] = match value {
+        BareItem::Boolean(true) => return,
+        BareItem::Boolean(false) => ["?0", "", ""],
+        BareItem::Integer(number) => {
+            out.push('=');
+            push_integer(out, number);
+            return;
+        }
+        BareItem::Decimal(text) => {
+            out.push('=');
+            out.push_str(&canonical_decimal(text));
+            return;
+        }
+        BareItem::String(string) => ["\"", string.raw, "\""],
+        BareItem::Token(token) => [token, "", ""],
+        BareItem::ByteSequence(base64) => [":", base64, ":"],
+    };
+    out.push('=');
+    out.extend(parts);
+}
+
+/// Writes an integer in decimal.
+pub(crate) fn push_integer(out: &mut String, number: i64) {
+    use std::fmt::Write;
+    // Writing to a `String` cannot fail.
+    let _ = write!(out, "{number}");
+}
+
+/// No leading zeros, no trailing zeros but one digit after the point, no minus before zero (RFC 8941 section 4.1.5).
+fn canonical_decimal(text: &str) -> Cow<'_, str> {
+    let (sign, digits) = text.strip_prefix('-').map_or(("", text), |digits| ("-", digits));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let whole = match whole.trim_start_matches('0') {
+        "" => "0",
+        whole => whole,
+    };
+    let fraction = match fraction.trim_end_matches('0') {
+        "" => "0",
+        fraction => fraction,
+    };
+    let sign = if whole == "0" && fraction == "0" { "" } else { sign };
+    if sign.len() + whole.len() + 1 + fraction.len() == text.len() {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(format!("{sign}{whole}.{fraction}"))
+    }
+}
+
+/// The inside of a quoted string, with its escapes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct QuotedString<'a> {
+    pub(super) raw: &'a str,
+    escaped: bool,
+}
+
+impl<'a> QuotedString<'a> {
+    /// The text that is meant.
+    pub(crate) fn text(self) -> Cow<'a, str> {
+        if !self.escaped {
+            return Cow::Borrowed(self.raw);
+        }
+        let mut text = String::with_capacity(self.raw.len());
+        let mut chars = self.raw.chars();
+        while let Some(c) = chars.next() {
+            text.extend(if c == '\\' { chars.next() } else { Some(c) });
+        }
+        Cow::Owned(text)
+    }
+}
+
+// One text has one spelling: what must be escaped is, and nothing else can be.
+impl PartialEq for QuotedString<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.raw == other.raw
+    }
+}
+
+impl Eq for QuotedString<'_> {}
+
+/// Writes `"text"` with its escapes.
+///
+/// `text` must be printable ASCII.
+pub(crate) fn push_quoted(out: &mut String, text: &str) {
+    out.push('"');
+    for c in text.chars() {
+        if matches!(c, '"' | '\\') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out.push('"');
+}
+
+/// Whether `text` can be written as a structured-field string.
+pub(crate) fn is_printable_ascii(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
+/// The members of a dictionary field (RFC 8941 section 3.2), line by line.
+pub(super) struct Members<'a> {
+    lines: ValueIter<'a, HeaderValue>,
+    /// Bytes of the field up to here.
+    len: usize,
+    pub(super) cursor: Cursor<'a>,
+    pub(super) keys: Keys<'a>,
+    in_line: bool,
+}
+
+impl<'a> Members<'a> {
+    pub(super) fn new(headers: &'a HeaderMap, field: &HeaderName) -> Self {
+        Self { lines: headers.get_all(field).iter(), len: 0, cursor: Cursor::new(""), keys: Keys::new(), in_line: false }
+    }
+
+    /// The key of the next member, whose value then stands at the cursor.
+    pub(super) fn next_key(&mut self) -> Result<Option<&'a str>, SyntaxError> {
+        if !self.in_line || !self.cursor.next_member()? {
+            let Some(line) = self.lines.next() else { return Ok(None) };
+            self.start_line(line)?;
+        }
+        let key = self.cursor.key()?;
+        self.keys.insert(key, &self.cursor)?;
+        self.cursor.expect(b'=', "expected `=` and a value")?;
+        Ok(Some(key))
+    }
+
+    /// A line without a member is an error, and so is a value that goes on in the next line.
+    fn start_line(&mut self, line: &'a HeaderValue) -> Result<(), SyntaxError> {
+        let line = std::str::from_utf8(line.as_bytes())
+            .map_err(|error| SyntaxError { position: error.valid_up_to(), expected: "expected ASCII" })?;
+        self.cursor = Cursor::new(line);
+        self.len += line.len();
+        if self.len > MAX_FIELD_LEN {
+            return Err(self.cursor.error("the field has more than 8 KiB"));
+        }
+        self.cursor.spaces();
+        self.in_line = true;
+        Ok(())
+    }
+}
+
+/// A dictionary whose values are byte sequences: `Signature` and `Content-Digest`.
+pub(crate) struct ByteSequences<'a>(Members<'a>);
+
+/// One member of such a dictionary.
+pub(crate) struct ByteSequence<'a> {
+    pub(crate) key: &'a str,
+    /// Canonical base64 text.
+    pub(crate) base64: &'a str,
+    pub(crate) has_parameters: bool,
+}
+
+impl<'a> ByteSequences<'a> {
+    pub(crate) fn new(headers: &'a HeaderMap, field: &HeaderName) -> Self {
+        Self(Members::new(headers, field))
+    }
+
+    pub(crate) fn next_member(&mut self) -> Result<Option<ByteSequence<'a>>, SyntaxError> {
+        let Some(key) = self.0.next_key()? else { return Ok(None) };
+        let cursor = &mut self.0.cursor;
+        let base64 = cursor.byte_sequence()?;
+        let has_parameters = cursor.peek() == Some(b';');
+        if has_parameters {
+            let mut keys = Keys::new();
+            while let Some((key, ..)) = cursor.parameter()? {
+                keys.insert(key, cursor)?;
+            }
+        }
+        Ok(Some(ByteSequence { key, base64, has_parameters }))
+    }
+
+    /// How many members there were up to here.
+    pub(crate) fn len(&self) -> usize {
+        self.0.keys.len
+    }
+}
+
+/// The keys seen so far among the members of a dictionary or the parameters of an item.
+pub(super) struct Keys<'a> {
+    keys: [&'a str; MAX_KEYS],
+    len: usize,
+}
+
+impl<'a> Keys<'a> {
+    pub(super) fn new() -> Self {
+        Self { keys: [""; MAX_KEYS], len: 0 }
+    }
+
+    pub(super) fn as_slice(&self) -> &[&'a str] {
+        &self.keys[..self.len]
+    }
+
+    /// RFC 8941 lets the last of two equal keys win; whoever reads the first one would be deceived, so both are refused.
+    pub(super) fn insert(&mut self, key: &'a str, cursor: &Cursor<'a>) -> Result<(), SyntaxError> {
+        if self.as_slice().contains(&key) {
+            return Err(cursor.error("a key must not be repeated"));
+        }
+        let free = self.keys.get_mut(self.len).ok_or_else(|| cursor.error("at most 16 keys are accepted"))?;
+        *free = key;
+        self.len += 1;
+        Ok(())
+    }
+}

@@ -1,0 +1,258 @@
+use std::{borrow::Cow, fmt, sync::Arc};
+
+use super::{ValidateOptions, Validated, VerifiedHead, coverage::Coverage};
+use crate::{
+    crypto::{Mac, mac_eq},
+    digest::{BodyDigest, decode_array},
+    error::{AuthError, AuthErrorKind},
+    replay::ReplayId,
+    secret::SecretSet,
+    signature::{ByteSequences, ComponentName, RequestHead, SIGNATURE, SignatureBase, SignatureInput, SignatureInputs, shown},
+};
+
+/// How many signatures of one request may be meant for this host.
+const MAX_CANDIDATES: usize = 4;
+
+/// What a request claims: read and found acceptable in form, but not proven.
+///
+/// [`validate_auth`](crate::validate_auth) in phases, for those who fetch secrets asynchronously or stream the body:
+///
+/// ```
+/// # use hmac_auth::{AuthError, Claim, SecretSet, ValidateOptions, Validated};
+/// # async fn fetch(name: &str) -> Result<SecretSet, AuthError> { unimplemented!() }
+/// # async fn next_chunk() -> Option<Vec<u8>> { None }
+/// async fn validate(parts: &http::request::Parts, options: &ValidateOptions) -> Result<Validated, AuthError> {
+///     let mut claim = Claim::parse(parts, options)?; // needs neither secret nor body
+///     let mut head = loop {
+///         let secrets = fetch(claim.secret_name()).await?;
+///         match claim.verify_head(&secrets) {
+///             Ok(head) => break head,
+///             Err(error) if !claim.advance() => return Err(error),
+///             Err(_) => {} // another signature of the request may be the right one
+///         }
+///     };
+///     while let Some(chunk) = next_chunk().await {
+///         head.update(&chunk);
+///     }
+///     head.finish() // the proof
+/// }
+/// ```
+pub struct Claim<'a> {
+    request: RequestHead<'a>,
+    options: &'a ValidateOptions,
+    now: i64,
+    current: Candidate<'a>,
+    others: [Option<Candidate<'a>>; MAX_CANDIDATES - 1],
+}
+
+/// A signature that may be meant for this host.
+#[derive(Clone, Copy)]
+struct Candidate<'a> {
+    input: SignatureInput<'a>,
+    /// The position of its label in `Signature-Input`.
+    label: usize,
+    secret_name: &'a Arc<str>,
+    /// `None` until a signature of 32 bytes was found.
+    mac: Option<Mac>,
+}
+
+impl<'a> Claim<'a> {
+    /// Makes all checks that need neither a secret nor the body: shape, coverage, freshness, authority.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError`] if no signature of the request could be accepted by this host.
+    pub fn parse(request: impl Into<RequestHead<'a>>, options: &'a ValidateOptions) -> Result<Self, AuthError> {
+        options.check()?;
+        let request = request.into().scheme(options.external_scheme);
+        let now = options.now();
+        let mut refusal = None;
+        let mut accepted = read_candidates(&request, options)?.into_iter().flatten().filter(|candidate| {
+            let outcome = candidate.check(&request, options, now);
+            if let Err(error) = outcome {
+                refusal = Some(AuthError::furthest(refusal.take(), error));
+                return false;
+            }
+            true
+        });
+        let current = accepted.next();
+        let others = std::array::from_fn(|_| accepted.next());
+        drop(accepted);
+        match current {
+            Some(current) => Ok(Self { request, options, now, current, others }),
+            None => Err(refusal.unwrap_or(AuthErrorKind::MissingSignature.into())),
+        }
+    }
+
+    /// The host's own name of the secret to verify with.
+    #[must_use]
+    pub fn secret_name(&self) -> &'a str {
+        self.current.secret_name
+    }
+
+    /// Which key the signature names. Chosen by the peer; not proven.
+    #[must_use]
+    pub fn key_id(&self) -> Option<Cow<'a, str>> {
+        self.current.input.key_id()
+    }
+
+    /// The signature as parsed. Chosen by the peer; not proven.
+    #[must_use]
+    pub fn input(&self) -> &SignatureInput<'a> {
+        &self.current.input
+    }
+
+    /// What this host takes the signed text to be, for comparing it with the consumer's when the MAC is wrong.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError`] if a covered component is absent or cannot be written.
+    pub fn signature_base(&self) -> Result<SignatureBase, AuthError> {
+        Ok(SignatureBase::of_request(&self.request, &self.current.input)?)
+    }
+
+    /// Checks the MAC of the head under each secret of the set.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthErrorKind::WrongMac`] if none matches; other kinds for a covered component that cannot be written and for an
+    /// unusable `Content-Digest`.
+    pub fn verify_head(&self, secrets: &SecretSet) -> Result<VerifiedHead, AuthError> {
+        let Candidate { input, secret_name, mac, .. } = &self.current;
+        let mac = mac.ok_or(AuthErrorKind::MalformedSignature)?;
+        let created = input.created().ok_or(AuthErrorKind::MissingCreated)?;
+        let base = self.signature_base()?;
+        if !secrets.accepted().any(|secret| mac_eq(&secret.mac(base.as_str().as_bytes()), &mac)) {
+            return Err(AuthErrorKind::WrongMac.into());
+        }
+        let digest = BodyDigest::read(self.request.headers())?;
+        let replay_id =
+            ReplayId { mac, created, fresh_until: created.saturating_add(self.options.max_time_diff), validated_at: self.now };
+        let validated = Validated::new(base, input, Arc::clone(secret_name), self.options.lists_key_ids(), replay_id);
+        let covers_digest = Coverage::of_signature(input).includes(Coverage::CONTENT_DIGEST);
+        Ok(VerifiedHead { validated, digest, covers_digest, has_body: false })
+    }
+
+    /// Goes on to the next signature of the request that may be meant for this host; `false` if there is none.
+    ///
+    /// A request may carry signatures of others beside that of the consumer. With one secret for all consumers, only the MAC
+    /// tells them apart.
+    pub fn advance(&mut self) -> bool {
+        let next = self.others.iter_mut().find_map(Option::take);
+        self.current = next.unwrap_or(self.current);
+        next.is_some()
+    }
+}
+
+impl fmt::Debug for Claim<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Claim").field("secret_name", &self.secret_name()).field("input", self.input()).finish_non_exhaustive()
+    }
+}
+
+/// Reads both signature fields and picks what may be meant for this host.
+fn read_candidates<'a>(
+    request: &RequestHead<'a>,
+    options: &'a ValidateOptions,
+) -> Result<[Option<Candidate<'a>>; MAX_CANDIDATES], AuthError> {
+    let mut candidates = [None; MAX_CANDIDATES];
+    let mut free = candidates.iter_mut();
+    let mut not_meant = None;
+    let mut inputs = SignatureInputs::new(request.headers());
+    for (label, input) in inputs.by_ref().enumerate() {
+        let input = input.map_err(|syntax| AuthError::malformed(AuthErrorKind::MalformedSignatureInput, syntax))?;
+        match options.secret_name_for(&input) {
+            Ok(secret_name) => {
+                let slot = free.next().ok_or(AuthErrorKind::TooManyCandidates)?;
+                *slot = Some(Candidate { input, label, secret_name, mac: None });
+            }
+            Err(kind) => not_meant = Some((kind, input)),
+        }
+    }
+
+    let malformed = |syntax| AuthError::malformed(AuthErrorKind::MalformedSignature, syntax);
+    let mut signatures = ByteSequences::new(request.headers(), &SIGNATURE);
+    while let Some(signature) = signatures.next_member().map_err(malformed)? {
+        let unpaired = || AuthError::new(AuthErrorKind::UnpairedLabel).detail(shown(signature.key));
+        let label = inputs.labels().iter().position(|label| *label == signature.key).ok_or_else(unpaired)?;
+        if let Some(candidate) = candidates.iter_mut().flatten().find(|candidate| candidate.label == label) {
+            // A parameter of the signature itself is not signed.
+            candidate.mac = if signature.has_parameters { None } else { decode_array(signature.base64) };
+        }
+    }
+    // No label is repeated in either field, and all of the second are in the first.
+    if signatures.len() != inputs.labels().len() {
+        return Err(AuthErrorKind::UnpairedLabel.into());
+    }
+    match not_meant {
+        Some((kind, input)) if candidates[0].is_none() => Err(refusal_of(kind, &input)),
+        _ => Ok(candidates),
+    }
+}
+
+fn refusal_of(kind: AuthErrorKind, input: &SignatureInput<'_>) -> AuthError {
+    let (parameter, value) = match kind {
+        AuthErrorKind::UnsupportedAlgorithm => ("alg", input.alg()),
+        AuthErrorKind::UnknownKeyId => ("keyid", input.key_id()),
+        _ => ("tag", input.tag()),
+    };
+    AuthError::new(kind).detail(match value {
+        Some(value) => format!("{parameter} \"{}\"", shown(&value)),
+        None => format!("the signature has no {parameter}"),
+    })
+}
+
+impl Candidate<'_> {
+    fn check(&self, request: &RequestHead<'_>, options: &ValidateOptions, now: i64) -> Result<(), AuthError> {
+        if self.mac.is_none() {
+            return Err(
+                AuthError::new(AuthErrorKind::MalformedSignature).detail("the signature is not 32 bytes without parameters")
+            );
+        }
+        self.check_coverage(request, options)?;
+        self.check_freshness(options, now)?;
+        let authority = request.authority()?;
+        if options.lists_authority(&authority) {
+            Ok(())
+        } else {
+            Err(AuthError::new(AuthErrorKind::UnlistedAuthority).detail(shown(authority.as_str())))
+        }
+    }
+
+    fn check_coverage(&self, request: &RequestHead<'_>, options: &ValidateOptions) -> Result<(), AuthError> {
+        let not_covered = |name: &str| Err(AuthError::new(AuthErrorKind::NotCovered).detail(name));
+        let covered = Coverage::of_signature(&self.input);
+        let required = if request.has_query() { options.required | Coverage::QUERY } else { options.required };
+        if let Some(name) = covered.missing(required).names().next() {
+            return not_covered(name);
+        }
+        let covers = |field: &str| {
+            self.input.components().any(|component| component.is_plain() && component.name() == ComponentName::Field(field))
+        };
+        match options.required_fields.iter().find(|field| !covers(field)) {
+            Some(field) => not_covered(field),
+            None => Ok(()),
+        }
+    }
+
+    /// In whole seconds: `now - max_time_diff <= created <= now + max_clock_skew` and `now <= expires`.
+    fn check_freshness(&self, options: &ValidateOptions, now: i64) -> Result<(), AuthError> {
+        let created = self.input.created().ok_or(AuthErrorKind::MissingCreated)?;
+        let age = now.saturating_sub(created);
+        if age > options.max_time_diff {
+            return Err(AuthError::new(AuthErrorKind::Stale).detail(format!("{age} s old, {} s allowed", options.max_time_diff)));
+        }
+        if created > now.saturating_add(options.max_clock_skew) {
+            let ahead = created.saturating_sub(now);
+            return Err(
+                AuthError::new(AuthErrorKind::InFuture).detail(format!("{ahead} s ahead, {} s allowed", options.max_clock_skew))
+            );
+        }
+        match self.input.expires() {
+            Some(expires) if expires < now => {
+                Err(AuthError::new(AuthErrorKind::Expired).detail(format!("{} s ago", now.saturating_sub(expires))))
+            }
+            _ => Ok(()),
+        }
+    }
+}

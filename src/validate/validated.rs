@@ -1,0 +1,127 @@
+use std::{borrow::Cow, fmt, ops::Range, sync::Arc, time::SystemTime};
+
+use crate::{
+    replay::ReplayId,
+    signature::{Components, SIGNATURE_PARAMS, SignatureBase, SignatureInput},
+    time::system_time,
+};
+
+/// The proof that a request was validated: it comes out of [`validate_auth`](crate::validate_auth) or
+/// [`VerifiedHead::finish`](crate::VerifiedHead::finish), and from nowhere else.
+///
+/// All it tells was covered by the MAC. `Debug` shows neither the MAC nor any value of the request.
+#[derive(Clone)]
+pub struct Validated {
+    secret_name: Arc<str>,
+    /// The signature base, then the key id, the nonce and the tag without their quotes: all in one allocation.
+    text: String,
+    base_len: usize,
+    key_id: Option<Range<usize>>,
+    nonce: Option<Range<usize>>,
+    tag: Option<Range<usize>>,
+    expires: Option<i64>,
+    key_id_is_listed: bool,
+    replay_id: ReplayId,
+}
+
+impl Validated {
+    pub(super) fn new(
+        base: SignatureBase,
+        input: &SignatureInput<'_>,
+        secret_name: Arc<str>,
+        key_id_is_listed: bool,
+        replay_id: ReplayId,
+    ) -> Self {
+        let mut text = base.into_string();
+        let base_len = text.len();
+        let mut keep = |value: Option<Cow<'_, str>>| {
+            value.map(|value| {
+                let start = text.len();
+                text.push_str(&value);
+                start..text.len()
+            })
+        };
+        let (key_id, nonce, tag) = (keep(input.key_id()), keep(input.nonce()), keep(input.tag()));
+        Self { secret_name, text, base_len, key_id, nonce, tag, expires: input.expires(), key_id_is_listed, replay_id }
+    }
+
+    /// The host's own name of the secret that has proven the request.
+    #[must_use]
+    pub fn secret_name(&self) -> &str {
+        &self.secret_name
+    }
+
+    /// The key id. Listed by the host if it [lists key ids](crate::ValidateOptions::key_ids); otherwise whatever a holder of
+    /// the one secret chose.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&str> {
+        self.kept(self.key_id.as_ref())
+    }
+
+    /// The consumer, by what the host knows of it: its listed key id, or else the name of the secret.
+    #[must_use]
+    pub fn consumer(&self) -> &str {
+        self.key_id().filter(|_| self.key_id_is_listed).unwrap_or(&self.secret_name)
+    }
+
+    /// When the consumer signed, in seconds since 1970.
+    #[must_use]
+    pub fn created(&self) -> i64 {
+        self.replay_id.created
+    }
+
+    /// [`created`](Self::created) as a time; `None` if the platform cannot represent it.
+    #[must_use]
+    pub fn created_at(&self) -> Option<SystemTime> {
+        system_time(self.created())
+    }
+
+    /// Until when the consumer meant it to be accepted, in seconds since 1970.
+    #[must_use]
+    pub fn expires(&self) -> Option<i64> {
+        self.expires
+    }
+
+    /// What makes the signature unique, if the consumer sent it.
+    #[must_use]
+    pub fn nonce(&self) -> Option<&str> {
+        self.kept(self.nonce.as_ref())
+    }
+
+    /// For which application the signature is.
+    #[must_use]
+    pub fn tag(&self) -> Option<&str> {
+        self.kept(self.tag.as_ref())
+    }
+
+    /// The components that the signature covers: nothing else of the head is proven.
+    #[must_use]
+    pub fn components(&self) -> Components<'_> {
+        let last_line = self.text[..self.base_len].rsplit('\n').next().unwrap_or_default();
+        Components::of(&last_line[SIGNATURE_PARAMS.len()..])
+    }
+
+    /// What a replay guard remembers.
+    #[must_use]
+    pub fn replay_id(&self) -> &ReplayId {
+        &self.replay_id
+    }
+
+    fn kept(&self, range: Option<&Range<usize>>) -> Option<&str> {
+        range.map(|range| &self.text[range.clone()])
+    }
+}
+
+impl fmt::Debug for Validated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Validated")
+            .field("secret_name", &self.secret_name())
+            .field("key_id", &self.key_id())
+            .field("created", &self.created())
+            .field("expires", &self.expires())
+            .field("nonce", &self.nonce())
+            .field("tag", &self.tag())
+            .field("components", &self.components().map(|component| component.to_string()).collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}
