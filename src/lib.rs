@@ -1,6 +1,94 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
-//! Doc.
+//! Authenticates HTTP requests between servers with a shared secret: one call to sign, one call to validate, on public standards.
+//!
+//! A *host* has data or functions that a *consumer* needs. The consumer signs each request with [`sign_request`]; the host
+//! calls [`validate_auth`] before doing anything else and then knows who sent it, that nothing was changed, that it is fresh and,
+//! with a [`MemoryReplayGuard`], that it was not sent before. The wire is RFC 9421 (HTTP Message Signatures) with `hmac-sha256`
+//! and RFC 9530 (`Content-Digest`), so that curl, Python, Node and Go can take part.
+//!
+//! ```
+//! use hmac_auth::{
+//!     AuthErrorKind, DEFAULT_SECRET_NAME, MemoryReplayGuard, MemorySecrets, Secret, SignOptions, ValidateOptions,
+//!     generate_secret, sign_request, validate_auth,
+//! };
+//!
+//! // Both sides have the same secret; here, in memory.
+//! let secrets = MemorySecrets::new();
+//! secrets.insert(DEFAULT_SECRET_NAME, Secret::from_text(&generate_secret()?)?);
+//!
+//! // The consumer signs the request as it will be sent.
+//! let mut request = http::Request::post("https://host.example/_functions/siteStats?year=2026")
+//!     .header("content-type", "application/json")
+//!     .body(r#"{"month":11}"#)?;
+//! sign_request(&mut request, &secrets, &SignOptions::new())?;
+//!
+//! // The host, once at its start …
+//! let options = ValidateOptions::new().authorities(["host.example"]);
+//! options.check()?;
+//! let guard = MemoryReplayGuard::new();
+//!
+//! // … and for each request, before anything else.
+//! let validated = validate_auth(&request, &secrets, &options)?;
+//! guard.first_use(&validated)?;
+//!
+//! // Again, or with anything changed, it is refused.
+//! let again = guard.first_use(&validate_auth(&request, &secrets, &options)?);
+//! assert_eq!(again.unwrap_err().kind(), AuthErrorKind::Replayed);
+//! *request.body_mut() = r#"{"month":12}"#;
+//! let changed = validate_auth(&request, &secrets, &options);
+//! assert_eq!(changed.unwrap_err().kind(), AuthErrorKind::WrongDigest);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What this is not
+//!
+//! It does not encrypt: use TLS. It does not tell apart the holders of one secret: give each consumer its own, with
+//! [`ValidateOptions::key_ids`]. It says who sent a request, not what they may do. It does not verify signatures with public keys;
+//! its only algorithm is HMAC-SHA256. Responses are not signed.
+//!
+//! # What you decide
+//!
+//! - **Where secrets live**: [`MemorySecrets`], [`EnvSecrets`], [`FileSecrets`] or a [`SecretStore`] of your own.
+//! - **Who you are**: [`ValidateOptions::authorities`]. Without it, a request for another host with the same secret is accepted.
+//! - **Who may call**: one secret for all, or [`ValidateOptions::key_ids`].
+//! - **Whether a request counts once**: [`MemoryReplayGuard`], in one line after [`validate_auth`]. Without it, a recorded
+//!   request can be repeated for [`ValidateOptions::max_time_diff`].
+//! - **How old is too old**: [`ValidateOptions::max_time_diff`], 60 s, and [`ValidateOptions::max_clock_skew`], 10 s.
+//! - **What else is signed**: [`SignOptions::cover`] and [`ValidateOptions::require`] for fields your handler relies on.
+//!
+//! # What is proven
+//!
+//! [`Validated`] proves method, authority, path, query and body, and the fields in [`Validated::components`]. A field that is
+//! not covered may have been added or changed on the way. Bodies are limited by you, before they get here.
+//!
+//! # Without blocking
+//!
+//! Nothing here waits, reads the environment or opens files, except the stores that say so, and only the functions without a
+//! given time read the clock. Who fetches secrets asynchronously or streams bodies takes the same checks in phases:
+//! [`Claim::parse`], [`Claim::verify_head`], [`VerifiedHead::finish`].
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! | --- | --- | --- |
+//! | `aws-lc-rs` | no | computes SHA-2 and HMAC with AWS-LC instead of `sha2`: same API, same results, faster where the processor has no SHA instructions; needs a C compiler |
+//!
+//! # Threat model
+//!
+//! The attacker sees all traffic, sends any bytes at any rate, and may hold the secret of another consumer. They do not hold this
+//! one, and they cannot read the host's memory.
+//!
+//! | they try | what holds |
+//! | --- | --- |
+//! | to forge or change a request | HMAC-SHA256 over a base that two different requests never share; MACs are compared in constant time, 32 bytes, in one place |
+//! | to leave something out of the signature | whatever a request has of method, authority, path, query and body must be covered |
+//! | to repeat a request | `created` is mandatory; the guard remembers each signature while it is fresh, forgets none early, and refuses what it cannot know |
+//! | to send it to another host | the authority is covered and compared with the list |
+//! | to choose key or algorithm | a key id only selects among the host's own; `alg` is only compared |
+//! | to make refusing expensive | limits come first, then the MAC, then the body; nothing refused costs more than what is accepted |
+//! | to learn from answers | every failure of authentication gets the same answer |
+//! | to learn from logs | no secret, no MAC and no raw byte of a peer in `Debug`, `Display` or errors; key state is wiped on drop |
 
 pub use self::{
     digest::DigestAlgorithm,
