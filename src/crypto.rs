@@ -27,7 +27,7 @@ pub(crate) fn mac_eq(left: &Mac, right: &Mac) -> bool {
 }
 
 fn word(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte))
+    u64::from_ne_bytes(bytes.try_into().unwrap_or_default())
 }
 
 #[cfg(test)]

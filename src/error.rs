@@ -238,7 +238,7 @@ impl fmt::Display for AuthErrorKind {
 #[derive(Debug)]
 pub struct AuthError {
     kind: AuthErrorKind,
-    detail: Option<Box<str>>,
+    detail: Option<String>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -248,7 +248,7 @@ impl AuthError {
     }
 
     /// `detail` must hold no secret, and a peer's text only [`shown`](crate::signature::shown).
-    pub(crate) fn detail(mut self, detail: impl Into<Box<str>>) -> Self {
+    pub(crate) fn detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
         self
     }

@@ -111,3 +111,8 @@ mod sign;
 pub mod signature;
 mod time;
 mod validate;
+
+/// Compiles the code of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

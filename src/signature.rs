@@ -37,13 +37,15 @@ pub use self::{
     syntax::{MAX_FIELD_LEN, SyntaxError},
 };
 pub(crate) use self::{
-    base::{SIGNATURE_PARAMS, push_line, shown},
+    base::{SIGNATURE_PARAMS, push_line, push_shown, shown},
+    coverage::Coverage,
     head::Authority,
     syntax::{ByteSequences, is_key, is_printable_ascii, push_integer, push_quoted},
 };
 
 mod base;
 mod component;
+mod coverage;
 mod head;
 mod input;
 mod query;

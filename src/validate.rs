@@ -10,7 +10,6 @@ pub use self::{
 };
 
 mod claim;
-mod coverage;
 mod head;
 mod options;
 mod validated;

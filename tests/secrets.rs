@@ -4,7 +4,7 @@ use std::{
     error::Error,
     fs,
     path::Path,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
     thread,
     time::{Duration, SystemTime},
 };
@@ -102,36 +102,43 @@ fn memory_rotates_retires_and_removes() {
     assert!(matches!(secrets.secrets("a"), Err(SecretError::NotFound { .. })));
 }
 
+const REFUSED: u32 = u32::MAX / 2;
+
 /// A signature made with any secret that was current a moment ago is accepted all the time, and nobody sees half a rotation.
 #[test]
 fn requests_are_accepted_during_a_rotation() {
     let secrets = MemorySecrets::new();
     secrets.insert(DEFAULT_SECRET_NAME, secret("generation 0, long enough"));
+    let validated = [AtomicU32::new(0), AtomicU32::new(0)];
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
-        let consumers: Vec<_> = (0..2)
-            .map(|_| {
-                scope.spawn(|| {
-                    let mut validated = 0;
-                    while !done.load(Ordering::Relaxed) || validated == 0 {
-                        let mut request = Request::get("https://host.example/").body("").unwrap();
-                        sign_request(&mut request, &secrets, &SignOptions::new()).unwrap();
-                        validate_auth(&request, &secrets, &ValidateOptions::new()).expect("rotation refuses nobody");
-                        validated += 1;
-                    }
-                    validated
-                })
-            })
-            .collect();
+        for validated in &validated {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    let mut request = Request::get("https://host.example/").body("").unwrap();
+                    sign_request(&mut request, &secrets, &SignOptions::new()).unwrap();
+                    match validate_auth(&request, &secrets, &ValidateOptions::new()) {
+                        Ok(_) => validated.fetch_add(1, Ordering::Relaxed),
+                        Err(_) => validated.swap(REFUSED, Ordering::Relaxed),
+                    };
+                }
+            });
+        }
         for generation in 1..200 {
+            let before = validated.each_ref().map(|count| count.load(Ordering::Relaxed));
             secrets.rotate(DEFAULT_SECRET_NAME, secret(&format!("generation {generation}, long enough"))).unwrap();
-            thread::sleep(Duration::from_micros(500));
+            // No request may outlive two rotations, however slow its thread is: three previous secrets are accepted.
+            while validated
+                .iter()
+                .zip(before)
+                .any(|(count, before)| (before..before + 2).contains(&count.load(Ordering::Relaxed)))
+            {
+                thread::yield_now();
+            }
         }
         done.store(true, Ordering::Relaxed);
-        for consumer in consumers {
-            assert!(consumer.join().unwrap() > 0);
-        }
     });
+    assert!(validated.iter().all(|count| (200..REFUSED).contains(&count.load(Ordering::Relaxed))), "{validated:?}");
 }
 
 #[test]

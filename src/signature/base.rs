@@ -52,7 +52,7 @@ impl SignatureBase {
     ) -> Result<Self, BaseError> {
         // Most bases are about twice as long as the list of their components; one that is longer grows.
         let mut text = String::with_capacity(2 * input.value_len() + 256);
-        for component in input.components() {
+        for component in (0..input.len()).map_while(|index| input.component(index)) {
             push_line(&mut text, &component)?;
         }
         text.push_str(SIGNATURE_PARAMS);
@@ -159,7 +159,6 @@ fn push_any_line(
 
 fn push_request_value(out: &mut String, component: &Component<'_>, request: &RequestHead<'_>) -> Result<(), BaseError> {
     let uri = request.uri;
-    let (path, query) = (path_of(request), uri.query());
     let ascii = |out: &mut String, text: &str| {
         if !text.is_ascii() {
             return Err(BaseError::not_ascii(component));
@@ -171,24 +170,24 @@ fn push_request_value(out: &mut String, component: &Component<'_>, request: &Req
         ComponentName::Method => out.push_str(request.method.as_str()),
         ComponentName::Authority => request.authority()?.push_lower_case(out),
         ComponentName::Scheme => out.push_str(request.scheme.as_str()),
-        ComponentName::Path => ascii(out, path)?,
+        ComponentName::Path => ascii(out, path_of(request))?,
         ComponentName::Query => {
             out.push('?');
-            ascii(out, query.unwrap_or_default())?;
+            ascii(out, uri.query().unwrap_or_default())?;
         }
         ComponentName::TargetUri => {
             out.push_str(request.scheme.as_str());
             out.push_str("://");
             request.authority()?.push_lower_case(out);
-            ascii(out, path)?;
-            if let Some(query) = query {
-                out.push('?');
-                ascii(out, query)?;
-            }
+            push_path_and_query(out, request, ascii)?;
         }
         ComponentName::RequestTarget => {
-            // In the absolute form of HTTP/1.1, which is for proxies, the target begins with the scheme. HTTP/2 and 3 send the
-            // path alone (RFC 9421 section 2.2.5).
+            // CONNECT has the authority alone. In the absolute form of HTTP/1.1, which is for proxies, the target begins with the
+            // scheme. HTTP/2 and 3 send the path alone (RFC 9421 section 2.2.5).
+            if let (None, Some(authority)) = (uri.scheme(), uri.authority()) {
+                out.push_str(authority.as_str());
+                return Ok(());
+            }
             if let (true, Some(scheme), Some(authority)) =
                 (request.version <= http::Version::HTTP_11, uri.scheme(), uri.authority())
             {
@@ -196,20 +195,29 @@ fn push_request_value(out: &mut String, component: &Component<'_>, request: &Req
                 out.push_str("://");
                 out.push_str(authority.as_str());
             }
-            ascii(out, path)?;
-            if let Some(query) = query {
-                out.push('?');
-                ascii(out, query)?;
-            }
+            push_path_and_query(out, request, ascii)?;
         }
         ComponentName::QueryParam => {
             let name = component.query_name.ok_or_else(|| BaseError::unsupported(component))?;
-            if !push_query_param(out, query.unwrap_or_default(), name) {
+            if !push_query_param(out, uri.query().unwrap_or_default(), name) {
                 return Err(BaseError::absent(component));
             }
         }
         ComponentName::Field(name) => push_field(out, component, name, request.headers())?,
         ComponentName::Status | ComponentName::Unknown(_) => return Err(BaseError::unsupported(component)),
+    }
+    Ok(())
+}
+
+fn push_path_and_query(
+    out: &mut String,
+    request: &RequestHead<'_>,
+    push_ascii: impl Fn(&mut String, &str) -> Result<(), BaseError>,
+) -> Result<(), BaseError> {
+    push_ascii(out, path_of(request))?;
+    if let Some(query) = request.uri.query() {
+        out.push('?');
+        push_ascii(out, query)?;
     }
     Ok(())
 }
@@ -304,34 +312,45 @@ pub enum BaseError {
 
 impl BaseError {
     fn absent(component: &Component<'_>) -> Self {
-        Self::Absent { component: shown(&component.to_string()) }
+        Self::Absent { component: identifier(component) }
     }
 
     fn unsupported(component: &Component<'_>) -> Self {
-        Self::Unsupported { component: shown(&component.to_string()) }
+        Self::Unsupported { component: identifier(component) }
     }
 
     fn not_ascii(component: &Component<'_>) -> Self {
-        Self::NotAscii { component: shown(&component.to_string()) }
+        Self::NotAscii { component: identifier(component) }
     }
 
     fn too_large(component: &Component<'_>) -> Self {
-        Self::TooLarge { component: shown(&component.to_string()) }
+        Self::TooLarge { component: identifier(component) }
     }
+}
+
+/// An identifier for an error; it is printable ASCII, but may be long.
+fn identifier(component: &Component<'_>) -> String {
+    let mut identifier = String::with_capacity(64);
+    component.write_identifier(&mut identifier);
+    if identifier.len() > 64 { shown(&identifier) } else { identifier }
 }
 
 /// A peer's text as an operator may see it: escaped, and cut after 64 characters.
 pub(crate) fn shown(text: &str) -> String {
-    let mut shown = String::new();
+    let mut shown = String::with_capacity(text.len().min(64) + 4);
+    push_shown(&mut shown, text);
+    shown
+}
+
+pub(crate) fn push_shown(out: &mut String, text: &str) {
     for (index, c) in text.chars().enumerate() {
         match c {
             _ if index == 64 => {
-                shown.push('…');
+                out.push('…');
                 break;
             }
-            ' '..='~' => shown.push(c),
-            _ => shown.extend(c.escape_default()),
+            ' '..='~' => out.push(c),
+            _ => out.extend(c.escape_default()),
         }
     }
-    shown
 }

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::syntax::{BareItem, Cursor, Keys, QuotedString, SyntaxError, is_token_byte, write_parameter};
+use super::syntax::{BareItem, Class, Cursor, Keys, QuotedString, SyntaxError, write_parameter};
 
 /// What a component identifier names, without its parameters (RFC 9421 section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +47,46 @@ impl<'a> ComponentName<'a> {
         }
     }
 
+    const DERIVED: [Self; 9] = [
+        Self::Method,
+        Self::Authority,
+        Self::Path,
+        Self::Query,
+        Self::TargetUri,
+        Self::Scheme,
+        Self::RequestTarget,
+        Self::QueryParam,
+        Self::Status,
+    ];
+
+    /// From here on, a kind stands for a name with a text of its own.
+    pub(super) const TEXT: u8 = 9;
+
+    /// A number for each kind of name.
+    pub(super) fn kind(self) -> u8 {
+        match self {
+            Self::Method => 0,
+            Self::Authority => 1,
+            Self::Path => 2,
+            Self::Query => 3,
+            Self::TargetUri => 4,
+            Self::Scheme => 5,
+            Self::RequestTarget => 6,
+            Self::QueryParam => 7,
+            Self::Status => 8,
+            Self::Field(_) => Self::TEXT,
+            Self::Unknown(_) => Self::TEXT + 1,
+        }
+    }
+
+    pub(super) fn of_kind(kind: u8, text: impl FnOnce() -> &'a str) -> Self {
+        match Self::DERIVED.get(usize::from(kind)) {
+            Some(derived) => *derived,
+            None if kind == Self::TEXT => Self::Field(text()),
+            None => Self::Unknown(text()),
+        }
+    }
+
     /// The name as it stands between the quotes.
     #[must_use]
     pub fn as_str(self) -> &'a str {
@@ -66,7 +106,7 @@ impl<'a> ComponentName<'a> {
 }
 
 fn is_field_name(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| is_token_byte(byte) && !byte.is_ascii_uppercase())
+    !name.is_empty() && Class::FIELD_NAME.contains_all(name)
 }
 
 /// A component identifier: a name and its parameters, such as `"content-digest";req`.
@@ -82,7 +122,7 @@ pub struct Component<'a> {
     pub(super) of_request: bool,
     /// A parameter this crate does not implement: `sf`, `key`, `tr`, or one that RFC 9421 does not define.
     pub(super) unsupported: bool,
-    /// The identifier as received, if it has parameters.
+    /// The identifier as received; empty if it was made here.
     text: &'a str,
     canonical: bool,
 }
@@ -106,27 +146,28 @@ impl<'a> Component<'a> {
 
     pub(super) fn read(cursor: &mut Cursor<'a>) -> Result<Self, SyntaxError> {
         let start = cursor.position();
-        let mut component = Self::plain(ComponentName::new(cursor.string()?.raw));
-        if cursor.peek() == Some(b';') {
-            component.read_parameters(cursor)?;
-            component.text = cursor.since(start);
-        }
-        Ok(component)
+        let name = ComponentName::new(cursor.string()?.raw);
+        Self::with_parameters(name, start, cursor)
     }
 
-    fn read_parameters(&mut self, cursor: &mut Cursor<'a>) -> Result<(), SyntaxError> {
+    /// Goes on after the name, which began at `start`.
+    pub(super) fn with_parameters(name: ComponentName<'a>, start: usize, cursor: &mut Cursor<'a>) -> Result<Self, SyntaxError> {
+        let mut component = Self::plain(name);
         let mut keys = Keys::new();
-        while let Some((key, value, canonical)) = cursor.parameter()? {
+        let before = std::mem::replace(&mut cursor.canonical, true);
+        while let Some((key, value)) = cursor.parameter()? {
             keys.insert(key, cursor)?;
-            self.canonical &= canonical;
             match (key, value) {
-                ("bs", BareItem::Boolean(true)) => self.byte_sequence = true,
-                ("req", BareItem::Boolean(true)) => self.of_request = true,
-                ("name", BareItem::String(name)) => self.query_name = Some(name),
-                _ => self.unsupported = true,
+                ("bs", BareItem::Boolean(true)) => component.byte_sequence = true,
+                ("req", BareItem::Boolean(true)) => component.of_request = true,
+                ("name", BareItem::String(name)) => component.query_name = Some(name),
+                _ => component.unsupported = true,
             }
         }
-        Ok(())
+        component.text = cursor.since(start);
+        component.canonical = cursor.canonical;
+        cursor.canonical &= before;
+        Ok(component)
     }
 
     /// What the identifier names.
@@ -139,10 +180,6 @@ impl<'a> Component<'a> {
     #[must_use]
     pub fn is_plain(&self) -> bool {
         !(self.byte_sequence || self.of_request || self.unsupported || self.query_name.is_some())
-    }
-
-    pub(super) fn is_canonical(&self) -> bool {
-        self.canonical
     }
 
     /// Writes the identifier in the canonical serialisation of RFC 8941, its parameters in the order received.
@@ -161,7 +198,7 @@ impl<'a> Component<'a> {
         if cursor.string().is_ok() {
             out.push_str(cursor.since(0));
         }
-        while let Ok(Some((key, value, _))) = cursor.parameter() {
+        while let Ok(Some((key, value))) = cursor.parameter() {
             write_parameter(out, key, value);
         }
     }

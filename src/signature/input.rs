@@ -4,7 +4,8 @@ use http::HeaderMap;
 
 use super::{
     SIGNATURE_INPUT,
-    component::Component,
+    component::{Component, ComponentName},
+    coverage::Coverage,
     syntax::{BareItem, Cursor, Keys, Members, QuotedString, SyntaxError, write_parameter},
 };
 
@@ -27,13 +28,17 @@ pub const MAX_COMPONENTS: usize = 32;
 /// assert_eq!(input.components().count(), 2);
 /// # Ok::<(), hmac_auth::signature::SyntaxError>(())
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct SignatureInput<'a> {
     label: &'a str,
     /// The inner list and its parameters, as received.
     value: &'a str,
     /// Whether `value` is its own canonical serialisation.
     canonical: bool,
+    coverage: Coverage,
+    items: Items,
+    /// Where the parameters begin in `value`.
+    parameters: usize,
     created: Option<i64>,
     expires: Option<i64>,
     nonce: Option<QuotedString<'a>>,
@@ -42,13 +47,33 @@ pub struct SignatureInput<'a> {
     tag: Option<QuotedString<'a>>,
 }
 
+/// Where the components begin in the inner list, and what they are: as little as possible, because this is moved about for each
+/// request.
+#[derive(Clone, Copy)]
+struct Items {
+    starts: [u16; MAX_COMPONENTS],
+    /// The [`ComponentName::kind`] of each, or `WITH_PARAMETERS`.
+    kinds: [u8; MAX_COMPONENTS],
+    len: u8,
+}
+
+const WITH_PARAMETERS: u8 = u8::MAX;
+
 impl<'a> SignatureInput<'a> {
+    /// Reads a value that was accepted before: an inner list with parameters.
+    pub(crate) fn read_again(value: &'a str) -> Option<Self> {
+        Self::read("", &mut Cursor::new(value)).ok()
+    }
+
     fn read(label: &'a str, cursor: &mut Cursor<'a>) -> Result<Self, SyntaxError> {
         let start = cursor.position();
         let mut input = Self {
             label,
             value: "",
             canonical: true,
+            coverage: Coverage::default(),
+            items: Items { starts: [0; MAX_COMPONENTS], kinds: [0; MAX_COMPONENTS], len: 0 },
+            parameters: 0,
             created: None,
             expires: None,
             nonce: None,
@@ -56,54 +81,92 @@ impl<'a> SignatureInput<'a> {
             key_id: None,
             tag: None,
         };
-        input.read_components(cursor)?;
+        cursor.canonical = true;
+        input.read_components(cursor, start)?;
+        input.parameters = cursor.position() - start;
         input.read_parameters(cursor)?;
         input.value = cursor.since(start);
+        input.canonical = cursor.canonical;
         Ok(input)
     }
 
-    fn read_components(&mut self, cursor: &mut Cursor<'a>) -> Result<(), SyntaxError> {
-        let mut seen: [Option<Component<'a>>; MAX_COMPONENTS] = [None; MAX_COMPONENTS];
-        let mut len = 0;
-        let mut components = Components::new(cursor)?;
-        while let Some(component) = components.read()? {
-            let cursor = &components.cursor;
-            if seen[..len].contains(&Some(component)) {
+    /// `inner-list` of RFC 8941 section 3.1.1, whose items are components.
+    fn read_components(&mut self, cursor: &mut Cursor<'a>, start: usize) -> Result<(), SyntaxError> {
+        // A bit for each derived component without parameters. Those with parameters are rare, and kept for comparison.
+        let mut derived = 0_u16;
+        let mut with_parameters = Vec::new();
+        cursor.expect(b'(', "expected a list of components, `(…)`")?;
+        cursor.canonical &= cursor.spaces() == 0;
+        while !cursor.take(b')') {
+            let from = cursor.position();
+            let name = ComponentName::new(cursor.string()?.raw);
+            let mut kind = name.kind();
+            let repeated = if cursor.peek() == Some(b';') {
+                kind = WITH_PARAMETERS;
+                let component = Component::with_parameters(name, from, cursor)?;
+                let repeated = with_parameters.contains(&component);
+                with_parameters.push(component);
+                repeated
+            } else {
+                self.coverage = self.coverage | Coverage::of(name);
+                if kind < ComponentName::TEXT {
+                    let repeated = derived >> kind & 1 == 1;
+                    derived |= 1 << kind;
+                    repeated
+                } else {
+                    self.texts(cursor.since(start)).any(|text| text == name.as_str())
+                }
+            };
+            if repeated {
                 return Err(cursor.error("a component must not be repeated"));
             }
-            *seen.get_mut(len).ok_or_else(|| cursor.error("at most 32 components are accepted"))? = Some(component);
-            len += 1;
-            self.canonical &= component.is_canonical();
+            let len = usize::from(self.items.len);
+            let (Some(free), Ok(offset)) = (self.items.starts.get_mut(len), u16::try_from(from - start)) else {
+                return Err(cursor.error("at most 32 components are accepted, in 8 KiB"));
+            };
+            *free = offset;
+            self.items.kinds[len] = kind;
+            self.items.len += 1;
+
+            let spaces = cursor.spaces();
+            let last = cursor.peek() == Some(b')');
+            if spaces == 0 && !last {
+                return Err(cursor.error("expected a space or the end of the list, `)`"));
+            }
+            cursor.canonical &= spaces == usize::from(!last);
         }
-        self.canonical &= components.canonical;
-        *cursor = components.cursor;
         Ok(())
     }
 
+    /// The field names and unknown names without parameters that were read from `value` up to here.
+    fn texts(&self, value: &'a str) -> impl Iterator<Item = &'a str> {
+        let is_text = |kind: u8| (ComponentName::TEXT..WITH_PARAMETERS).contains(&kind);
+        let starts = self.items.starts.into_iter().zip(self.items.kinds).take(self.len());
+        starts.filter(move |(_, kind)| is_text(*kind)).map(|(start, _)| name_at(value, start))
+    }
+
     fn read_parameters(&mut self, cursor: &mut Cursor<'a>) -> Result<(), SyntaxError> {
-        let mut keys = Keys::new();
-        while let Some((key, value, canonical)) = cursor.parameter()? {
-            keys.insert(key, cursor)?;
-            self.canonical &= canonical;
-            let text = match key {
-                "created" => {
-                    self.created = Some(integer(value, cursor)?);
-                    continue;
+        let mut unknown = Keys::new();
+        while let Some((key, value)) = cursor.parameter()? {
+            let repeated = match (key, value) {
+                ("created", BareItem::Integer(time)) => self.created.replace(time).is_some(),
+                ("expires", BareItem::Integer(time)) => self.expires.replace(time).is_some(),
+                ("nonce", BareItem::String(text)) => self.nonce.replace(text).is_some(),
+                ("alg", BareItem::String(text)) => self.alg.replace(text).is_some(),
+                ("keyid", BareItem::String(text)) => self.key_id.replace(text).is_some(),
+                ("tag", BareItem::String(text)) => self.tag.replace(text).is_some(),
+                ("created" | "expires", _) => return Err(cursor.error("`created` and `expires` are integers")),
+                ("nonce" | "alg" | "keyid" | "tag", _) => {
+                    return Err(cursor.error("`nonce`, `alg`, `keyid` and `tag` are strings"));
                 }
-                "expires" => {
-                    self.expires = Some(integer(value, cursor)?);
-                    continue;
+                _ => {
+                    unknown.insert(key, cursor)?;
+                    false
                 }
-                "nonce" => &mut self.nonce,
-                "alg" => &mut self.alg,
-                "keyid" => &mut self.key_id,
-                "tag" => &mut self.tag,
-                _ => continue,
             };
-            let BareItem::String(string) = value else {
-                return Err(cursor.error("`nonce`, `alg`, `keyid` and `tag` are strings"));
-            };
-            *text = Some(string);
+            if repeated {
+                return Err(cursor.error("a parameter must not be repeated"));
+            }
         }
         Ok(())
     }
@@ -117,7 +180,27 @@ impl<'a> SignatureInput<'a> {
     /// The covered components, in the order of the signature base.
     #[must_use]
     pub fn components(&self) -> Components<'a> {
-        Components::of(self.value)
+        Components { input: *self, next: 0 }
+    }
+
+    /// What the components without parameters say together: one with parameters, such as `"content-digest";bs`, does not count.
+    pub(crate) fn coverage(&self) -> Coverage {
+        self.coverage
+    }
+
+    pub(super) fn component(&self, index: usize) -> Option<Component<'a>> {
+        if index >= self.len() {
+            return None;
+        }
+        let start = self.items.starts[index];
+        match self.items.kinds[index] {
+            WITH_PARAMETERS => Component::read(&mut Cursor::new(&self.value[usize::from(start)..])).ok(),
+            kind => Some(Component::plain(ComponentName::of_kind(kind, || name_at(self.value, start)))),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        usize::from(self.items.len)
     }
 
     /// When the signature was made, in seconds since 1970.
@@ -163,16 +246,15 @@ impl<'a> SignatureInput<'a> {
             return;
         }
         out.push('(');
-        let mut components = self.components();
-        for (index, component) in components.by_ref().enumerate() {
+        for (index, component) in self.components().enumerate() {
             if index > 0 {
                 out.push(' ');
             }
             component.write_identifier(out);
         }
         out.push(')');
-        let mut cursor = components.cursor;
-        while let Ok(Some((key, value, _))) = cursor.parameter() {
+        let mut cursor = Cursor::new(&self.value[self.parameters..]);
+        while let Ok(Some((key, value))) = cursor.parameter() {
             write_parameter(out, key, value);
         }
     }
@@ -183,62 +265,40 @@ impl<'a> SignatureInput<'a> {
     }
 }
 
-fn integer(value: BareItem<'_>, cursor: &Cursor<'_>) -> Result<i64, SyntaxError> {
-    match value {
-        BareItem::Integer(number) => Ok(number),
-        _ => Err(cursor.error("`created` and `expires` are integers")),
+/// The inside of the quotes that begin at `start`, for a name without escapes.
+fn name_at(value: &str, start: u16) -> &str {
+    let rest = &value[usize::from(start) + 1..];
+    &rest[..rest.bytes().position(|byte| byte == b'"').unwrap_or(rest.len())]
+}
+
+impl fmt::Debug for SignatureInput<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignatureInput").field("label", &self.label).field("value", &self.value).finish()
     }
 }
 
-/// The components of a [`SignatureInput`], or of whatever else was covered.
+/// The components of a [`SignatureInput`], in their order.
 #[derive(Clone, Debug)]
 pub struct Components<'a> {
-    cursor: Cursor<'a>,
-    canonical: bool,
-    open: bool,
-}
-
-impl<'a> Components<'a> {
-    /// The components of an inner list that has been read before.
-    pub(crate) fn of(inner_list: &'a str) -> Self {
-        let cursor = Cursor::new(inner_list);
-        Self::new(&cursor).unwrap_or(Self { cursor, canonical: true, open: false })
-    }
-
-    fn new(cursor: &Cursor<'a>) -> Result<Self, SyntaxError> {
-        let mut cursor = *cursor;
-        cursor.expect(b'(', "expected a list of components, `(…)`")?;
-        let spaces = cursor.spaces();
-        Ok(Self { cursor, canonical: spaces == 0, open: true })
-    }
-
-    /// `inner-list` of RFC 8941 section 3.1.1, one item a call.
-    fn read(&mut self) -> Result<Option<Component<'a>>, SyntaxError> {
-        if !self.open || self.cursor.take(b')') {
-            self.open = false;
-            return Ok(None);
-        }
-        let component = Component::read(&mut self.cursor)?;
-        let spaces = self.cursor.spaces();
-        let last = self.cursor.peek() == Some(b')');
-        if spaces == 0 && !last {
-            return Err(self.cursor.error("expected a space or the end of the list, `)`"));
-        }
-        self.canonical &= spaces == usize::from(!last);
-        Ok(Some(component))
-    }
+    input: SignatureInput<'a>,
+    next: usize,
 }
 
 impl<'a> Iterator for Components<'a> {
     type Item = Component<'a>;
 
     fn next(&mut self) -> Option<Component<'a>> {
-        // Only lists that were read without an error before are iterated.
-        self.read().ok().flatten()
+        self.next += 1;
+        self.input.component(self.next - 1)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.input.len().saturating_sub(self.next);
+        (left, Some(left))
     }
 }
 
-impl FusedIterator for Components<'_> {}
+impl ExactSizeIterator for Components<'_> {}
 
 /// The members of the `Signature-Input` field.
 ///
@@ -257,8 +317,8 @@ impl<'a> SignatureInputs<'a> {
     }
 
     /// The labels up to here.
-    pub(crate) fn labels(&self) -> &[&'a str] {
-        self.members.keys.as_slice()
+    pub(crate) fn labels(&self) -> impl Iterator<Item = &'a str> {
+        self.members.keys.iter()
     }
 
     fn read(&mut self) -> Result<Option<SignatureInput<'a>>, SyntaxError> {
@@ -284,6 +344,6 @@ impl FusedIterator for SignatureInputs<'_> {}
 
 impl fmt::Debug for SignatureInputs<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SignatureInputs").field("labels", &self.labels()).finish_non_exhaustive()
+        f.debug_struct("SignatureInputs").field("labels", &self.labels().collect::<Vec<_>>()).finish_non_exhaustive()
     }
 }

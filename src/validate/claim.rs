@@ -1,13 +1,16 @@
 use std::{borrow::Cow, fmt, sync::Arc};
 
-use super::{ValidateOptions, Validated, VerifiedHead, coverage::Coverage};
+use super::{ValidateOptions, Validated, VerifiedHead};
 use crate::{
     crypto::{Mac, mac_eq},
     digest::{BodyDigest, decode_array},
     error::{AuthError, AuthErrorKind},
     replay::ReplayId,
     secret::SecretSet,
-    signature::{ByteSequences, ComponentName, RequestHead, SIGNATURE, SignatureBase, SignatureInput, SignatureInputs, shown},
+    signature::{
+        ByteSequences, ComponentName, Coverage, RequestHead, SIGNATURE, SignatureBase, SignatureInput, SignatureInputs,
+        push_shown, shown,
+    },
 };
 
 /// How many signatures of one request may be meant for this host.
@@ -42,7 +45,8 @@ pub struct Claim<'a> {
     options: &'a ValidateOptions,
     now: i64,
     current: Candidate<'a>,
-    others: [Option<Candidate<'a>>; MAX_CANDIDATES - 1],
+    /// Further ones, which are rare.
+    others: Vec<Candidate<'a>>,
 }
 
 /// A signature that may be meant for this host.
@@ -64,23 +68,22 @@ impl<'a> Claim<'a> {
     /// [`AuthError`] if no signature of the request could be accepted by this host.
     pub fn parse(request: impl Into<RequestHead<'a>>, options: &'a ValidateOptions) -> Result<Self, AuthError> {
         options.check()?;
-        let request = request.into().scheme(options.external_scheme);
+        let mut request = request.into().scheme(options.external_scheme);
         let now = options.now();
+        let Candidates { first, mut others } = read_candidates(&request, options)?;
+        let mut current = Some(first);
         let mut refusal = None;
-        let mut accepted = read_candidates(&request, options)?.into_iter().flatten().filter(|candidate| {
-            let outcome = candidate.check(&request, options, now);
-            if let Err(error) = outcome {
-                refusal = Some(AuthError::furthest(refusal.take(), error));
-                return false;
+        while let Some(candidate) = &current {
+            match candidate.check(&mut request, options, now) {
+                Ok(()) => break,
+                Err(error) => refusal = Some(AuthError::furthest(refusal, error)),
             }
-            true
-        });
-        let current = accepted.next();
-        let others = std::array::from_fn(|_| accepted.next());
-        drop(accepted);
-        match current {
-            Some(current) => Ok(Self { request, options, now, current, others }),
-            None => Err(refusal.unwrap_or(AuthErrorKind::MissingSignature.into())),
+            current = (!others.is_empty()).then(|| others.remove(0));
+        }
+        others.retain(|candidate| candidate.check(&mut request, options, now).is_ok());
+        match (current, refusal) {
+            (Some(current), _) => Ok(Self { request, options, now, current, others }),
+            (None, refusal) => Err(refusal.unwrap_or_else(|| AuthErrorKind::MissingSignature.into())),
         }
     }
 
@@ -129,7 +132,7 @@ impl<'a> Claim<'a> {
         let replay_id =
             ReplayId { mac, created, fresh_until: created.saturating_add(self.options.max_time_diff), validated_at: self.now };
         let validated = Validated::new(base, input, Arc::clone(secret_name), self.options.lists_key_ids(), replay_id);
-        let covers_digest = Coverage::of_signature(input).includes(Coverage::CONTENT_DIGEST);
+        let covers_digest = input.coverage().includes(Coverage::CONTENT_DIGEST);
         Ok(VerifiedHead { validated, digest, covers_digest, has_body: false })
     }
 
@@ -138,9 +141,11 @@ impl<'a> Claim<'a> {
     /// A request may carry signatures of others beside that of the consumer. With one secret for all consumers, only the MAC
     /// tells them apart.
     pub fn advance(&mut self) -> bool {
-        let next = self.others.iter_mut().find_map(Option::take);
-        self.current = next.unwrap_or(self.current);
-        next.is_some()
+        let found = !self.others.is_empty();
+        if found {
+            self.current = self.others.remove(0);
+        }
+        found
     }
 }
 
@@ -150,21 +155,25 @@ impl fmt::Debug for Claim<'_> {
     }
 }
 
+/// The signatures of a request that may be meant for this host.
+struct Candidates<'a> {
+    first: Candidate<'a>,
+    others: Vec<Candidate<'a>>,
+}
+
 /// Reads both signature fields and picks what may be meant for this host.
-fn read_candidates<'a>(
-    request: &RequestHead<'a>,
-    options: &'a ValidateOptions,
-) -> Result<[Option<Candidate<'a>>; MAX_CANDIDATES], AuthError> {
-    let mut candidates = [None; MAX_CANDIDATES];
-    let mut free = candidates.iter_mut();
+fn read_candidates<'a>(request: &RequestHead<'a>, options: &'a ValidateOptions) -> Result<Candidates<'a>, AuthError> {
+    let mut first: Option<Candidate<'a>> = None;
+    let mut others = Vec::new();
     let mut not_meant = None;
     let mut inputs = SignatureInputs::new(request.headers());
     for (label, input) in inputs.by_ref().enumerate() {
         let input = input.map_err(|syntax| AuthError::malformed(AuthErrorKind::MalformedSignatureInput, syntax))?;
         match options.secret_name_for(&input) {
+            Ok(_) if others.len() + 1 == MAX_CANDIDATES => return Err(AuthErrorKind::TooManyCandidates.into()),
             Ok(secret_name) => {
-                let slot = free.next().ok_or(AuthErrorKind::TooManyCandidates)?;
-                *slot = Some(Candidate { input, label, secret_name, mac: None });
+                let candidate = Candidate { input, label, secret_name, mac: None };
+                if first.is_none() { first = Some(candidate) } else { others.push(candidate) }
             }
             Err(kind) => not_meant = Some((kind, input)),
         }
@@ -174,19 +183,20 @@ fn read_candidates<'a>(
     let mut signatures = ByteSequences::new(request.headers(), &SIGNATURE);
     while let Some(signature) = signatures.next_member().map_err(malformed)? {
         let unpaired = || AuthError::new(AuthErrorKind::UnpairedLabel).detail(shown(signature.key));
-        let label = inputs.labels().iter().position(|label| *label == signature.key).ok_or_else(unpaired)?;
-        if let Some(candidate) = candidates.iter_mut().flatten().find(|candidate| candidate.label == label) {
+        let label = inputs.labels().position(|label| label == signature.key).ok_or_else(unpaired)?;
+        if let Some(candidate) = first.iter_mut().chain(&mut others).find(|candidate| candidate.label == label) {
             // A parameter of the signature itself is not signed.
             candidate.mac = if signature.has_parameters { None } else { decode_array(signature.base64) };
         }
     }
     // No label is repeated in either field, and all of the second are in the first.
-    if signatures.len() != inputs.labels().len() {
+    if signatures.len() != inputs.labels().count() {
         return Err(AuthErrorKind::UnpairedLabel.into());
     }
-    match not_meant {
-        Some((kind, input)) if candidates[0].is_none() => Err(refusal_of(kind, &input)),
-        _ => Ok(candidates),
+    match (first, not_meant) {
+        (Some(first), _) => Ok(Candidates { first, others }),
+        (None, Some((kind, input))) => Err(refusal_of(kind, &input)),
+        (None, None) => Err(AuthErrorKind::MissingSignature.into()),
     }
 }
 
@@ -196,14 +206,21 @@ fn refusal_of(kind: AuthErrorKind, input: &SignatureInput<'_>) -> AuthError {
         AuthErrorKind::UnknownKeyId => ("keyid", input.key_id()),
         _ => ("tag", input.tag()),
     };
-    AuthError::new(kind).detail(match value {
-        Some(value) => format!("{parameter} \"{}\"", shown(&value)),
-        None => format!("the signature has no {parameter}"),
-    })
+    let mut detail = String::with_capacity(80);
+    detail.push_str(parameter);
+    match value {
+        Some(value) => {
+            detail.push_str(" \"");
+            push_shown(&mut detail, &value);
+            detail.push('"');
+        }
+        None => detail.push_str(" is absent"),
+    }
+    AuthError::new(kind).detail(detail)
 }
 
-impl Candidate<'_> {
-    fn check(&self, request: &RequestHead<'_>, options: &ValidateOptions, now: i64) -> Result<(), AuthError> {
+impl<'a> Candidate<'a> {
+    fn check(&self, request: &mut RequestHead<'a>, options: &ValidateOptions, now: i64) -> Result<(), AuthError> {
         if self.mac.is_none() {
             return Err(
                 AuthError::new(AuthErrorKind::MalformedSignature).detail("the signature is not 32 bytes without parameters")
@@ -211,8 +228,8 @@ impl Candidate<'_> {
         }
         self.check_coverage(request, options)?;
         self.check_freshness(options, now)?;
-        let authority = request.authority()?;
-        if options.lists_authority(&authority) {
+        let authority = request.resolve_authority()?;
+        if options.lists_authority(authority) {
             Ok(())
         } else {
             Err(AuthError::new(AuthErrorKind::UnlistedAuthority).detail(shown(authority.as_str())))
@@ -221,7 +238,7 @@ impl Candidate<'_> {
 
     fn check_coverage(&self, request: &RequestHead<'_>, options: &ValidateOptions) -> Result<(), AuthError> {
         let not_covered = |name: &str| Err(AuthError::new(AuthErrorKind::NotCovered).detail(name));
-        let covered = Coverage::of_signature(&self.input);
+        let covered = self.input.coverage();
         let required = if request.has_query() { options.required | Coverage::QUERY } else { options.required };
         if let Some(name) = covered.missing(required).names().next() {
             return not_covered(name);

@@ -6,11 +6,10 @@ use std::{
 
 use http::HeaderValue;
 
-use super::coverage::Coverage;
 use crate::{
     error::{AuthError, AuthErrorKind},
     secret::DEFAULT_SECRET_NAME,
-    signature::{Authority, ComponentName, Scheme, SignatureInput, is_printable_ascii, push_quoted, shown},
+    signature::{Authority, ComponentName, Coverage, Scheme, SignatureInput, is_printable_ascii, push_quoted, shown},
     time::{unix_seconds, whole_seconds},
 };
 
@@ -46,6 +45,8 @@ pub struct ValidateOptions {
     pub(super) max_time_diff: i64,
     pub(super) max_clock_skew: i64,
     authorities: Option<Vec<Box<str>>>,
+    /// The authorities without the default port of the external scheme.
+    normal_authorities: Vec<Box<str>>,
     pub(super) external_scheme: Scheme,
     pub(super) required: Coverage,
     pub(super) required_fields: Vec<Box<str>>,
@@ -70,6 +71,7 @@ impl ValidateOptions {
             max_time_diff: whole_seconds(DEFAULT_MAX_TIME_DIFF),
             max_clock_skew: whole_seconds(DEFAULT_MAX_CLOCK_SKEW),
             authorities: None,
+            normal_authorities: Vec::new(),
             external_scheme: Scheme::default(),
             required: Coverage::METHOD | Coverage::AUTHORITY | Coverage::PATH,
             required_fields: Vec::new(),
@@ -133,12 +135,8 @@ impl ValidateOptions {
         if authorities.is_empty() {
             self.note_problem("`authorities` is empty: no request could be accepted");
         }
-        for authority in &authorities {
-            if Authority::parse(authority, self.external_scheme).is_none() {
-                self.note_problem(format!("the authority `{}` is not `host` or `host:port`", shown(authority)));
-            }
-        }
         self.authorities = Some(authorities);
+        self.normalise_authorities();
         self
     }
 
@@ -147,6 +145,7 @@ impl ValidateOptions {
     #[must_use]
     pub fn external_scheme(mut self, scheme: Scheme) -> Self {
         self.external_scheme = scheme;
+        self.normalise_authorities();
         self
     }
 
@@ -195,7 +194,7 @@ impl ValidateOptions {
     /// [`AuthErrorKind::Misconfigured`], with the option that is wrong.
     pub fn check(&self) -> Result<(), AuthError> {
         match &self.problem {
-            Some(problem) => Err(AuthError::new(AuthErrorKind::Misconfigured).detail(problem.clone())),
+            Some(problem) => Err(AuthError::new(AuthErrorKind::Misconfigured).detail(&**problem)),
             None => Ok(()),
         }
     }
@@ -228,10 +227,18 @@ impl ValidateOptions {
         self.key_ids.is_some()
     }
 
-    pub(super) fn lists_authority(&self, authority: &Authority<'_>) -> bool {
-        self.authorities
-            .as_ref()
-            .is_none_or(|listed| listed.iter().any(|one| Authority::parse(one, self.external_scheme).as_ref() == Some(authority)))
+    pub(super) fn lists_authority(&self, authority: Authority<'_>) -> bool {
+        self.authorities.is_none() || self.normal_authorities.iter().any(|one| authority.is(one))
+    }
+
+    fn normalise_authorities(&mut self) {
+        self.normal_authorities.clear();
+        for authority in self.authorities.clone().unwrap_or_default() {
+            match Authority::parse(&authority, self.external_scheme) {
+                Some(authority) => self.normal_authorities.push(authority.as_str().into()),
+                None => self.note_problem(format!("the authority `{}` is not `host` or `host:port`", shown(&authority))),
+            }
+        }
     }
 
     /// What to sign, for a consumer that did not (RFC 9421 section 5.1).

@@ -2,7 +2,7 @@ use std::{borrow::Cow, fmt, ops::Range, sync::Arc, time::SystemTime};
 
 use crate::{
     replay::ReplayId,
-    signature::{Components, SIGNATURE_PARAMS, SignatureBase, SignatureInput},
+    signature::{Component, SIGNATURE_PARAMS, SignatureBase, SignatureInput},
     time::system_time,
 };
 
@@ -95,10 +95,9 @@ impl Validated {
     }
 
     /// The components that the signature covers: nothing else of the head is proven.
-    #[must_use]
-    pub fn components(&self) -> Components<'_> {
+    pub fn components(&self) -> impl Iterator<Item = Component<'_>> {
         let last_line = self.text[..self.base_len].rsplit('\n').next().unwrap_or_default();
-        Components::of(&last_line[SIGNATURE_PARAMS.len()..])
+        SignatureInput::read_again(&last_line[SIGNATURE_PARAMS.len()..]).into_iter().flat_map(|input| input.components())
     }
 
     /// What a replay guard remembers.

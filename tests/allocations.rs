@@ -1,0 +1,176 @@
+//! How often the heap is asked for memory: at most twice for a validation, at most four times for a signature.
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use hmac_auth::{
+    AuthErrorKind, DEFAULT_SECRET_NAME, DigestAlgorithm, MemorySecrets, Secret, SignOptions, ValidateOptions, sign_request,
+    validate_auth,
+};
+use http::{HeaderValue, Request, header::ACCEPT, request::Builder};
+
+/// Counts what the current thread asks for; growing a block counts like a new one.
+struct Counting;
+
+thread_local! {
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: everything is left to `System`; the counter neither allocates nor has a destructor.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        COUNT.set(COUNT.get() + 1);
+        // SAFETY: the caller keeps the contract of the same method.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        COUNT.set(COUNT.get() + 1);
+        // SAFETY: the caller keeps the contract of the same method.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        COUNT.set(COUNT.get() + 1);
+        // SAFETY: the caller keeps the contract of the same method.
+        unsafe { System.realloc(block, layout, new_size) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the contract of the same method.
+        unsafe { System.dealloc(block, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// The allocations of `work`, and what it gives.
+fn counted<T>(work: impl FnOnce() -> T) -> (usize, T) {
+    let before = COUNT.get();
+    let result = work();
+    (COUNT.get() - before, result)
+}
+
+const MAX_FOR_VALIDATION: usize = 2;
+const MAX_FOR_SIGNATURE: usize = 4;
+
+fn now() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_700_000_000)
+}
+
+fn secrets() -> MemorySecrets {
+    let secrets = MemorySecrets::new();
+    secrets.insert(DEFAULT_SECRET_NAME, Secret::from_text("a secret for the allocation tests").unwrap());
+    secrets
+}
+
+fn options() -> ValidateOptions {
+    ValidateOptions::new().authorities(["api.example.com"]).at(now())
+}
+
+const URI: &str = "https://api.example.com/_functions/siteStats";
+
+/// Requests of several shapes, the options to sign them with, and what they are.
+fn messages() -> Vec<(&'static str, Builder, Vec<u8>, SignOptions)> {
+    let json = || Request::post(URI).header("content-type", "application/json").header("accept", "application/json");
+    let options = || SignOptions::new().key_id("site-a").at(now());
+    let with_query = Request::get(format!("{URI}?month=11&year=2026")).header("user-agent", "tests").header("accept", "*/*");
+    let origin_form = Request::get("/_functions/siteStats").header("host", "api.example.com");
+    vec![
+        ("GET without header fields", Request::get(URI), vec![], options()),
+        ("GET with a query", with_query, vec![], options()),
+        ("GET in origin form", origin_form, vec![], options()),
+        ("GET without a key id", Request::get(URI), vec![], SignOptions::new().at(now())),
+        ("GET with all parameters", Request::get(URI), vec![], options().tag("app").expires_in(Duration::from_secs(60))),
+        ("POST", json(), vec![b'x'; 1024], options()),
+        ("POST without header fields", Request::post(URI), vec![b'x'; 1024], options()),
+        ("POST with sha-512", json(), vec![b'x'; 1024], options().digest(DigestAlgorithm::Sha512)),
+        ("POST with a covered field", json(), vec![b'x'; 1024], options().cover(ACCEPT)),
+    ]
+}
+
+fn signed(builder: Builder, body: Vec<u8>, options: &SignOptions) -> Request<Vec<u8>> {
+    let mut request = builder.body(body).unwrap();
+    sign_request(&mut request, &secrets(), options).unwrap();
+    request
+}
+
+#[test]
+fn validating_allocates_what_is_kept() {
+    let (secrets, options) = (secrets(), options());
+    for (name, builder, body, sign_options) in messages() {
+        let request = signed(builder, body, &sign_options);
+        let (count, validated) = counted(|| validate_auth(&request, &secrets, &options));
+        validated.unwrap();
+        assert!(count <= MAX_FOR_VALIDATION, "{name}: {count} allocations");
+    }
+}
+
+#[test]
+fn signing_allocates_one_buffer_and_room_for_the_fields() {
+    let secrets = secrets();
+    // The first signature of a thread also makes room for a batch of nonces.
+    signed(Request::get(URI), vec![], &SignOptions::new());
+    for (name, builder, body, options) in messages() {
+        let mut request = builder.body(body).unwrap();
+        let (count, result) = counted(|| sign_request(&mut request, &secrets, &options));
+        result.unwrap();
+        assert!(count <= MAX_FOR_SIGNATURE, "{name}: {count} allocations");
+    }
+    // A new batch of nonces costs no more.
+    let options = SignOptions::new();
+    for _ in 0..100 {
+        let mut request = Request::get(URI).body(vec![]).unwrap();
+        let (count, result) = counted(|| sign_request(&mut request, &secrets, &options));
+        result.unwrap();
+        assert!(count <= MAX_FOR_SIGNATURE, "{count} allocations");
+    }
+}
+
+#[test]
+fn refusing_allocates_no_more_than_accepting() {
+    let other_secret = MemorySecrets::new();
+    other_secret.insert(DEFAULT_SECRET_NAME, Secret::from_text("not the secret of the consumer").unwrap());
+    let post = || Request::post(URI).header("content-type", "application/json");
+    let signed = || signed(post(), vec![b'x'; 1024], &SignOptions::new().key_id("site-a").at(now()));
+    let with = |field: &'static str, from: &str, to: &str| {
+        let mut request = signed();
+        let value = request.headers()[field].to_str().unwrap().replacen(from, to, 1);
+        request.headers_mut().insert(field, HeaderValue::try_from(value).unwrap());
+        request
+    };
+    let later = options().at(now() + Duration::from_secs(3_600));
+    let earlier = options().at(now() - Duration::from_secs(3_600));
+    let others = options().key_ids([("site-b", DEFAULT_SECRET_NAME)]);
+    let elsewhere = options().authorities(["example.org"]);
+    let mut other_body = signed();
+    other_body.body_mut()[0] = b'y';
+    let secrets = secrets();
+    let mut too_many = Vec::new();
+    for (request, secrets, options, kind) in [
+        (signed(), &other_secret, options(), AuthErrorKind::WrongMac),
+        (signed(), &secrets, later, AuthErrorKind::Stale),
+        (signed(), &secrets, earlier, AuthErrorKind::InFuture),
+        (signed(), &secrets, others, AuthErrorKind::UnknownKeyId),
+        (signed(), &secrets, elsewhere, AuthErrorKind::UnlistedAuthority),
+        (other_body, &secrets, options(), AuthErrorKind::WrongDigest),
+        (post().body(vec![]).unwrap(), &secrets, options(), AuthErrorKind::MissingSignature),
+        (with("signature-input", ";keyid=", ";;keyid="), &secrets, options(), AuthErrorKind::MalformedSignatureInput),
+        (with("signature", "=:", "=::"), &secrets, options(), AuthErrorKind::MalformedSignature),
+        (with("signature", "sig1", "sig2"), &secrets, options(), AuthErrorKind::UnpairedLabel),
+        (with("signature-input", "\"@path\" ", ""), &secrets, options(), AuthErrorKind::NotCovered),
+        (with("signature-input", ")", " \"absent\")"), &secrets, options(), AuthErrorKind::AbsentComponent),
+        (with("content-digest", "sha-256=", "sha-256=:"), &secrets, options(), AuthErrorKind::WrongMac),
+    ] {
+        let (count, result) = counted(|| validate_auth(&request, secrets, &options));
+        assert_eq!(result.unwrap_err().kind(), kind);
+        if count > MAX_FOR_VALIDATION {
+            too_many.push((kind, count));
+        }
+    }
+    assert!(too_many.is_empty(), "more than {MAX_FOR_VALIDATION} allocations: {too_many:?}");
+}
