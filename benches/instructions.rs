@@ -273,7 +273,7 @@ fn replayed(message: &Message) -> Refusal {
     let guard = || MemoryReplayGuard::new().started_at(contenders::now());
     let check = move |request: &Request<bytes::Bytes>, guard: &MemoryReplayGuard| {
         let validated = validate_auth(request, &secrets as &dyn SecretStore, &options).expect("a valid request");
-        guard.first_use(&validated)
+        guard.first_use(validated)
     };
     let (first, second) = (check.clone(), check);
     let (used, request) = (guard(), message.signed());

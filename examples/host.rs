@@ -106,10 +106,10 @@ impl Host {
 
     fn validate(&self, request: &Request<Bytes>) -> Result<Validated, AuthError> {
         let validated = validate_auth(request, &self.secrets, &self.options)?;
-        if let Some(guard) = &self.replay_guard {
-            guard.first_use(&validated)?;
+        match &self.replay_guard {
+            Some(guard) => guard.first_use(validated),
+            None => Ok(validated),
         }
-        Ok(validated)
     }
 }
 
@@ -139,7 +139,7 @@ async fn authenticate(
         }
         Err(error) => {
             let (head, _) = request.into_parts();
-            log_refusal(error.kind().as_str(), &with_sources(&error), peer, &head);
+            log_refusal(error.kind().as_str(), &format!("{error:#}"), peer, &head);
             error.to_response(&host.options).map(Body::from)
         }
     }

@@ -27,7 +27,7 @@ use axum::{
 };
 use hmac_auth::{
     AuthError, AuthErrorKind, DEFAULT_MAX_TIME_DIFF, DEFAULT_SECRET_NAME, MemoryReplayGuard, MemorySecrets, Secret, SecretError,
-    SignError, SignOptions, ValidateOptions, generate_secret, sign_request, signature::Scheme, validate_auth,
+    SignError, SignOptions, ValidateOptions, Validated, generate_secret, sign_request, signature::Scheme, validate_auth,
 };
 use http::{Request, StatusCode, header::CONTENT_TYPE, request};
 use reqwest::Client;
@@ -135,7 +135,7 @@ async fn start_host(secrets: MemorySecrets) -> io::Result<(Arc<Host>, SocketAddr
 async fn authenticate(State(host): State<Arc<Host>>, head: request::Parts, body: Bytes, next: Next) -> Response {
     let request = Request::from_parts(head, body);
     match host.validate(&request) {
-        Ok(()) => next.run(request.map(Body::from)).await,
+        Ok(_) => next.run(request.map(Body::from)).await,
         Err(error) => {
             *host.last_refusal.lock().unwrap() = Some(error.kind());
             error.to_response(&host.options).map(Body::from)
@@ -144,9 +144,8 @@ async fn authenticate(State(host): State<Arc<Host>>, head: request::Parts, body:
 }
 
 impl Host {
-    fn validate(&self, request: &Request<Bytes>) -> Result<(), AuthError> {
-        let validated = validate_auth(request, &self.secrets, &self.options)?;
-        self.replay_guard.first_use(&validated)
+    fn validate(&self, request: &Request<Bytes>) -> Result<Validated, AuthError> {
+        validate_auth(request, &self.secrets, &self.options).and_then(|validated| self.replay_guard.first_use(validated))
     }
 }
 

@@ -1,11 +1,14 @@
 //! `Content-Digest`, RFC 9530: the body, as sent, has this hash.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64::{
+    Engine,
+    engine::{GeneralPurpose, general_purpose::STANDARD},
+};
 use http::HeaderMap;
 
 use crate::{
     crypto::{Sha256, Sha512},
-    signature::{ByteSequences, CONTENT_DIGEST, SyntaxError},
+    signature::{ByteSequences, Bytes, CONTENT_DIGEST, SyntaxError},
 };
 
 /// A hash algorithm for the body. The deprecated ones of RFC 9530 are never used and never suffice.
@@ -20,39 +23,50 @@ pub enum DigestAlgorithm {
 }
 
 impl DigestAlgorithm {
-    pub(crate) fn digest(self, body: &[u8]) -> Digest {
+    /// The value of a `Content-Digest` field for `body`.
+    pub(crate) fn value_for(self, body: &[u8]) -> DigestValue {
         match self {
             Self::Sha256 => {
                 let mut hash = Sha256::new();
                 hash.update(body);
-                Digest::Sha256(hash.finish())
+                DigestValue::new(b"sha-256=:", &hash.finish())
             }
             Self::Sha512 => {
                 let mut hash = Sha512::new();
                 hash.update(body);
-                Digest::Sha512(hash.finish())
+                DigestValue::new(b"sha-512=:", &hash.finish())
             }
         }
     }
 }
 
-/// The digest of one body.
-pub(crate) enum Digest {
-    Sha256([u8; 32]),
-    Sha512([u8; 64]),
+/// The value of a `Content-Digest` field with one digest.
+pub(crate) struct DigestValue {
+    text: [u8; KEY_LEN + 88 + 1],
+    len: usize,
 }
 
-impl Digest {
-    /// Writes the value of a `Content-Digest` field.
-    pub(crate) fn push_value(&self, out: &mut String) {
-        let (key, bytes): (_, &[u8]) = match self {
-            Self::Sha256(bytes) => ("sha-256=:", bytes),
-            Self::Sha512(bytes) => ("sha-512=:", bytes),
-        };
-        out.push_str(key);
-        STANDARD.encode_string(bytes, out);
-        out.push(':');
+const KEY_LEN: usize = "sha-256=:".len();
+
+impl DigestValue {
+    fn new(key: &[u8; KEY_LEN], digest: &[u8]) -> Self {
+        let mut text = [b':'; KEY_LEN + 88 + 1];
+        text[..KEY_LEN].copy_from_slice(key);
+        let len = STANDARD.encode_slice(digest, &mut text[KEY_LEN..]).expect("64 bytes are 88 characters");
+        text[KEY_LEN + len] = b':';
+        Self { text, len: KEY_LEN + len + 1 }
     }
+
+    pub(crate) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.text[..self.len]).expect("base64 is ASCII")
+    }
+}
+
+/// Writes up to 64 bytes in base64: at once, which takes a third of the instructions of `Engine::encode_string`.
+pub(crate) fn push_base64(out: &mut String, engine: &GeneralPurpose, bytes: &[u8]) {
+    let mut text = [0; 88];
+    let text = engine.encode_slice(bytes, &mut text).ok().and_then(|len| std::str::from_utf8(&text[..len]).ok());
+    out.push_str(text.expect("at most 64 bytes in base64 are at most 88 characters of ASCII"));
 }
 
 /// The digests that a message lists, and the state of hashing its body.
@@ -70,8 +84,14 @@ impl BodyDigest {
         let mut members = ByteSequences::new(headers, &CONTENT_DIGEST);
         while let Some(member) = members.next_member().map_err(DigestError::Malformed)? {
             match member.key {
-                "sha-256" => digest.sha256 = Some((decode(member.base64)?, Sha256::new())),
-                "sha-512" => digest.sha512 = Some(Box::new((decode(member.base64)?, Sha512::new()))),
+                "sha-256" => {
+                    let Bytes::Of32(expected) = member.value else { return Err(DigestError::WrongLength) };
+                    digest.sha256 = Some((expected, Sha256::new()));
+                }
+                "sha-512" => {
+                    let expected = decode_64(&member.value).ok_or(DigestError::WrongLength)?;
+                    digest.sha512 = Some(Box::new((expected, Sha512::new())));
+                }
                 _ => {}
             }
         }
@@ -109,17 +129,10 @@ pub(crate) enum DigestError {
     Unsupported,
 }
 
-fn decode<const N: usize>(base64: &str) -> Result<[u8; N], DigestError> {
-    decode_array(base64).ok_or(DigestError::WrongLength)
-}
-
-/// Canonical base64 of exactly `N` bytes.
-pub(crate) fn decode_array<const N: usize>(base64: &str) -> Option<[u8; N]> {
-    // Room for what any base64 text of the right length could hold.
+fn decode_64(value: &Bytes<'_>) -> Option<[u8; 64]> {
+    // Room for what base64 of that many characters could hold.
     let mut bytes = [0; 66];
-    if base64.len() != N.div_ceil(3) * 4 {
-        return None;
-    }
-    let len = STANDARD.decode_slice(base64, &mut bytes).ok()?;
+    let Bytes::Base64(text) = value else { return None };
+    let len = STANDARD.decode_slice(text, &mut bytes).ok()?;
     bytes[..len].try_into().ok()
 }

@@ -97,8 +97,6 @@ pub enum AuthErrorKind {
     WrongTag,
     /// The signature names another algorithm than `hmac-sha256`.
     UnsupportedAlgorithm,
-    /// The signature covers a component that is not defined for requests or not implemented.
-    UnsupportedComponent,
     /// The signature does not cover what it must.
     NotCovered,
     /// The signature does not say when it was made.
@@ -117,6 +115,8 @@ pub enum AuthErrorKind {
     InvalidAuthority,
     /// The request is for an authority that the host does not list.
     UnlistedAuthority,
+    /// The signature covers a component that is not defined for requests or not implemented.
+    UnsupportedComponent,
     /// A covered field or query parameter is not in the request.
     AbsentComponent,
     /// The value of a covered component is not ASCII.
@@ -215,7 +215,7 @@ impl AuthErrorKind {
             Self::MalformedDigest => "the Content-Digest field is malformed",
             Self::UnsupportedDigest => "the Content-Digest field has neither sha-256 nor sha-512",
             Self::WrongDigest => "the body is not the one that was signed",
-            Self::Replayed => "the signature was used before",
+            Self::Replayed => "the signature was used before, or an equal request in the same second has no nonce",
             Self::BeforeGuardStart => "the signature is older than the replay guard, which cannot tell whether it was used",
             Self::ReplayGuardFull => "the replay guard is full",
             Self::SecretUnavailable => "the secret is not available",
@@ -232,7 +232,7 @@ impl fmt::Display for AuthErrorKind {
 
 /// Why a request was refused.
 ///
-/// `Display` and [`kind`](Self::kind) are for the operator; the peer gets [`status`](Self::status) and
+/// `Display` and [`kind`](Self::kind) are for the operator, and `{:#}` writes the sources too, all in one line; the peer gets [`status`](Self::status) and
 /// [`public_body`](Self::public_body), or the whole [`to_response`](Self::to_response), the same for every authentication
 /// failure.
 #[derive(Debug)]
@@ -299,6 +299,9 @@ impl AuthError {
 
     /// The response for the peer: status, JSON body, and how to do better. A 401 has `WWW-Authenticate` and an
     /// `Accept-Signature` with what the `options` ask for; a 503 has `Retry-After`.
+    ///
+    /// `.map(Body::from)` makes it a response of axum or any other server. `Accept-Signature` always lists `content-digest`, which
+    /// a request without a body does not need.
     #[must_use]
     pub fn to_response(&self, options: &ValidateOptions) -> Response<&'static str> {
         let mut response = Response::new(self.public_body());
@@ -318,10 +321,15 @@ impl AuthError {
 impl fmt::Display for AuthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.kind.sentence())?;
-        match &self.detail {
-            Some(detail) => write!(f, ": {detail}"),
-            None => Ok(()),
+        if let Some(detail) = &self.detail {
+            write!(f, ": {detail}")?;
         }
+        let mut source = self.source().filter(|_| f.alternate());
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
     }
 }
 
@@ -352,7 +360,7 @@ impl From<BaseError> for AuthError {
             BaseError::TooLarge { component } => (AuthErrorKind::TooLarge, component),
             BaseError::NoAuthority => return AuthErrorKind::MissingAuthority.into(),
             BaseError::ConflictingAuthority => return AuthErrorKind::ConflictingAuthority.into(),
-            BaseError::InvalidAuthority => return AuthErrorKind::InvalidAuthority.into(),
+            BaseError::InvalidAuthority { authority } => (AuthErrorKind::InvalidAuthority, format!("`{authority}`")),
         };
         Self::new(kind).detail(component)
     }

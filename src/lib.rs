@@ -29,11 +29,11 @@
 //! let guard = MemoryReplayGuard::new();
 //!
 //! // … and for each request, before anything else.
-//! let validated = validate_auth(&request, &secrets, &options)?;
-//! guard.first_use(&validated)?;
+//! let validated = validate_auth(&request, &secrets, &options).and_then(|validated| guard.first_use(validated))?;
+//! assert_eq!(validated.secret_name(), DEFAULT_SECRET_NAME);
 //!
 //! // Again, or with anything changed, it is refused.
-//! let again = guard.first_use(&validate_auth(&request, &secrets, &options)?);
+//! let again = guard.first_use(validate_auth(&request, &secrets, &options)?);
 //! assert_eq!(again.unwrap_err().kind(), AuthErrorKind::Replayed);
 //! *request.body_mut() = r#"{"month":12}"#;
 //! let changed = validate_auth(&request, &secrets, &options);

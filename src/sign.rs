@@ -4,15 +4,12 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use base64::{
-    Engine,
-    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
-};
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, header, request};
 
 use crate::{
-    digest::{BodyDigest, Digest, DigestAlgorithm},
+    digest::{BodyDigest, DigestAlgorithm, DigestValue, push_base64},
     error::SignError,
     secret::{DEFAULT_SECRET_NAME, SecretStore},
     signature::{
@@ -32,8 +29,8 @@ pub const DEFAULT_LABEL: &str = "sig1";
 /// 9530). Signed are the method, the authority, the path, the query, the body by its digest, `Content-Type` and
 /// `Content-Encoding` when present, and what [`SignOptions::cover`] adds. Signatures of others are kept.
 ///
-/// Sign the request as it will be sent: a client that adds a `Content-Type` or encodes the body afterwards makes the signature
-/// wrong. What a client adds that is not covered, like `User-Agent`, does no harm.
+/// Sign the request as it will be sent: a client that changes the URI (`/a/../b`, `//`), the `Content-Type` or the encoding of
+/// the body afterwards makes the signature wrong. What a client adds that is not covered, like `User-Agent`, does no harm.
 ///
 /// ```
 /// use hmac_auth::{DEFAULT_SECRET_NAME, MemorySecrets, Secret, SignOptions, generate_secret, sign_request};
@@ -241,31 +238,34 @@ fn sign(
     let secrets = secrets.secrets(&options.secret_name)?;
     check_label(request.headers(), &options.label)?;
     let digest = digest_for(request.headers(), body, options)?;
-    let components = components(&request, &digest, options);
+    let fields = fields(&request, &digest, options);
 
     // One buffer for the values of all three fields and, for a while, the signature base.
     let mut text = String::with_capacity(1024);
     if let BodyCover::Added(digest) = &digest {
-        digest.push_value(&mut text);
+        text.push_str(digest.as_str());
     }
     let input_start = text.len();
     text.push_str(&options.label);
     text.push('=');
     let params = text.len();
-    push_component_list(&mut text, components.clone())?;
+    push_component_list(&mut text, fields.clone())?;
     push_params(&mut text, options)?;
     let base = text.len();
     if base - input_start > MAX_FIELD_LEN {
         return Err(SignError::TooLarge);
     }
-    for component in components {
+    for component in ALWAYS {
+        push_line(&mut text, &Component::plain(component), &request)?;
+    }
+    for field in fields {
         match &digest {
-            BodyCover::Added(digest) if component == ComponentName::Field("content-digest") => {
+            BodyCover::Added(digest) if field == "content-digest" => {
                 text.push_str("\"content-digest\": ");
-                digest.push_value(&mut text);
+                text.push_str(digest.as_str());
                 text.push('\n');
             }
-            _ => push_line(&mut text, &Component::plain(component), &request)?,
+            _ => push_line(&mut text, &Component::plain(ComponentName::Field(field)), &request)?,
         }
     }
     let (lines, params) = (&text.as_bytes()[base..], &text.as_bytes()[params..base]);
@@ -274,7 +274,7 @@ fn sign(
     text.truncate(base);
     text.push_str(&options.label);
     text.push_str("=:");
-    STANDARD.encode_string(mac, &mut text);
+    push_base64(&mut text, &STANDARD, &mac);
     text.push(':');
     let text = Bytes::from(text);
     let value = |range| HeaderValue::from_maybe_shared(text.slice(range)).expect("all that was written is printable ASCII");
@@ -293,7 +293,7 @@ enum BodyCover {
     None,
     /// By the `Content-Digest` that the request has already, and that is right.
     Kept,
-    Added(Digest),
+    Added(DigestValue),
 }
 
 fn digest_for(headers: &HeaderMap, body: &[u8], options: &SignOptions) -> Result<BodyCover, SignError> {
@@ -303,42 +303,40 @@ fn digest_for(headers: &HeaderMap, body: &[u8], options: &SignOptions) -> Result
             if digest.matches() { Ok(BodyCover::Kept) } else { Err(SignError::WrongDigest) }
         }
         None if body.is_empty() && !options.cover.contains(&CONTENT_DIGEST) => Ok(BodyCover::None),
-        None => Ok(BodyCover::Added(options.digest.digest(body))),
+        None => Ok(BodyCover::Added(options.digest.value_for(body))),
     }
 }
 
-/// What is covered, in the order of the wire profile.
-fn components<'a>(
-    request: &RequestHead<'_>,
-    digest: &BodyCover,
-    options: &'a SignOptions,
-) -> impl Iterator<Item = ComponentName<'a>> + Clone {
-    const ALWAYS: [ComponentName<'static>; 4] =
-        [ComponentName::Method, ComponentName::Authority, ComponentName::Path, ComponentName::Query];
-    const CONTENT: [HeaderName; 3] = [CONTENT_DIGEST, header::CONTENT_TYPE, header::CONTENT_ENCODING];
+/// What is always covered, in the order of the wire profile.
+const ALWAYS: [ComponentName<'static>; 4] =
+    [ComponentName::Method, ComponentName::Authority, ComponentName::Path, ComponentName::Query];
+
+/// How a list with them begins.
+const ALWAYS_LIST: &str = r#"("@method" "@authority" "@path" "@query""#;
+
+/// The fields that are covered, in the order of the wire profile.
+fn fields<'a>(request: &RequestHead<'_>, digest: &BodyCover, options: &'a SignOptions) -> impl Iterator<Item = &'a str> + Clone {
+    const CONTENT: [&str; 3] = ["content-digest", "content-type", "content-encoding"];
     let headers = request.headers();
-    let content = [
+    let is_covered = [
         !matches!(digest, BodyCover::None),
         headers.contains_key(header::CONTENT_TYPE),
         headers.contains_key(header::CONTENT_ENCODING),
     ];
-    let is_in_content = move |field: &HeaderName| CONTENT.iter().zip(content).any(|(name, covered)| covered && name == field);
-    let names = ["content-digest", "content-type", "content-encoding"];
-    ALWAYS
-        .into_iter()
-        .chain(names.into_iter().zip(content).filter(|(_, covered)| *covered).map(|(name, _)| ComponentName::Field(name)))
-        .chain(options.cover.iter().filter(move |field| !is_in_content(field)).map(|field| ComponentName::Field(field.as_str())))
+    let content = CONTENT.into_iter().zip(is_covered).filter(|(_, is_covered)| *is_covered).map(|(name, _)| name);
+    let is_in_content = move |field: &&str| CONTENT.iter().zip(is_covered).any(|(name, is_covered)| is_covered && name == field);
+    content.chain(options.cover.iter().map(HeaderName::as_str).filter(move |field| !is_in_content(field)))
 }
 
-fn push_component_list<'a>(text: &mut String, components: impl Iterator<Item = ComponentName<'a>>) -> Result<(), SignError> {
-    let mut count = 0;
-    for component in components {
-        if component == ComponentName::Field("signature") || component == ComponentName::Field("signature-input") {
-            return Err(SignError::NotCoverable { name: component.as_str().to_owned() });
+fn push_component_list<'a>(text: &mut String, fields: impl Iterator<Item = &'a str>) -> Result<(), SignError> {
+    let mut count = ALWAYS.len();
+    text.push_str(ALWAYS_LIST);
+    for field in fields {
+        if field == "signature" || field == "signature-input" {
+            return Err(SignError::NotCoverable { name: field.to_owned() });
         }
-        text.push(if count == 0 { '(' } else { ' ' });
-        text.push('"');
-        text.push_str(component.as_str());
+        text.push_str(" \"");
+        text.push_str(field);
         text.push('"');
         count += 1;
     }
@@ -354,7 +352,7 @@ fn push_params(text: &mut String, options: &SignOptions) -> Result<(), SignError
         push_time(text, ";expires=", created.checked_add(whole_seconds(duration)))?;
     }
     text.push_str(";nonce=\"");
-    URL_SAFE_NO_PAD.encode_string(nonce()?, text);
+    push_base64(text, &URL_SAFE_NO_PAD, &nonce()?);
     text.push('"');
     if options.alg == AlgParameter::HmacSha256 {
         text.push_str(";alg=\"hmac-sha256\"");

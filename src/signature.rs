@@ -40,10 +40,11 @@ pub(crate) use self::{
     base::{SIGNATURE_PARAMS, push_line, push_shown, shown},
     coverage::Coverage,
     head::Authority,
-    syntax::{ByteSequences, is_key, is_printable_ascii, push_integer, push_quoted},
+    syntax::{ByteSequences, Bytes, is_key, is_printable_ascii, push_integer, push_quoted},
 };
 
 mod base;
+mod base64;
 mod component;
 mod coverage;
 mod head;

@@ -35,12 +35,11 @@ mod validated;
 /// let mut request = http::Request::get("https://host.example/_functions/siteStats").body("")?;
 /// sign_request(&mut request, &secrets, &SignOptions::new())?;
 ///
-/// let validated = validate_auth(&request, &secrets, &options)?;
-/// guard.first_use(&validated)?;
+/// let validated = validate_auth(&request, &secrets, &options).and_then(|validated| guard.first_use(validated))?;
 /// assert_eq!(validated.secret_name(), DEFAULT_SECRET_NAME);
 ///
 /// // The same request a second time, and the same signature on another request:
-/// assert!(guard.first_use(&validate_auth(&request, &secrets, &options)?).is_err());
+/// assert!(guard.first_use(validate_auth(&request, &secrets, &options)?).is_err());
 /// *request.uri_mut() = "https://host.example/_functions/everything".parse()?;
 /// assert!(validate_auth(&request, &secrets, &options).is_err());
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -103,8 +103,8 @@ fn refusals_of_the_rest() -> Vec<Refusal> {
     wrong_body.body_mut()[0] ^= 1;
     let validated = validate_auth(&signed(get()), &secrets(), &options()).unwrap();
     let guard = MemoryReplayGuard::new().started_at(time(NOW));
-    guard.first_use(&validated).unwrap();
-    let replayed = guard.first_use(&validated).unwrap_err();
+    guard.first_use(validated.clone()).unwrap();
+    let replayed = guard.first_use(validated.clone()).unwrap_err();
     let late = MemoryReplayGuard::new().started_at(time(NOW + 1));
     let full = MemoryReplayGuard::new().started_at(time(NOW)).capacity(0);
     let nowhere = validate_auth(&signed(get()), &MemorySecrets::new(), &options()).unwrap_err();
@@ -114,8 +114,8 @@ fn refusals_of_the_rest() -> Vec<Refusal> {
         (Kind::UnsupportedDigest, refused(&with_digest("md5=:6TEzv9FRhYoxTUVfr2i/nA==:"), &options())),
         (Kind::WrongDigest, refused(&wrong_body, &options())),
         (Kind::Replayed, replayed),
-        (Kind::BeforeGuardStart, late.first_use(&validated).unwrap_err()),
-        (Kind::ReplayGuardFull, full.first_use(&validated).unwrap_err()),
+        (Kind::BeforeGuardStart, late.first_use(validated.clone()).unwrap_err()),
+        (Kind::ReplayGuardFull, full.first_use(validated.clone()).unwrap_err()),
         (Kind::SecretUnavailable, nowhere),
         (Kind::Misconfigured, refused(&signed(get()), &options().require("@status"))),
     ]

@@ -353,17 +353,17 @@ fn the_guard_forgets_no_signature_that_is_still_fresh() {
     let request = created(NOW);
     let validated_at = |at: i64| validate_auth(&request, &secrets(), &options().at(time(at)));
     let guard = MemoryReplayGuard::new().started_at(time(NOW - 100));
-    guard.first_use(&validated_at(NOW).unwrap()).unwrap();
+    guard.first_use(validated_at(NOW).unwrap()).unwrap();
     for at in [NOW, NOW + 59, NOW + 60] {
-        let again = guard.first_use(&validated_at(at).unwrap()).unwrap_err();
+        let again = guard.first_use(validated_at(at).unwrap()).unwrap_err();
         assert_eq!(again.kind(), AuthErrorKind::Replayed, "{at}");
     }
     assert_eq!(validated_at(NOW + 61).unwrap_err().kind(), AuthErrorKind::Stale);
     // Another request one second later: the first one is over, and its place is free.
     let next = created(NOW + 61);
-    guard.first_use(&validate_auth(&next, &secrets(), &options().at(time(NOW + 61))).unwrap()).unwrap();
+    guard.first_use(validate_auth(&next, &secrets(), &options().at(time(NOW + 61))).unwrap()).unwrap();
     // Were the clock set back, the guard would know that it no longer knows.
-    let back = guard.first_use(&validated_at(NOW + 60).unwrap()).unwrap_err();
+    let back = guard.first_use(validated_at(NOW + 60).unwrap()).unwrap_err();
     assert!(matches!(back.kind(), AuthErrorKind::Replayed | AuthErrorKind::BeforeGuardStart), "{back:?}");
 }
 
@@ -374,14 +374,14 @@ fn the_guard_works_with_unlimited_windows_and_extreme_times() {
         let guard = MemoryReplayGuard::new().started_at(start).accept_replays_across_restarts();
         for second in [-MAX, 0, MAX] {
             let validated = validate_auth(&created(second), &secrets(), &options).unwrap();
-            guard.first_use(&validated).unwrap();
-            assert_eq!(guard.first_use(&validated).unwrap_err().kind(), AuthErrorKind::Replayed);
+            guard.first_use(validated.clone()).unwrap();
+            assert_eq!(guard.first_use(validated.clone()).unwrap_err().kind(), AuthErrorKind::Replayed);
         }
     }
     // A start that lasts for ever refuses all.
     let guard = MemoryReplayGuard::new().started_at(UNIX_EPOCH).refuse_until(Duration::MAX);
     let validated = validate_auth(&created(MAX), &secrets(), &options).unwrap();
-    assert_eq!(guard.first_use(&validated).unwrap_err().kind(), AuthErrorKind::BeforeGuardStart);
+    assert_eq!(guard.first_use(validated.clone()).unwrap_err().kind(), AuthErrorKind::BeforeGuardStart);
 }
 
 #[test]
@@ -389,7 +389,7 @@ fn the_start_of_the_guard_holds_to_the_second() {
     let strict = |skew| MemoryReplayGuard::new().started_at(time(NOW)).refuse_until(skew);
     let first_use = |guard: &MemoryReplayGuard, second: i64| {
         let validated = validate_auth(&created(second), &secrets(), &options()).unwrap();
-        guard.first_use(&validated).err().map(|error| error.kind())
+        guard.first_use(validated.clone()).err().map(|error| error.kind())
     };
     let lenient = MemoryReplayGuard::new().started_at(time(NOW));
     assert_eq!(first_use(&lenient, NOW - 1), Some(AuthErrorKind::BeforeGuardStart));

@@ -883,10 +883,10 @@ fn pitfall_20_no_default_says_yes() {
         sign_request(&mut request, &secrets(), &SignOptions::new()).unwrap();
         let live = ValidateOptions::new().authorities(["host.example"]);
         let validated = validate_auth(&request, &secrets(), &live).unwrap();
-        guard.first_use(&validated).unwrap();
-        assert_eq!(guard.first_use(&validated).unwrap_err().kind(), Kind::Replayed);
+        guard.first_use(validated.clone()).unwrap();
+        assert_eq!(guard.first_use(validated.clone()).unwrap_err().kind(), Kind::Replayed);
         let again = validate_auth(&request, &secrets(), &live).unwrap();
-        assert_eq!(guard.first_use(&again).unwrap_err().kind(), Kind::Replayed);
+        assert_eq!(guard.first_use(again.clone()).unwrap_err().kind(), Kind::Replayed);
     }
     assert_eq!(DEFAULT_REPLAY_CAPACITY, 1 << 20);
     assert_eq!(DEFAULT_REPLAY_CAPACITY_PER_CONSUMER, 1 << 19);
@@ -913,42 +913,42 @@ fn pitfall_21_the_guard_forgets_nothing_that_is_fresh() {
         let request = signed_as(get(), &format!(r#"{};nonce="{index}""#, INPUT.replace("1700000000", &at.to_string())));
         validate_auth(&request, &secrets(), &options().at(time(at))).unwrap()
     };
-    let kind = |outcome: Result<(), hmac_auth::AuthError>| outcome.err().map(|error| error.kind());
+    let kind = |outcome: Result<Validated, hmac_auth::AuthError>| outcome.err().map(|error| error.kind());
     let guard = MemoryReplayGuard::new().started_at(time(NOW)).capacity(50);
     for index in 0..50 {
-        assert_eq!(kind(guard.first_use(&validated(index, NOW))), None, "{index}");
+        assert_eq!(kind(guard.first_use(validated(index, NOW))), None, "{index}");
     }
     for index in 50..100 {
-        assert_eq!(kind(guard.first_use(&validated(index, NOW))), Some(Kind::ReplayGuardFull), "{index}");
+        assert_eq!(kind(guard.first_use(validated(index, NOW))), Some(Kind::ReplayGuardFull), "{index}");
         // Nor later, as long as the first ones could be replayed.
-        assert_eq!(kind(guard.first_use(&validated(index, NOW + 60))), Some(Kind::ReplayGuardFull), "{index}");
+        assert_eq!(kind(guard.first_use(validated(index, NOW + 60))), Some(Kind::ReplayGuardFull), "{index}");
     }
     for index in 0..50 {
-        assert_eq!(kind(guard.first_use(&validated(index, NOW))), Some(Kind::Replayed), "{index}");
+        assert_eq!(kind(guard.first_use(validated(index, NOW))), Some(Kind::Replayed), "{index}");
     }
     assert_eq!(guard.len(), 50);
     // When they are stale, there is room again.
-    assert_eq!(kind(guard.first_use(&validated(100, NOW + 61))), None);
+    assert_eq!(kind(guard.first_use(validated(100, NOW + 61))), None);
     // One consumer does not take the room of the others.
     let guard = MemoryReplayGuard::new().started_at(time(NOW)).capacity_per_consumer(1);
-    assert_eq!(kind(guard.first_use(&validated(0, NOW))), None);
-    assert_eq!(kind(guard.first_use(&validated(1, NOW))), Some(Kind::ReplayGuardFull));
+    assert_eq!(kind(guard.first_use(validated(0, NOW))), None);
+    assert_eq!(kind(guard.first_use(validated(1, NOW))), Some(Kind::ReplayGuardFull));
 
     // After a restart: what was made before it may have been used before it.
     let restarted = MemoryReplayGuard::new().started_at(time(NOW + 30));
     for at in [NOW, NOW + 29] {
-        assert_eq!(kind(restarted.first_use(&validated(0, at))), Some(Kind::BeforeGuardStart));
+        assert_eq!(kind(restarted.first_use(validated(0, at))), Some(Kind::BeforeGuardStart));
     }
-    assert_eq!(kind(restarted.first_use(&validated(0, NOW + 30))), None);
+    assert_eq!(kind(restarted.first_use(validated(0, NOW + 30))), None);
     let weakened = MemoryReplayGuard::new().started_at(time(NOW + 30)).accept_replays_across_restarts();
-    assert_eq!(kind(weakened.first_use(&validated(0, NOW))), None);
+    assert_eq!(kind(weakened.first_use(validated(0, NOW))), None);
 }
 
 /// 22. A nonce was remembered before the MAC was checked, so that a forgery could use it up.
 #[test]
 fn pitfall_22_a_forgery_does_not_use_up_the_signature() {
     let guard = MemoryReplayGuard::new().started_at(time(NOW - 60));
-    let handle = |request: &TestRequest| validate(request).and_then(|validated| guard.first_use(&validated));
+    let handle = |request: &TestRequest| validate(request).and_then(|validated| guard.first_use(validated.clone()));
     let good = signed(post());
     for forged in [
         with_body(good.clone(), b"other"),
@@ -1021,7 +1021,7 @@ fn pitfall_24_the_nonce_is_signed() {
     let nonces: BTreeSet<String> = (0..1_000)
         .map(|_| {
             let validated = validate(&signed(get())).unwrap();
-            guard.first_use(&validated).unwrap();
+            guard.first_use(validated.clone()).unwrap();
             validated.nonce().unwrap().to_owned()
         })
         .collect();
@@ -1382,7 +1382,7 @@ fn pitfall_27_neither_secrets_nor_macs_are_shown() {
     let memory = secrets();
     memory.insert_set("rotated", set.clone());
     let guard = MemoryReplayGuard::new().started_at(time(NOW));
-    guard.first_use(&validated).unwrap();
+    guard.first_use(validated.clone()).unwrap();
     let claim = Claim::parse(&request, &options).unwrap();
     let head = claim.verify_head(&SecretSet::new(secret())).unwrap();
     let base = claim.signature_base().unwrap();
@@ -1455,8 +1455,8 @@ fn errors_show_no_secrets(request: &TestRequest, check: &impl Fn(&str, &str)) {
     }
     let guard = MemoryReplayGuard::new().started_at(time(NOW));
     let validated = validate(request).unwrap();
-    guard.first_use(&validated).unwrap();
-    show("AuthError", &guard.first_use(&validated).unwrap_err());
+    guard.first_use(validated.clone()).unwrap();
+    show("AuthError", &guard.first_use(validated.clone()).unwrap_err());
 }
 
 /// 28. Two parsers read one message in two ways.
@@ -1765,7 +1765,7 @@ fn pitfall_30_defaults_are_strict_and_weakening_is_spelled_out() {
     let zero = options().max_time_diff(Duration::ZERO).max_clock_skew(Duration::ZERO);
     assert_eq!(refusal_with(&signed_as(get(), &INPUT.replace("1700000000", "1699999999")), &zero), Kind::Stale);
     let full = MemoryReplayGuard::new().started_at(time(NOW)).capacity(0);
-    assert_eq!(full.first_use(&validate(&signed(get())).unwrap()).unwrap_err().kind(), Kind::ReplayGuardFull);
+    assert_eq!(full.first_use(validate(&signed(get())).unwrap()).unwrap_err().kind(), Kind::ReplayGuardFull);
     // An empty tag is a tag.
     assert_eq!(refusal_with(&signed_as(get(), INPUT), &options().tag("")), Kind::WrongTag);
     // An empty key id that was listed is a key id, and a missing one is not.

@@ -33,10 +33,12 @@ const SHARDS: usize = 16;
 /// ```
 /// # use hmac_auth::*;
 /// # fn handle(request: &http::Request<Vec<u8>>, secrets: &MemorySecrets, options: &ValidateOptions, guard: &MemoryReplayGuard) -> Result<(), AuthError> {
-/// let validated = validate_auth(request, secrets, options)?;
-/// guard.first_use(&validated)?;
+/// let validated = validate_auth(request, secrets, options).and_then(|validated| guard.first_use(validated))?;
 /// # Ok(()) }
 /// ```
+///
+/// A signature is identified by its MAC. Consumers that send no `nonce` (this crate always does) make the same one for two equal
+/// requests within one second; the second is then refused.
 ///
 /// # Defaults
 ///
@@ -151,7 +153,7 @@ impl MemoryReplayGuard {
         self
     }
 
-    /// Remembers the request, unless it is already remembered.
+    /// Gives the proof back if this is the first use of its signature, and remembers it.
     ///
     /// Of several calls with the same signature, on whatever threads, exactly one succeeds.
     ///
@@ -160,7 +162,11 @@ impl MemoryReplayGuard {
     /// - [`AuthErrorKind::Replayed`] if the signature was used before.
     /// - [`AuthErrorKind::BeforeGuardStart`] if it was made when this guard did not yet remember, or no longer.
     /// - [`AuthErrorKind::ReplayGuardFull`] if it cannot be remembered.
-    pub fn first_use(&self, validated: &Validated) -> Result<(), AuthError> {
+    pub fn first_use(&self, validated: Validated) -> Result<Validated, AuthError> {
+        self.remember(&validated).map(|()| validated)
+    }
+
+    fn remember(&self, validated: &Validated) -> Result<(), AuthError> {
         let id = validated.replay_id();
         if id.created <= self.refuse_until {
             return Err(AuthErrorKind::BeforeGuardStart.into());

@@ -1,5 +1,5 @@
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     fmt,
     sync::{Arc, PoisonError, RwLock},
 };
@@ -23,7 +23,7 @@ use super::{Secret, SecretError, SecretSet, SecretStore};
 /// # Ok::<(), hmac_auth::SecretError>(())
 /// ```
 #[derive(Clone, Default)]
-pub struct MemorySecrets(Arc<RwLock<HashMap<String, SecretSet>>>);
+pub struct MemorySecrets(Arc<RwLock<BTreeMap<String, SecretSet>>>);
 
 impl MemorySecrets {
     /// An empty store.
@@ -87,5 +87,5 @@ impl fmt::Debug for MemorySecrets {
 }
 
 fn not_found(name: &str) -> SecretError {
-    SecretError::NotFound { name: name.to_owned(), place: "it in these `MemorySecrets`".to_owned() }
+    SecretError::NotFound { name: name.to_owned(), place: "its entry in `MemorySecrets`".to_owned() }
 }

@@ -150,8 +150,13 @@ fn push_any_line(
     if component.unsupported || component.query_name.is_some() != is_query_param || (component.byte_sequence && !is_field) {
         return Err(BaseError::unsupported(component));
     }
-    component.write_identifier(out);
-    out.push_str(": ");
+    match component.name.line_start() {
+        Some(start) if component.is_plain() => out.push_str(start),
+        _ => {
+            component.write_identifier(out);
+            out.push_str(": ");
+        }
+    }
     push_value(out)?;
     out.push('\n');
     if out.len() > MAX_BASE_LEN { Err(BaseError::too_large(component)) } else { Ok(()) }
@@ -300,14 +305,17 @@ pub enum BaseError {
         component: String,
     },
     /// Neither the request target nor a `Host` field names an authority.
-    #[error("no authority: the URI has no host and there is no `Host` field")]
+    #[error("no authority: give the URI a host, or add a `Host` field")]
     NoAuthority,
     /// The request target and the `Host` fields name different authorities, or there are several `Host` fields.
-    #[error("conflicting authorities: the URI and the `Host` fields do not agree on one")]
+    #[error("conflicting authorities: the URI and the `Host` fields must agree on one")]
     ConflictingAuthority,
     /// The authority is not `host` or `host:port`; user information is not allowed.
-    #[error("invalid authority: it is not `host` or `host:port`")]
-    InvalidAuthority,
+    #[error("invalid authority `{authority}`: give `host` or `host:port`, without user information")]
+    InvalidAuthority {
+        /// What stands there, escaped and cut.
+        authority: String,
+    },
 }
 
 impl BaseError {

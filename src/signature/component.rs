@@ -47,6 +47,17 @@ impl<'a> ComponentName<'a> {
         }
     }
 
+    /// What its line in the signature base starts with, for those that every request signature covers.
+    pub(super) fn line_start(self) -> Option<&'static str> {
+        match self {
+            Self::Method => Some("\"@method\": "),
+            Self::Authority => Some("\"@authority\": "),
+            Self::Path => Some("\"@path\": "),
+            Self::Query => Some("\"@query\": "),
+            _ => None,
+        }
+    }
+
     const DERIVED: [Self; 9] = [
         Self::Method,
         Self::Authority,

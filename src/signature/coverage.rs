@@ -7,6 +7,7 @@ use super::{CONTENT_DIGEST, ComponentName};
 pub(crate) struct Coverage(u8);
 
 impl Coverage {
+    pub(crate) const NONE: Self = Self(0);
     pub(crate) const METHOD: Self = Self(1);
     pub(crate) const AUTHORITY: Self = Self(1 << 1);
     pub(crate) const PATH: Self = Self(1 << 2);

@@ -2,7 +2,10 @@ use std::fmt;
 
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version, header::HOST, request, response, uri};
 
-use super::{base::BaseError, syntax::Class};
+use super::{
+    base::{BaseError, shown},
+    syntax::Class,
+};
 
 /// The scheme under which clients reach a server, which may differ from what it serves itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -29,6 +32,9 @@ impl Scheme {
         }
     }
 }
+
+/// Stands for a `Host` that is not even text.
+const NOT_TEXT: &str = "?";
 
 /// The head of a request, as far as it can be signed; borrowed from an `http::Request` or its `Parts`.
 #[derive(Clone, Copy)]
@@ -83,7 +89,7 @@ impl<'a> RequestHead<'a> {
         };
         let mut hosts = self.headers.get_all(HOST).iter();
         let of_host = match hosts.next() {
-            Some(host) => Some(self.parse_authority(host.to_str().map_err(|_| BaseError::InvalidAuthority)?)?),
+            Some(host) => Some(self.parse_authority(std::str::from_utf8(host.as_bytes()).unwrap_or(NOT_TEXT))?),
             None => None,
         };
         if hosts.next().is_some() {
@@ -97,7 +103,7 @@ impl<'a> RequestHead<'a> {
     }
 
     fn parse_authority(&self, text: &'a str) -> Result<Authority<'a>, BaseError> {
-        Authority::parse(text, self.scheme).ok_or(BaseError::InvalidAuthority)
+        Authority::parse(text, self.scheme).ok_or_else(|| BaseError::InvalidAuthority { authority: shown(text) })
     }
 }
 

@@ -60,34 +60,38 @@ struct Items {
 const WITH_PARAMETERS: u8 = u8::MAX;
 
 impl<'a> SignatureInput<'a> {
+    pub(crate) const NONE: Self = Self {
+        label: "",
+        value: "",
+        canonical: true,
+        coverage: Coverage::NONE,
+        items: Items { starts: [0; MAX_COMPONENTS], kinds: [0; MAX_COMPONENTS], len: 0 },
+        parameters: 0,
+        created: None,
+        expires: None,
+        nonce: None,
+        alg: None,
+        key_id: None,
+        tag: None,
+    };
+
     /// Reads a value that was accepted before: an inner list with parameters.
     pub(crate) fn read_again(value: &'a str) -> Option<Self> {
-        Self::read("", &mut Cursor::new(value)).ok()
+        let mut input = Self::NONE;
+        input.read("", &mut Cursor::new(value)).ok().map(|()| input)
     }
 
-    fn read(label: &'a str, cursor: &mut Cursor<'a>) -> Result<Self, SyntaxError> {
+    /// Reads into `self`, which must be [`NONE`](Self::NONE).
+    fn read(&mut self, label: &'a str, cursor: &mut Cursor<'a>) -> Result<(), SyntaxError> {
         let start = cursor.position();
-        let mut input = Self {
-            label,
-            value: "",
-            canonical: true,
-            coverage: Coverage::default(),
-            items: Items { starts: [0; MAX_COMPONENTS], kinds: [0; MAX_COMPONENTS], len: 0 },
-            parameters: 0,
-            created: None,
-            expires: None,
-            nonce: None,
-            alg: None,
-            key_id: None,
-            tag: None,
-        };
+        self.label = label;
         cursor.canonical = true;
-        input.read_components(cursor, start)?;
-        input.parameters = cursor.position() - start;
-        input.read_parameters(cursor)?;
-        input.value = cursor.since(start);
-        input.canonical = cursor.canonical;
-        Ok(input)
+        self.read_components(cursor, start)?;
+        self.parameters = cursor.position() - start;
+        self.read_parameters(cursor)?;
+        self.value = cursor.since(start);
+        self.canonical = cursor.canonical;
+        Ok(())
     }
 
     /// `inner-list` of RFC 8941 section 3.1.1, whose items are components.
@@ -321,9 +325,11 @@ impl<'a> SignatureInputs<'a> {
         self.members.keys.iter()
     }
 
-    fn read(&mut self) -> Result<Option<SignatureInput<'a>>, SyntaxError> {
-        let Some(label) = self.members.next_key()? else { return Ok(None) };
-        SignatureInput::read(label, &mut self.members.cursor).map(Some)
+    /// Reads the next member into `input`, which must be [`SignatureInput::NONE`]; `false` if there is none.
+    pub(crate) fn read(&mut self, input: &mut SignatureInput<'a>) -> Result<bool, SyntaxError> {
+        let Some(label) = self.members.next_key()? else { return Ok(false) };
+        input.read(label, &mut self.members.cursor)?;
+        Ok(true)
     }
 }
 
@@ -334,7 +340,11 @@ impl<'a> Iterator for SignatureInputs<'a> {
         if self.done {
             return None;
         }
-        let next = self.read().transpose();
+        let mut input = SignatureInput::NONE;
+        let next = match self.read(&mut input) {
+            Ok(found) => found.then_some(Ok(input)),
+            Err(error) => Some(Err(error)),
+        };
         self.done = !matches!(next, Some(Ok(_)));
         next
     }

@@ -7,6 +7,8 @@ use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header::ValueIter};
 
+use super::base64;
+
 /// How many bytes a field may have, over all its lines.
 pub const MAX_FIELD_LEN: usize = 8 * 1024;
 
@@ -198,6 +200,14 @@ impl<'a> Cursor<'a> {
         Ok(BareItem::Integer(if negative { -number } else { number }))
     }
 
+    /// Steps over a byte sequence of 32 bytes, if one stands here.
+    fn take_32_bytes(&mut self) -> Option<[u8; 32]> {
+        let [b':', text @ .., b':'] = self.text.as_bytes().get(self.at..self.at + base64::LEN_OF_32 + 2)? else { return None };
+        let bytes = base64::decode_32(text)?;
+        self.at += base64::LEN_OF_32 + 2;
+        Some(bytes)
+    }
+
     /// `sf-binary` of section 3.3.5, canonical base64 only; returns the base64 text.
     pub(super) fn byte_sequence(&mut self) -> Result<&'a str, SyntaxError> {
         self.expect(b':', "expected a byte sequence, `:base64:`")?;
@@ -215,7 +225,7 @@ impl<'a> Cursor<'a> {
             1 => 0b11,
             _ => 0b1111,
         };
-        let last = if digits == 0 { 0 } else { last_digit.map_or(0, base64_value) };
+        let last = if digits == 0 { 0 } else { last_digit.map_or(0, base64::value) };
         if base64.len() % 4 != 0 || last & unused_bits != 0 {
             return Err(self.error("base64 must be padded and canonical"));
         }
@@ -275,16 +285,6 @@ impl Class {
 
     pub(super) fn contains_all(self, text: &str) -> bool {
         text.bytes().all(|byte| self.contains(byte))
-    }
-}
-
-fn base64_value(digit: u8) -> u8 {
-    match digit {
-        b'A'..=b'Z' => digit - b'A',
-        b'a'..=b'z' => digit - b'a' + 26,
-        b'0'..=b'9' => digit - b'0' + 52,
-        b'+' => 62,
-        _ => 63,
     }
 }
 
@@ -444,9 +444,15 @@ pub(crate) struct ByteSequences<'a>(Members<'a>);
 /// One member of such a dictionary.
 pub(crate) struct ByteSequence<'a> {
     pub(crate) key: &'a str,
-    /// Canonical base64 text.
-    pub(crate) base64: &'a str,
+    pub(crate) value: Bytes<'a>,
     pub(crate) has_parameters: bool,
+}
+
+/// What a byte sequence holds.
+pub(crate) enum Bytes<'a> {
+    Of32([u8; 32]),
+    /// Canonical base64 of any other length.
+    Base64(&'a str),
 }
 
 impl<'a> ByteSequences<'a> {
@@ -457,7 +463,10 @@ impl<'a> ByteSequences<'a> {
     pub(crate) fn next_member(&mut self) -> Result<Option<ByteSequence<'a>>, SyntaxError> {
         let Some(key) = self.0.next_key()? else { return Ok(None) };
         let cursor = &mut self.0.cursor;
-        let base64 = cursor.byte_sequence()?;
+        let value = match cursor.take_32_bytes() {
+            Some(bytes) => Bytes::Of32(bytes),
+            None => Bytes::Base64(cursor.byte_sequence()?),
+        };
         let has_parameters = cursor.peek() == Some(b';');
         if has_parameters {
             let mut keys = Keys::new();
@@ -465,7 +474,7 @@ impl<'a> ByteSequences<'a> {
                 keys.insert(key, cursor)?;
             }
         }
-        Ok(Some(ByteSequence { key, base64, has_parameters }))
+        Ok(Some(ByteSequence { key, value, has_parameters }))
     }
 
     /// How many members there were up to here.

@@ -3,12 +3,12 @@ use std::{borrow::Cow, fmt, sync::Arc};
 use super::{ValidateOptions, Validated, VerifiedHead};
 use crate::{
     crypto::{Mac, mac_eq},
-    digest::{BodyDigest, decode_array},
+    digest::BodyDigest,
     error::{AuthError, AuthErrorKind},
     replay::ReplayId,
     secret::SecretSet,
     signature::{
-        ByteSequences, ComponentName, Coverage, RequestHead, SIGNATURE, SignatureBase, SignatureInput, SignatureInputs,
+        ByteSequences, Bytes, ComponentName, Coverage, RequestHead, SIGNATURE, SignatureBase, SignatureInput, SignatureInputs,
         push_shown, shown,
     },
 };
@@ -167,15 +167,20 @@ fn read_candidates<'a>(request: &RequestHead<'a>, options: &'a ValidateOptions) 
     let mut others = Vec::new();
     let mut not_meant = None;
     let mut inputs = SignatureInputs::new(request.headers());
-    for (label, input) in inputs.by_ref().enumerate() {
-        let input = input.map_err(|syntax| AuthError::malformed(AuthErrorKind::MalformedSignatureInput, syntax))?;
-        match options.secret_name_for(&input) {
-            Ok(_) if others.len() + 1 == MAX_CANDIDATES => return Err(AuthErrorKind::TooManyCandidates.into()),
+    for label in 0.. {
+        // Read where it will stay: moving it takes as long as reading it.
+        let mut candidate = Candidate { input: SignatureInput::NONE, label, secret_name: &options.secret_name, mac: None };
+        let found = inputs.read(&mut candidate.input);
+        if !found.map_err(|syntax| AuthError::malformed(AuthErrorKind::MalformedSignatureInput, syntax))? {
+            break;
+        }
+        match options.secret_name_for(&candidate.input) {
+            Ok(_) if first.is_some() && others.len() + 1 == MAX_CANDIDATES => return Err(AuthErrorKind::TooManyCandidates.into()),
             Ok(secret_name) => {
-                let candidate = Candidate { input, label, secret_name, mac: None };
+                candidate.secret_name = secret_name;
                 if first.is_none() { first = Some(candidate) } else { others.push(candidate) }
             }
-            Err(kind) => not_meant = Some((kind, input)),
+            Err(kind) => not_meant = Some((kind, candidate.input)),
         }
     }
 
@@ -186,7 +191,10 @@ fn read_candidates<'a>(request: &RequestHead<'a>, options: &'a ValidateOptions) 
         let label = inputs.labels().position(|label| label == signature.key).ok_or_else(unpaired)?;
         if let Some(candidate) = first.iter_mut().chain(&mut others).find(|candidate| candidate.label == label) {
             // A parameter of the signature itself is not signed.
-            candidate.mac = if signature.has_parameters { None } else { decode_array(signature.base64) };
+            candidate.mac = match signature.value {
+                Bytes::Of32(mac) if !signature.has_parameters => Some(mac),
+                _ => None,
+            };
         }
     }
     // No label is repeated in either field, and all of the second are in the first.

@@ -252,7 +252,7 @@ impl ValidateOptions {
             push_quoted(&mut value, component);
         }
         value.push_str(r#");created;alg="hmac-sha256""#);
-        if let Some(tag) = &self.tag {
+        if let Some(tag) = self.tag.as_ref().filter(|tag| is_printable_ascii(tag)) {
             value.push_str(";tag=");
             push_quoted(&mut value, tag);
         }
