@@ -154,7 +154,22 @@ impl<'a> Cursor<'a> {
     }
 
     /// `sf-string` of section 3.3.3.
+    #[inline]
     pub(super) fn string(&mut self) -> Result<QuotedString<'a>, SyntaxError> {
+        // Nearly all are without escapes.
+        if let Some([b'"', rest @ ..]) = self.text.as_bytes().get(self.at..) {
+            let len = rest.iter().position(|byte| !Class::STRING.contains(*byte)).unwrap_or(rest.len());
+            if rest.get(len) == Some(&b'"') {
+                let start = self.at + 1;
+                self.at = start + len + 1;
+                return Ok(QuotedString { raw: &self.text[start..start + len] });
+            }
+        }
+        self.escaped_string()
+    }
+
+    #[cold]
+    fn escaped_string(&mut self) -> Result<QuotedString<'a>, SyntaxError> {
         self.expect(b'"', "expected a quoted string")?;
         let start = self.at;
         self.skip(Class::STRING);
