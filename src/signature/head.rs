@@ -167,7 +167,7 @@ impl<'a> Authority<'a> {
                 let len = address.iter().position(|b| !(b.is_ascii_hexdigit() || matches!(b, b':' | b'.')))?;
                 (address[len] == b']').then_some(len + 2)?
             }
-            None => bytes.iter().position(|byte| !Class::HOST.contains(*byte)).unwrap_or(bytes.len()),
+            None => Class::HOST.leading(bytes),
         };
         let (host, port) = text.split_at(host_len);
         let port_is_valid = match port.as_bytes() {

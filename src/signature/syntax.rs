@@ -35,42 +35,47 @@ impl SyntaxError {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cursor<'a> {
     text: &'a str,
-    at: usize,
+    /// What is left of `text`.
+    rest: &'a [u8],
     /// Whether all up to here is as canonical serialisation would write it (RFC 8941 section 4.1).
     pub(super) canonical: bool,
 }
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Self { text, at: 0, canonical: true }
+        Self { text, rest: text.as_bytes(), canonical: true }
     }
 
     pub(super) fn position(&self) -> usize {
-        self.at
+        self.text.len() - self.rest.len()
     }
 
     /// The text from `start` up to here.
     pub(super) fn since(&self, start: usize) -> &'a str {
-        &self.text[start..self.at]
+        &self.text[start..self.position()]
     }
 
     pub(super) fn is_at_end(&self) -> bool {
-        self.at == self.text.len()
+        self.rest.is_empty()
     }
 
     pub(super) fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
+        self.rest.first().copied()
     }
 
     pub(super) fn error(&self, expected: &'static str) -> SyntaxError {
-        SyntaxError { position: self.at, expected }
+        SyntaxError { position: self.position(), expected }
     }
 
     /// Steps over `byte` if it stands here.
     pub(super) fn take(&mut self, byte: u8) -> bool {
-        let found = self.peek() == Some(byte);
-        self.at += usize::from(found);
-        found
+        match self.rest {
+            [first, rest @ ..] if *first == byte => {
+                self.rest = rest;
+                true
+            }
+            _ => false,
+        }
     }
 
     pub(super) fn expect(&mut self, byte: u8, expected: &'static str) -> Result<(), SyntaxError> {
@@ -79,17 +84,18 @@ impl<'a> Cursor<'a> {
 
     /// Steps over all bytes of a class and tells how many there were.
     fn skip(&mut self, class: Class) -> usize {
-        let rest = &self.text.as_bytes()[self.at..];
-        let len = rest.iter().position(|byte| !class.contains(*byte)).unwrap_or(rest.len());
-        self.at += len;
+        let len = class.leading(self.rest);
+        self.rest = &self.rest[len..];
         len
     }
 
     /// Steps over SP and tells how many there were.
     pub(super) fn spaces(&mut self) -> usize {
-        let start = self.at;
-        while self.take(b' ') {}
-        self.at - start
+        let mut count = 0;
+        while self.take(b' ') {
+            count += 1;
+        }
+        count
     }
 
     /// `key` of RFC 8941 section 3.1.2.
@@ -97,7 +103,7 @@ impl<'a> Cursor<'a> {
         if !self.peek().is_some_and(|first| Class::KEY_START.contains(first)) {
             return Err(self.error("a key starts with a lower-case letter or `*`"));
         }
-        let start = self.at;
+        let start = self.position();
         self.skip(Class::KEY);
         Ok(self.since(start))
     }
@@ -135,7 +141,7 @@ impl<'a> Cursor<'a> {
             Some(b'-' | b'0'..=b'9') => self.number(),
             Some(b':') => self.byte_sequence().map(BareItem::ByteSequence),
             Some(b'?') => {
-                self.at += 1;
+                self.take(b'?');
                 let value = self.take(b'1');
                 if !value {
                     self.expect(b'0', "expected `?0` or `?1`")?;
@@ -145,7 +151,7 @@ impl<'a> Cursor<'a> {
                 Ok(BareItem::Boolean(value))
             }
             Some(byte) if byte.is_ascii_alphabetic() || byte == b'*' => {
-                let start = self.at;
+                let start = self.position();
                 self.skip(Class::TOKEN);
                 Ok(BareItem::Token(self.since(start)))
             }
@@ -157,11 +163,11 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub(super) fn string(&mut self) -> Result<QuotedString<'a>, SyntaxError> {
         // Nearly all are without escapes.
-        if let Some([b'"', rest @ ..]) = self.text.as_bytes().get(self.at..) {
-            let len = rest.iter().position(|byte| !Class::STRING.contains(*byte)).unwrap_or(rest.len());
-            if rest.get(len) == Some(&b'"') {
-                let start = self.at + 1;
-                self.at = start + len + 1;
+        if let [b'"', text @ ..] = self.rest {
+            let len = Class::STRING.leading(text);
+            if let [b'"', rest @ ..] = &text[len..] {
+                let start = self.position() + 1;
+                self.rest = rest;
                 return Ok(QuotedString { raw: &self.text[start..start + len] });
             }
         }
@@ -171,7 +177,7 @@ impl<'a> Cursor<'a> {
     #[cold]
     fn escaped_string(&mut self) -> Result<QuotedString<'a>, SyntaxError> {
         self.expect(b'"', "expected a quoted string")?;
-        let start = self.at;
+        let start = self.position();
         self.skip(Class::STRING);
         while self.take(b'\\') {
             if !self.take(b'"') {
@@ -186,15 +192,15 @@ impl<'a> Cursor<'a> {
 
     /// `sf-integer` or `sf-decimal` of sections 3.3.1 and 3.3.2.
     fn number(&mut self) -> Result<BareItem<'a>, SyntaxError> {
-        let start = self.at;
+        let start = self.position();
         let negative = self.take(b'-');
-        let first = self.at;
+        let digits = self.rest;
         let mut number = 0_i64;
-        while let Some(digit @ b'0'..=b'9') = self.peek() {
+        while let [digit @ b'0'..=b'9', rest @ ..] = self.rest {
             number = number.saturating_mul(10).saturating_add(i64::from(digit - b'0'));
-            self.at += 1;
+            self.rest = rest;
         }
-        let whole = self.at - first;
+        let whole = digits.len() - self.rest.len();
         if whole == 0 {
             return Err(self.error("expected a digit"));
         }
@@ -211,24 +217,25 @@ impl<'a> Cursor<'a> {
             return Err(self.error("an integer has at most 15 digits"));
         }
         // `-0` and leading zeros.
-        self.canonical &= if number == 0 { whole == 1 && !negative } else { self.text.as_bytes()[first] != b'0' };
+        self.canonical &= if number == 0 { whole == 1 && !negative } else { digits[0] != b'0' };
         Ok(BareItem::Integer(if negative { -number } else { number }))
     }
 
     /// Steps over a byte sequence of 32 bytes, if one stands here.
     fn take_32_bytes(&mut self) -> Option<[u8; 32]> {
-        let [b':', text @ .., b':'] = self.text.as_bytes().get(self.at..self.at + base64::LEN_OF_32 + 2)? else { return None };
+        let (sequence, rest) = self.rest.split_at_checked(base64::LEN_OF_32 + 2)?;
+        let [b':', text @ .., b':'] = sequence else { return None };
         let bytes = base64::decode_32(text)?;
-        self.at += base64::LEN_OF_32 + 2;
+        self.rest = rest;
         Some(bytes)
     }
 
     /// `sf-binary` of section 3.3.5, canonical base64 only; returns the base64 text.
     pub(super) fn byte_sequence(&mut self) -> Result<&'a str, SyntaxError> {
         self.expect(b':', "expected a byte sequence, `:base64:`")?;
-        let start = self.at;
+        let start = self.position();
         let digits = self.skip(Class::BASE64);
-        let last_digit = self.text.as_bytes()[..self.at].last().copied();
+        let last_digit = self.since(start).bytes().last();
         let mut padding = 0;
         while padding < 2 && self.take(b'=') {
             padding += 1;
@@ -296,6 +303,11 @@ impl Class {
 
     pub(super) fn contains(self, byte: u8) -> bool {
         Self::OF[usize::from(byte)] & self.0 != 0
+    }
+
+    /// How many bytes of this class `bytes` begins with.
+    pub(super) fn leading(self, bytes: &[u8]) -> usize {
+        bytes.iter().position(|byte| !self.contains(*byte)).unwrap_or(bytes.len())
     }
 
     pub(super) fn contains_all(self, text: &str) -> bool {
