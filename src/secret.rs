@@ -280,7 +280,7 @@ pub enum SecretError {
         name: String,
     },
     /// The store has no secret of that name.
-    #[error("no secret named `{name}`: {place} is not set (`openssl rand -hex 32` makes one)")]
+    #[error("no secret named `{name}`: there is no {place} (`openssl rand -hex 32` makes one)")]
     NotFound {
         /// The name that was asked for.
         name: String,

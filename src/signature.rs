@@ -30,7 +30,7 @@
 use http::HeaderName;
 
 pub use self::{
-    base::{BaseError, MAX_BASE_LEN, SignatureBase},
+    base::{BaseError, MAX_BASE_LEN, MAX_QUERY_PARAMS, SignatureBase},
     component::{Component, ComponentName},
     head::{RequestHead, ResponseHead, Scheme},
     input::{Components, MAX_COMPONENTS, SignatureInput, SignatureInputs},

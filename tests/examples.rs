@@ -176,7 +176,7 @@ async fn a_secret_may_be_hexadecimal() {
 async fn without_a_usable_secret_nothing_starts() {
     let consumer = ["GET", "http://127.0.0.1:9/_functions/siteStats"];
     for (secret, args, complaint) in [
-        (None, &[][..], "environment variable HMAC_AUTH_SECRET is not set"),
+        (None, &[][..], "there is no environment variable HMAC_AUTH_SECRET"),
         (Some(""), &[], "the secret has 0 bytes, at least 16 are needed"),
         (Some("too short"), &[], "the secret has 9 bytes, at least 16 are needed"),
         (Some("not hexadecimal at all"), &["--hex"], "the secret is not hexadecimal"),

@@ -194,6 +194,11 @@ fn a_restart_opens_nothing() {
     }
     assert_eq!(refusal(&strict, &request(START + 11, START + 11)), None);
 
+    // Earlier in the second of the start: open by default, closed with zero.
+    let zero = guard().refuse_until(Duration::ZERO);
+    assert_eq!(refusal(&zero, &honest), Some(AuthErrorKind::BeforeGuardStart));
+    assert_eq!(refusal(&zero, &request(START + 1, START + 1)), None);
+
     let off = guard().accept_replays_across_restarts();
     assert_eq!(refusal(&off, &before), None);
     assert_eq!(refusal(&off, &before), Some(AuthErrorKind::Replayed));

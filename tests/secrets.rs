@@ -292,6 +292,7 @@ fn an_unusable_file_is_an_error_that_names_it() {
     write(directory.path(), "newline", "\n");
     write(directory.path(), "short", "fifteen bytes..\n");
     write(directory.path(), "binary", [0xff; 32]);
+    write(directory.path(), "large", vec![b'x'; 64 * 1024 + 1]);
     fs::create_dir(directory.path().join("directory")).unwrap();
     for name in ["empty", "newline", "short", "binary"] {
         let error = secrets.secrets(name).unwrap_err();
@@ -299,6 +300,7 @@ fn an_unusable_file_is_an_error_that_names_it() {
         assert!(error.to_string().contains(name) && error.source().is_some(), "{error}");
     }
     assert!(matches!(secrets.secrets("directory"), Err(SecretError::Unreadable { .. })));
+    assert!(matches!(secrets.secrets("large"), Err(SecretError::Unreadable { .. })), "not the beginning of it");
     assert!(matches!(secrets.secrets("absent"), Err(SecretError::NotFound { place, .. }) if place.ends_with("absent")));
     // A name is not a path.
     for name in ["", ".", "..", "../empty", "a/b", "a\\b", ".hidden", "a\0b", "/etc/passwd", "ünï"] {

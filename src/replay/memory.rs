@@ -38,7 +38,7 @@ const SHARDS: usize = 16;
 /// ```
 ///
 /// A signature is identified by its MAC. Consumers that send no `nonce` (this crate always does) make the same one for two equal
-/// requests within one second; the second is then refused.
+/// requests within one second; the second is then refused. A request that carries two signatures for this host counts once for each.
 ///
 /// # Defaults
 ///
@@ -46,15 +46,15 @@ const SHARDS: usize = 16;
 /// | --- | --- |
 /// | [`capacity`](Self::capacity) | [`DEFAULT_REPLAY_CAPACITY`], 1,048,576 |
 /// | [`capacity_per_consumer`](Self::capacity_per_consumer) | [`DEFAULT_REPLAY_CAPACITY_PER_CONSUMER`], 524,288 |
-/// | start | signatures made before the guard was created are refused |
+/// | start | signatures made in a second before that of the start are refused |
 /// | [`started_at`](Self::started_at) | the clock |
 ///
 /// # Restarts
 ///
-/// A new guard knows nothing of what the last one has seen. By default it refuses every signature made before its own
-/// start: honest consumers are served at once, if their clocks do not run behind. What remains open is a consumer whose clock
-/// runs ahead: its requests from just before a restart can be replayed just after it.
-/// [`refuse_until`](Self::refuse_until) closes that too.
+/// A new guard knows nothing of what the last one has seen. By default it refuses every signature made in a second before that of
+/// its own start: honest consumers are served at once, if their clocks do not run behind. What remains open are requests from
+/// earlier in the same second, and those of a consumer whose clock runs ahead of the host's: they can be replayed after a
+/// restart. [`refuse_until`](Self::refuse_until) closes the first with zero, and both with the skew.
 ///
 /// Several processes behind one load balancer each have a guard of their own, so that a request can be replayed once to each
 /// of them: there, use a guard that they share.

@@ -26,7 +26,7 @@ use super::{MAX_PREVIOUS_SECRETS, Secret, SecretEncoding, SecretError, SecretSet
 /// assert_eq!(
 ///     error.to_string(),
 ///     "no secret named `hmac-authentication-secret-key`: \
-///      environment variable UNSET_APP_HMAC_AUTHENTICATION_SECRET_KEY is not set (`openssl rand -hex 32` makes one)"
+///      there is no environment variable UNSET_APP_HMAC_AUTHENTICATION_SECRET_KEY (`openssl rand -hex 32` makes one)"
 /// );
 /// ```
 pub struct EnvSecrets {

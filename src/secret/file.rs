@@ -135,7 +135,10 @@ impl fmt::Debug for FileSecrets {
 fn read_limited(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     let file = File::open(path)?;
     // Room for the whole file at once: a growing buffer would leave copies of the secret behind.
-    let len = file.metadata()?.len().min(MAX_FILE_LEN);
+    let len = file.metadata()?.len();
+    if len > MAX_FILE_LEN {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it has more than 64 KiB"));
+    }
     let mut content = Zeroizing::new(Vec::with_capacity(usize::try_from(len).unwrap_or_default() + 1));
     file.take(MAX_FILE_LEN).read_to_end(&mut content)?;
     Ok(content)

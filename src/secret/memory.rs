@@ -87,5 +87,5 @@ impl fmt::Debug for MemorySecrets {
 }
 
 fn not_found(name: &str) -> SecretError {
-    SecretError::NotFound { name: name.to_owned(), place: "its entry in `MemorySecrets`".to_owned() }
+    SecretError::NotFound { name: name.to_owned(), place: "such entry in these `MemorySecrets`".to_owned() }
 }

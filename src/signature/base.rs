@@ -14,6 +14,9 @@ use super::{
 /// How many bytes a signature base may have: four times the largest field.
 pub const MAX_BASE_LEN: usize = 4 * MAX_FIELD_LEN;
 
+/// How many `@query-param` components a signature may cover, in a query of at most 8 KiB.
+pub const MAX_QUERY_PARAMS: usize = 8;
+
 /// The text that is signed (RFC 9421 section 2.5): a line for each component, then the signature's own parameters.
 ///
 /// Two messages have the same base only if all covered components are the same: values cannot contain a line break, and what
@@ -52,7 +55,13 @@ impl SignatureBase {
     ) -> Result<Self, BaseError> {
         // Most bases are about twice as long as the list of their components; one that is longer grows.
         let mut text = String::with_capacity(2 * input.value_len() + 256);
+        let mut query_params = 0;
         for component in (0..input.len()).map_while(|index| input.component(index)) {
+            // Each one walks through the whole query, which nobody has proven yet.
+            query_params += usize::from(component.name == ComponentName::QueryParam);
+            if query_params > MAX_QUERY_PARAMS {
+                return Err(BaseError::too_large(&component));
+            }
             push_line(&mut text, &component)?;
         }
         text.push_str(SIGNATURE_PARAMS);
@@ -204,6 +213,9 @@ fn push_request_value(out: &mut String, component: &Component<'_>, request: &Req
         }
         ComponentName::QueryParam => {
             let name = component.query_name.ok_or_else(|| BaseError::unsupported(component))?;
+            if uri.query().is_some_and(|query| query.len() > MAX_FIELD_LEN) {
+                return Err(BaseError::too_large(component));
+            }
             if !push_query_param(out, uri.query().unwrap_or_default(), name) {
                 return Err(BaseError::absent(component));
             }
@@ -298,7 +310,7 @@ pub enum BaseError {
         /// The identifier.
         component: String,
     },
-    /// A field of more than 8 KiB, or a base of more than 32 KiB.
+    /// A field of more than 8 KiB, a base of more than 32 KiB, or more than 8 query parameters one by one.
     #[error("with {component}, the signature base gets too large")]
     TooLarge {
         /// The identifier.

@@ -165,7 +165,7 @@ impl<'a> Authority<'a> {
         let host_len = match bytes.strip_prefix(b"[") {
             Some(address) => {
                 let len = address.iter().position(|b| !(b.is_ascii_hexdigit() || matches!(b, b':' | b'.')))?;
-                (address[len] == b']').then_some(len + 2)?
+                (len > 0 && address[len] == b']').then_some(len + 2)?
             }
             None => Class::HOST.leading(bytes),
         };
@@ -237,6 +237,7 @@ mod tests {
             "é.com",
             "example.com:443443",
             "[[]",
+            "[]",
         ] {
             assert_eq!(https(bad), None, "{bad}");
         }

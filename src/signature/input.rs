@@ -269,10 +269,9 @@ impl<'a> SignatureInput<'a> {
     }
 }
 
-/// The inside of the quotes that begin at `start`, for a name without escapes.
+/// The inside of the quotes that begin at `start`.
 fn name_at(value: &str, start: u16) -> &str {
-    let rest = &value[usize::from(start) + 1..];
-    &rest[..rest.bytes().position(|byte| byte == b'"').unwrap_or(rest.len())]
+    Cursor::new(&value[usize::from(start)..]).string().map_or("", |name| name.raw)
 }
 
 impl fmt::Debug for SignatureInput<'_> {

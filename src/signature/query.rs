@@ -7,43 +7,47 @@ use super::syntax::QuotedString;
 /// Octets that are not UTF-8 stay as they are; the URL standard would replace them, and two queries would then look alike.
 pub(super) fn push_query_param(out: &mut String, query: &str, name: QuotedString<'_>) -> bool {
     let name = name.text();
-    let mut encoded = String::new();
     let mut found = None;
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        encoded.clear();
-        push_encoded_again(&mut encoded, key);
-        if encoded == *name && found.replace(value).is_some() {
+        if encoded_again(key).eq(name.bytes()) && found.replace(value).is_some() {
             return false;
         }
     }
-    found.inspect(|value| push_encoded_again(out, value)).is_some()
+    found.inspect(|value| out.extend(encoded_again(value).map(char::from))).is_some()
 }
 
 /// Decodes a form-encoded text and percent-encodes it, so that a space is always `%20`.
-fn push_encoded_again(out: &mut String, text: &str) {
+fn encoded_again(text: &str) -> impl Iterator<Item = u8> {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        let (byte, next) = match (first, after) {
-            (b'+', _) => (b' ', after),
-            (b'%', [high, low, next @ ..]) => match (hex_value(*high), hex_value(*low)) {
-                (Some(high), Some(low)) => (high << 4 | low, next),
-                _ => (b'%', after),
-            },
-            _ => (*first, after),
+    let decoded = std::iter::from_fn(move || {
+        let (byte, after) = match rest {
+            [b'+', after @ ..] => (b' ', after),
+            [b'%', high, low, after @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+                (hex_value(*high) << 4 | hex_value(*low), after)
+            }
+            [byte, after @ ..] => (*byte, after),
+            [] => return None,
         };
+        rest = after;
+        Some(byte)
+    });
+    decoded.flat_map(|byte| {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'*' | b'-' | b'.' | b'_') {
-            out.push(char::from(byte));
+            [Some(byte), None, None]
         } else {
-            out.push('%');
-            out.push(char::from(HEX[usize::from(byte >> 4)]));
-            out.push(char::from(HEX[usize::from(byte & 15)]));
+            [Some(b'%'), Some(HEX[usize::from(byte >> 4)]), Some(HEX[usize::from(byte & 15)])]
         }
-        rest = next;
-    }
+        .into_iter()
+        .flatten()
+    })
 }
 
-fn hex_value(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+fn hex_value(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        b'a'..=b'f' => digit - b'a' + 10,
+        _ => digit - b'A' + 10,
+    }
 }
