@@ -22,7 +22,7 @@ const MAX_CANDIDATES: usize = 4;
 ///
 /// ```
 /// # use hmac_auth::{AuthError, Claim, SecretSet, ValidateOptions, Validated};
-/// # async fn fetch(name: &str) -> Result<SecretSet, AuthError> { unimplemented!() }
+/// # async fn fetch(name: &str) -> Result<SecretSet, AuthError> { Err(hmac_auth::AuthErrorKind::SecretUnavailable.into()) }
 /// # async fn next_chunk() -> Option<Vec<u8>> { None }
 /// async fn validate(parts: &http::request::Parts, options: &ValidateOptions) -> Result<Validated, AuthError> {
 ///     let mut claim = Claim::parse(parts, options)?; // needs neither secret nor body
