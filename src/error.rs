@@ -232,9 +232,9 @@ impl fmt::Display for AuthErrorKind {
 
 /// Why a request was refused.
 ///
-/// `Display` and [`kind`](Self::kind) are for the operator, and `{:#}` writes the sources too, all in one line; the peer gets [`status`](Self::status) and
-/// [`public_body`](Self::public_body), or the whole [`to_response`](Self::to_response), the same for every authentication
-/// failure.
+/// `Display` and [`kind`](Self::kind) are for the operator, and `{:#}` writes the sources too, all in one line. The peer gets
+/// [`status`](Self::status) and [`public_body`](Self::public_body), or the whole [`to_response`](Self::to_response), the same for
+/// every authentication failure.
 #[derive(Debug)]
 pub struct AuthError {
     kind: AuthErrorKind,

@@ -32,21 +32,25 @@ use http::HeaderName;
 pub use self::{
     base::{BaseError, MAX_BASE_LEN, MAX_QUERY_PARAMS, SignatureBase},
     component::{Component, ComponentName},
+    dictionary::MAX_FIELD_LEN,
     head::{RequestHead, ResponseHead, Scheme},
     input::{Components, MAX_COMPONENTS, SignatureInput, SignatureInputs},
-    syntax::{MAX_FIELD_LEN, SyntaxError},
+    syntax::SyntaxError,
 };
 pub(crate) use self::{
     base::{SIGNATURE_PARAMS, push_line, push_shown, shown},
     coverage::Coverage,
+    dictionary::{ByteSequences, Bytes},
     head::Authority,
-    syntax::{ByteSequences, Bytes, is_key, is_printable_ascii, push_integer, push_quoted},
+    syntax::{is_key, is_printable_ascii, push_integer, push_quoted},
 };
 
 mod base;
 mod base64;
+mod class;
 mod component;
 mod coverage;
+mod dictionary;
 mod head;
 mod input;
 mod query;

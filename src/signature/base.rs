@@ -5,10 +5,10 @@ use http::{HeaderMap, HeaderName, header};
 use super::{
     CONTENT_DIGEST,
     component::{Component, ComponentName},
+    dictionary::MAX_FIELD_LEN,
     head::{RequestHead, ResponseHead},
     input::SignatureInput,
     query::push_query_param,
-    syntax::MAX_FIELD_LEN,
 };
 
 /// How many bytes a signature base may have: four times the largest field.
@@ -56,6 +56,7 @@ impl SignatureBase {
         // Most bases are about twice as long as the list of their components; one that is longer grows.
         let mut text = String::with_capacity(2 * input.value_len() + 256);
         let mut query_params = 0;
+        // `components()` would copy the whole input first.
         for component in (0..input.len()).map_while(|index| input.component(index)) {
             // Each one walks through the whole query, which nobody has proven yet.
             query_params += usize::from(component.name == ComponentName::QueryParam);

@@ -1,6 +1,9 @@
 use std::fmt;
 
-use super::syntax::{BareItem, Class, Cursor, Keys, QuotedString, SyntaxError, write_parameter};
+use super::{
+    class::Class,
+    syntax::{BareItem, Cursor, Keys, QuotedString, SyntaxError, write_parameter},
+};
 
 /// What a component identifier names, without its parameters (RFC 9421 section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version, heade
 
 use super::{
     base::{BaseError, shown},
-    syntax::Class,
+    class::Class,
 };
 
 /// The scheme under which clients reach a server, which may differ from what it serves itself.

@@ -6,7 +6,8 @@ use super::{
     SIGNATURE_INPUT,
     component::{Component, ComponentName},
     coverage::Coverage,
-    syntax::{BareItem, Cursor, Keys, Members, QuotedString, SyntaxError, write_parameter},
+    dictionary::Members,
+    syntax::{BareItem, Cursor, Keys, QuotedString, SyntaxError, write_parameter},
 };
 
 /// How many components a signature may cover.

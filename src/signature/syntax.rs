@@ -5,12 +5,7 @@
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, HeaderName, HeaderValue, header::ValueIter};
-
-use super::base64;
-
-/// How many bytes a field may have, over all its lines.
-pub const MAX_FIELD_LEN: usize = 8 * 1024;
+use super::{base64, class::Class};
 
 /// How many members a dictionary and parameters an item may have.
 pub(super) const MAX_KEYS: usize = 16;
@@ -19,8 +14,8 @@ pub(super) const MAX_KEYS: usize = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("at byte {position}: {expected}")]
 pub struct SyntaxError {
-    position: usize,
-    expected: &'static str,
+    pub(super) position: usize,
+    pub(super) expected: &'static str,
 }
 
 impl SyntaxError {
@@ -222,7 +217,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Steps over a byte sequence of 32 bytes, if one stands here.
-    fn take_32_bytes(&mut self) -> Option<[u8; 32]> {
+    pub(super) fn take_32_bytes(&mut self) -> Option<[u8; 32]> {
         let (sequence, rest) = self.rest.split_at_checked(base64::LEN_OF_32 + 2)?;
         let [b':', text @ .., b':'] = sequence else { return None };
         let bytes = base64::decode_32(text)?;
@@ -253,65 +248,6 @@ impl<'a> Cursor<'a> {
         }
         self.expect(b':', "expected the end of the byte sequence, `:`")?;
         Ok(base64)
-    }
-}
-
-/// A set of ASCII characters.
-#[derive(Clone, Copy)]
-pub(super) struct Class(u8);
-
-impl Class {
-    const KEY_START: Self = Self(1);
-    const KEY: Self = Self(1 << 1);
-    /// What a string holds without an escape.
-    const STRING: Self = Self(1 << 2);
-    const TOKEN: Self = Self(1 << 3);
-    const BASE64: Self = Self(1 << 4);
-    const DIGIT: Self = Self(1 << 5);
-    /// `tchar` of RFC 9110 section 5.6.2 without the capitals.
-    pub(super) const FIELD_NAME: Self = Self(1 << 6);
-    /// `unreserved` of RFC 3986 section 2.3 and `_`.
-    pub(super) const HOST: Self = Self(1 << 7);
-
-    /// The classes of each byte. One look-up costs a third of the comparisons that it stands for.
-    const OF: [u8; 256] = {
-        const fn bit(class: Class, contains: bool) -> u8 {
-            if contains { class.0 } else { 0 }
-        }
-        let mut of = [0; 256];
-        let mut byte: u8 = 0;
-        while byte < 128 {
-            let (lower, digit) = (byte.is_ascii_lowercase(), byte.is_ascii_digit());
-            let alphanumeric = byte.is_ascii_alphanumeric();
-            let tchar = alphanumeric
-                || matches!(
-                    byte,
-                    b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
-                );
-            of[byte as usize] = bit(Self::KEY_START, lower || byte == b'*')
-                | bit(Self::KEY, lower || digit || matches!(byte, b'_' | b'-' | b'.' | b'*'))
-                | bit(Self::STRING, matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\')
-                | bit(Self::TOKEN, tchar || matches!(byte, b':' | b'/'))
-                | bit(Self::BASE64, alphanumeric || matches!(byte, b'+' | b'/'))
-                | bit(Self::DIGIT, digit)
-                | bit(Self::FIELD_NAME, tchar && !byte.is_ascii_uppercase())
-                | bit(Self::HOST, alphanumeric || matches!(byte, b'-' | b'.' | b'_' | b'~'));
-            byte += 1;
-        }
-        of
-    };
-
-    pub(super) fn contains(self, byte: u8) -> bool {
-        Self::OF[usize::from(byte)] & self.0 != 0
-    }
-
-    /// How many bytes of this class `bytes` begins with.
-    pub(super) fn leading(self, bytes: &[u8]) -> usize {
-        bytes.iter().position(|byte| !self.contains(*byte)).unwrap_or(bytes.len())
-    }
-
-    pub(super) fn contains_all(self, text: &str) -> bool {
-        text.bytes().all(|byte| self.contains(byte))
     }
 }
 
@@ -421,93 +357,6 @@ pub(crate) fn push_quoted(out: &mut String, text: &str) {
 /// Whether `text` can be written as a structured-field string.
 pub(crate) fn is_printable_ascii(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
-}
-
-/// The members of a dictionary field (RFC 8941 section 3.2), line by line.
-pub(super) struct Members<'a> {
-    lines: ValueIter<'a, HeaderValue>,
-    /// Bytes of the field up to here.
-    len: usize,
-    pub(super) cursor: Cursor<'a>,
-    pub(super) keys: Keys<'a>,
-    in_line: bool,
-}
-
-impl<'a> Members<'a> {
-    pub(super) fn new(headers: &'a HeaderMap, field: &HeaderName) -> Self {
-        Self { lines: headers.get_all(field).iter(), len: 0, cursor: Cursor::new(""), keys: Keys::new(), in_line: false }
-    }
-
-    /// The key of the next member, whose value then stands at the cursor.
-    pub(super) fn next_key(&mut self) -> Result<Option<&'a str>, SyntaxError> {
-        if !self.in_line || !self.cursor.next_member()? {
-            let Some(line) = self.lines.next() else { return Ok(None) };
-            self.start_line(line)?;
-        }
-        let key = self.cursor.key()?;
-        self.keys.insert(key, &self.cursor)?;
-        self.cursor.expect(b'=', "expected `=` and a value")?;
-        Ok(Some(key))
-    }
-
-    /// A line without a member is an error, and so is a value that goes on in the next line.
-    fn start_line(&mut self, line: &'a HeaderValue) -> Result<(), SyntaxError> {
-        let line = std::str::from_utf8(line.as_bytes())
-            .map_err(|error| SyntaxError { position: error.valid_up_to(), expected: "expected ASCII" })?;
-        self.cursor = Cursor::new(line);
-        self.len += line.len();
-        if self.len > MAX_FIELD_LEN {
-            return Err(self.cursor.error("the field has more than 8 KiB"));
-        }
-        self.cursor.spaces();
-        self.in_line = true;
-        Ok(())
-    }
-}
-
-/// A dictionary whose values are byte sequences: `Signature` and `Content-Digest`.
-pub(crate) struct ByteSequences<'a>(Members<'a>);
-
-/// One member of such a dictionary.
-pub(crate) struct ByteSequence<'a> {
-    pub(crate) key: &'a str,
-    pub(crate) value: Bytes<'a>,
-    pub(crate) has_parameters: bool,
-}
-
-/// What a byte sequence holds.
-pub(crate) enum Bytes<'a> {
-    Of32([u8; 32]),
-    /// Canonical base64 of any other length.
-    Base64(&'a str),
-}
-
-impl<'a> ByteSequences<'a> {
-    pub(crate) fn new(headers: &'a HeaderMap, field: &HeaderName) -> Self {
-        Self(Members::new(headers, field))
-    }
-
-    pub(crate) fn next_member(&mut self) -> Result<Option<ByteSequence<'a>>, SyntaxError> {
-        let Some(key) = self.0.next_key()? else { return Ok(None) };
-        let cursor = &mut self.0.cursor;
-        let value = match cursor.take_32_bytes() {
-            Some(bytes) => Bytes::Of32(bytes),
-            None => Bytes::Base64(cursor.byte_sequence()?),
-        };
-        let has_parameters = cursor.peek() == Some(b';');
-        if has_parameters {
-            let mut keys = Keys::new();
-            while let Some((key, _)) = cursor.parameter()? {
-                keys.insert(key, cursor)?;
-            }
-        }
-        Ok(Some(ByteSequence { key, value, has_parameters }))
-    }
-
-    /// How many members there were up to here.
-    pub(crate) fn len(&self) -> usize {
-        self.0.keys.len()
-    }
 }
 
 /// The keys seen so far among the members of a dictionary or the parameters of an item.
