@@ -115,6 +115,8 @@ pub enum AuthErrorKind {
     InvalidAuthority,
     /// The request is for an authority that the host does not list.
     UnlistedAuthority,
+    /// The body is larger than the host accepts.
+    BodyTooLarge,
     /// The signature covers a component that is not defined for requests or not implemented.
     UnsupportedComponent,
     /// A covered field or query parameter is not in the request.
@@ -127,6 +129,12 @@ pub enum AuthErrorKind {
     WrongMac,
     /// There is a body, but the signature covers no digest of it.
     BodyNotCovered,
+    /// The body has trailers, which no signature covers.
+    TrailersNotCovered,
+    /// The body cannot be read: mostly, the peer has gone away.
+    BodyUnreadable,
+    /// The body is not as long as its `Content-Length` says.
+    WrongContentLength,
     /// The `Content-Digest` field is not a dictionary of byte sequences, or a digest has the wrong length.
     MalformedDigest,
     /// The `Content-Digest` field has neither `sha-256` nor `sha-512`.
@@ -139,6 +147,8 @@ pub enum AuthErrorKind {
     BeforeGuardStart,
     /// The replay guard has no room; it refuses what it could not remember.
     ReplayGuardFull,
+    /// The replay guard cannot be reached.
+    ReplayGuardUnavailable,
     /// The secret cannot be had: not configured, not usable, or its store is unavailable.
     SecretUnavailable,
     /// The options of the host contradict themselves; nothing can be validated.
@@ -168,17 +178,22 @@ impl AuthErrorKind {
             Self::ConflictingAuthority => "conflicting_authority",
             Self::InvalidAuthority => "invalid_authority",
             Self::UnlistedAuthority => "unlisted_authority",
+            Self::BodyTooLarge => "body_too_large",
             Self::AbsentComponent => "absent_component",
             Self::NotAscii => "not_ascii",
             Self::TooLarge => "too_large",
             Self::WrongMac => "wrong_mac",
             Self::BodyNotCovered => "body_not_covered",
+            Self::TrailersNotCovered => "trailers_not_covered",
+            Self::BodyUnreadable => "body_unreadable",
+            Self::WrongContentLength => "wrong_content_length",
             Self::MalformedDigest => "malformed_digest",
             Self::UnsupportedDigest => "unsupported_digest",
             Self::WrongDigest => "wrong_digest",
             Self::Replayed => "replayed",
             Self::BeforeGuardStart => "before_guard_start",
             Self::ReplayGuardFull => "replay_guard_full",
+            Self::ReplayGuardUnavailable => "replay_guard_unavailable",
             Self::SecretUnavailable => "secret_unavailable",
             Self::Misconfigured => "misconfigured",
         }
@@ -205,6 +220,7 @@ impl AuthErrorKind {
             Self::ConflictingAuthority => "the request names several authorities",
             Self::InvalidAuthority => "the authority is not `host` or `host:port`",
             Self::UnlistedAuthority => "the authority is not one of this host's",
+            Self::BodyTooLarge => "the body is too large",
             Self::AbsentComponent => "a covered component is not in the request",
             Self::NotAscii => "the value of a covered component is not ASCII",
             Self::TooLarge => "the covered components are too large",
@@ -212,12 +228,16 @@ impl AuthErrorKind {
                 "the signature does not match: another secret, or the request was changed (compare signature bases)"
             }
             Self::BodyNotCovered => "there is a body, but no covered Content-Digest",
+            Self::TrailersNotCovered => "the body has trailers, which no signature covers",
+            Self::BodyUnreadable => "the body cannot be read",
+            Self::WrongContentLength => "the body is not as long as its Content-Length says",
             Self::MalformedDigest => "the Content-Digest field is malformed",
             Self::UnsupportedDigest => "the Content-Digest field has neither sha-256 nor sha-512",
             Self::WrongDigest => "the body is not the one that was signed",
             Self::Replayed => "the signature was used before, or an equal request in the same second has no nonce",
             Self::BeforeGuardStart => "the signature is older than the replay guard, which cannot tell whether it was used",
             Self::ReplayGuardFull => "the replay guard is full",
+            Self::ReplayGuardUnavailable => "the replay guard is not available",
             Self::SecretUnavailable => "the secret is not available",
             Self::Misconfigured => "the options of this host cannot be used",
         }
@@ -261,9 +281,15 @@ impl AuthError {
         }
     }
 
-    fn caused_by(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
-        self.source = Some(Box::new(source));
+    pub(crate) fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
         self
+    }
+
+    /// For a [`ReplayGuard`](crate::ReplayGuard) that cannot tell whether a signature was used: the request is refused with 503.
+    #[must_use]
+    pub fn replay_guard_unavailable(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(AuthErrorKind::ReplayGuardUnavailable).caused_by(source)
     }
 
     pub(crate) fn malformed(kind: AuthErrorKind, syntax: SyntaxError) -> Self {
@@ -276,13 +302,17 @@ impl AuthError {
         self.kind
     }
 
-    /// What the peer gets: 401 for everything that is wrong with the authentication, 503 if this host cannot tell.
+    /// What the peer gets: 401 for everything that is wrong with the authentication, 413 for too large a body, 400 for one that
+    /// broke off, 503 if this host cannot tell.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self.kind {
-            AuthErrorKind::ReplayGuardFull | AuthErrorKind::SecretUnavailable | AuthErrorKind::Misconfigured => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            AuthErrorKind::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            AuthErrorKind::BodyUnreadable | AuthErrorKind::WrongContentLength => StatusCode::BAD_REQUEST,
+            AuthErrorKind::ReplayGuardFull
+            | AuthErrorKind::ReplayGuardUnavailable
+            | AuthErrorKind::SecretUnavailable
+            | AuthErrorKind::Misconfigured => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::UNAUTHORIZED,
         }
     }
@@ -290,10 +320,11 @@ impl AuthError {
     /// The JSON body for the peer, the same for all errors with the same [`status`](Self::status).
     #[must_use]
     pub fn public_body(&self) -> &'static str {
-        if self.status() == StatusCode::UNAUTHORIZED {
-            r#"{"error":"Invalid authentication token"}"#
-        } else {
-            r#"{"error":"Authentication unavailable"}"#
+        match self.status() {
+            StatusCode::UNAUTHORIZED => r#"{"error":"Invalid authentication token"}"#,
+            StatusCode::PAYLOAD_TOO_LARGE => r#"{"error":"Payload too large"}"#,
+            StatusCode::BAD_REQUEST => r#"{"error":"Incomplete body"}"#,
+            _ => r#"{"error":"Authentication unavailable"}"#,
         }
     }
 
@@ -308,11 +339,15 @@ impl AuthError {
         *response.status_mut() = self.status();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if self.status() == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Signature"));
-            headers.insert(ACCEPT_SIGNATURE, options.accept_signature());
-        } else {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        match self.status() {
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Signature"));
+                headers.insert(ACCEPT_SIGNATURE, options.accept_signature());
+            }
+            StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+            }
+            _ => {}
         }
         response
     }

@@ -93,7 +93,7 @@
 pub use self::{
     digest::DigestAlgorithm,
     error::{AuthError, AuthErrorKind, SignError},
-    replay::{DEFAULT_REPLAY_CAPACITY, DEFAULT_REPLAY_CAPACITY_PER_CONSUMER, MemoryReplayGuard, ReplayId},
+    replay::{DEFAULT_REPLAY_CAPACITY, DEFAULT_REPLAY_CAPACITY_PER_CONSUMER, MemoryReplayGuard, ReplayGuard, ReplayId, UseOnce},
     secret::{
         DEFAULT_SECRET_NAME, EnvSecrets, FileSecrets, MAX_PREVIOUS_SECRETS, MIN_SECRET_LEN, MemorySecrets, Secret,
         SecretEncoding, SecretError, SecretSet, SecretStore, generate_secret,
@@ -110,6 +110,8 @@ mod secret;
 mod sign;
 pub mod signature;
 mod time;
+#[cfg(feature = "tower")]
+pub mod tower;
 mod validate;
 
 /// Compiles the code of the README.

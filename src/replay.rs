@@ -1,12 +1,98 @@
 //! Accepting each signature once.
 
-use std::fmt;
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
-use crate::crypto::Mac;
+use crate::{crypto::Mac, error::AuthError, validate::Validated};
 
 pub use self::memory::{DEFAULT_REPLAY_CAPACITY, DEFAULT_REPLAY_CAPACITY_PER_CONSUMER, MemoryReplayGuard};
 
 mod memory;
+
+/// Remembers which signatures were used, for the layers of `tower`.
+///
+/// [`MemoryReplayGuard`] is one, for one process. Several processes behind one load balancer share a guard of your own:
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use hmac_auth::{AuthError, AuthErrorKind, ReplayGuard, UseOnce, Validated};
+///
+/// struct SharedGuard(Arc<Database>);
+/// # struct Database;
+/// # impl Database { async fn insert_if_absent(&self, _key: [u8; 32], _until: i64) -> Result<bool, std::io::Error> { Ok(true) } }
+///
+/// impl ReplayGuard for SharedGuard {
+///     fn use_once(&self, validated: &Validated) -> UseOnce {
+///         let (database, id) = (Arc::clone(&self.0), validated.replay_id().clone());
+///         UseOnce::pending(async move {
+///             match database.insert_if_absent(*id.as_bytes(), id.fresh_until()).await {
+///                 Ok(true) => Ok(()),
+///                 Ok(false) => Err(AuthErrorKind::Replayed.into()),
+///                 Err(error) => Err(AuthError::replay_guard_unavailable(error)), // refused: never accept what was not checked
+///             }
+///         })
+///     }
+/// }
+/// ```
+pub trait ReplayGuard: Send + Sync {
+    /// Remembers the signature, unless it was used before.
+    ///
+    /// Of several calls with the same signature, in whatever processes, exactly one may succeed. Called once for each request whose
+    /// signature is valid, just before the handler; a request is refused with whatever error comes out.
+    fn use_once(&self, validated: &Validated) -> UseOnce;
+}
+
+impl<T: ReplayGuard + ?Sized> ReplayGuard for Arc<T> {
+    fn use_once(&self, validated: &Validated) -> UseOnce {
+        (**self).use_once(validated)
+    }
+}
+
+/// The answer of a [`ReplayGuard`]: there at once, or awaited.
+pub struct UseOnce(Answer);
+
+enum Answer {
+    Ready(Option<Result<(), AuthError>>),
+    Pending(Pin<Box<dyn Future<Output = Result<(), AuthError>> + Send>>),
+}
+
+impl UseOnce {
+    /// An answer that is there at once, without an allocation.
+    #[must_use]
+    pub fn ready(answer: Result<(), AuthError>) -> Self {
+        Self(Answer::Ready(Some(answer)))
+    }
+
+    /// An answer to wait for. Limit its time: as long as it is not there, the request waits.
+    #[must_use]
+    pub fn pending(answer: impl Future<Output = Result<(), AuthError>> + Send + 'static) -> Self {
+        Self(Answer::Pending(Box::pin(answer)))
+    }
+}
+
+impl Future for UseOnce {
+    type Output = Result<(), AuthError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            // Like all futures, it is not polled again once it has answered.
+            Answer::Ready(answer) => answer.take().map_or(Poll::Pending, Poll::Ready),
+            Answer::Pending(answer) => answer.as_mut().poll(cx),
+        }
+    }
+}
+
+impl fmt::Debug for UseOnce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UseOnce").field("is_ready", &matches!(self.0, Answer::Ready(_))).finish()
+    }
+}
 
 /// What identifies a validated request among all that could be replayed: its MAC, decoded, and how long that is worth
 /// remembering.

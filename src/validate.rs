@@ -59,20 +59,7 @@ pub fn validate_auth<B: AsRef<[u8]>>(
     secrets: &(impl SecretStore + ?Sized),
     options: &ValidateOptions,
 ) -> Result<Validated, AuthError> {
-    let mut claim = Claim::parse(request, options)?;
-    let mut refusal: Option<AuthError> = None;
-    let mut head = loop {
-        match secrets.secrets(claim.secret_name()).map_err(AuthError::from).and_then(|secrets| claim.verify_head(&secrets)) {
-            Ok(head) => break head,
-            Err(error) => {
-                let furthest = AuthError::furthest(refusal, error);
-                if !claim.advance() {
-                    return Err(furthest);
-                }
-                refusal = Some(furthest);
-            }
-        }
-    };
+    let mut head = Claim::parse(request, options)?.verify_any(secrets)?;
     head.update(request.body().as_ref());
     head.finish()
 }

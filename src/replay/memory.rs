@@ -8,6 +8,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use super::{ReplayGuard, UseOnce};
 use crate::{
     error::{AuthError, AuthErrorKind},
     time::{unix_seconds, whole_seconds},
@@ -256,6 +257,12 @@ impl MemoryReplayGuard {
                 self.total.fetch_sub(count, Ordering::Relaxed);
             }
         }
+    }
+}
+
+impl ReplayGuard for MemoryReplayGuard {
+    fn use_once(&self, validated: &Validated) -> UseOnce {
+        UseOnce::ready(self.remember(validated))
     }
 }
 

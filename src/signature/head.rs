@@ -62,6 +62,14 @@ impl<'a> RequestHead<'a> {
         self
     }
 
+    /// The URI as the client sent it, where a router has cut the one of the request. Does not change the scheme.
+    #[must_use]
+    pub fn uri(mut self, uri: &'a Uri) -> Self {
+        self.uri = uri;
+        self.authority = None;
+        self
+    }
+
     pub(crate) fn headers(&self) -> &'a HeaderMap {
         self.headers
     }

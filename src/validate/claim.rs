@@ -6,7 +6,7 @@ use crate::{
     digest::BodyDigest,
     error::{AuthError, AuthErrorKind},
     replay::ReplayId,
-    secret::SecretSet,
+    secret::{SecretSet, SecretStore},
     signature::{
         ByteSequences, Bytes, ComponentName, Coverage, RequestHead, SIGNATURE, SignatureBase, SignatureInput, SignatureInputs,
         push_shown, shown,
@@ -134,6 +134,23 @@ impl<'a> Claim<'a> {
         let validated = Validated::new(base, input, Arc::clone(secret_name), self.options.lists_key_ids(), replay_id);
         let covers_digest = input.coverage().includes(Coverage::CONTENT_DIGEST);
         Ok(VerifiedHead { validated, digest, covers_digest, has_body: false })
+    }
+
+    /// Checks the MACs of all signatures that may be meant for this host, until one matches.
+    pub(crate) fn verify_any(mut self, secrets: &(impl SecretStore + ?Sized)) -> Result<VerifiedHead, AuthError> {
+        let mut refusal: Option<AuthError> = None;
+        loop {
+            match secrets.secrets(self.secret_name()).map_err(AuthError::from).and_then(|secrets| self.verify_head(&secrets)) {
+                Ok(head) => return Ok(head),
+                Err(error) => {
+                    let furthest = AuthError::furthest(refusal, error);
+                    if !self.advance() {
+                        return Err(furthest);
+                    }
+                    refusal = Some(furthest);
+                }
+            }
+        }
     }
 
     /// Goes on to the next signature of the request that may be meant for this host; `false` if there is none.

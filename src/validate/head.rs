@@ -25,6 +25,12 @@ impl VerifiedHead {
         self.covers_digest
     }
 
+    /// What is proven once the body has been: until then, of the head alone.
+    #[cfg(feature = "tower")]
+    pub(crate) fn unfinished(&self) -> &Validated {
+        &self.validated
+    }
+
     /// Takes the next bytes of the body, before any decoding, in pieces of any size.
     pub fn update(&mut self, bytes: &[u8]) {
         self.has_body |= !bytes.is_empty();

@@ -1,0 +1,63 @@
+//! Layers for what is on [tower]: they validate in a server (axum, hyper, tonic) and sign in a client (hyper-util, tonic).
+//!
+//! [`ValidateAuthLayer`] lets only validated requests through and puts [`Validated`](crate::Validated) into their extensions:
+//!
+//! ```
+//! use axum::{Extension, Router, routing::post};
+//! use hmac_auth::{DEFAULT_SECRET_NAME, MemorySecrets, Secret, ValidateOptions, Validated, generate_secret, tower::ValidateAuthLayer};
+//!
+//! async fn site_stats(Extension(validated): Extension<Validated>) -> String {
+//!     format!("hello, {}", validated.consumer())
+//! }
+//!
+//! let secrets = MemorySecrets::new();
+//! secrets.insert(DEFAULT_SECRET_NAME, Secret::from_text(&generate_secret()?)?);
+//! let options = ValidateOptions::new().authorities(["host.example"]);
+//! options.check()?;
+//!
+//! let app: Router = Router::new()
+//!     .route("/_functions/siteStats", post(site_stats))
+//!     .layer(ValidateAuthLayer::new(secrets, options));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`ValidateStreamLayer`] does the same for uploads that are too large to be held in memory. [`SignRequestLayer`] signs what a
+//! client sends.
+//!
+//! # Where in the stack
+//!
+//! From the outside to the inside:
+//!
+//! 1. limits of connections and of time, such as tower-http's `TimeoutLayer`: a body may come slowly;
+//! 2. **this layer**;
+//! 3. whatever changes path, host or body: decompression, routers that cut the path (axum's `nest`), rewriting;
+//! 4. routes and handlers.
+//!
+//! A router that cuts the path before this layer sees it must tell the original one: [`ValidateAuthLayer::original_uri`]. What
+//! stands outside of this layer serves everybody, such as a health check or CORS, whose preflight requests are never signed.
+//!
+//! [tower]: https://docs.rs/tower
+
+pub use self::{
+    body::BufferedBody,
+    sign::{SignRequest, SignRequestFuture, SignRequestLayer},
+    stream::{StreamedBody, ValidateStream, ValidateStreamFuture, ValidateStreamLayer},
+    upload::Upload,
+    validate::{DEFAULT_MAX_BODY_LEN, ValidateAuth, ValidateAuthFuture, ValidateAuthLayer},
+};
+
+mod body;
+mod hashed_body;
+mod policy;
+mod sign;
+mod stream;
+mod upload;
+mod validate;
+
+/// Takes the service that is ready, and leaves a clone, which may not be.
+fn take_ready<S: Clone>(service: &mut S) -> S {
+    let clone = service.clone();
+    std::mem::replace(service, clone)
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;

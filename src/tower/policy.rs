@@ -1,0 +1,122 @@
+//! What both layers of a host have in common: how to validate, and how to refuse.
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use http::{Extensions, Response, Uri, request::Parts};
+use http_body::Body;
+
+use super::hashed_body::check_len;
+use crate::{
+    error::{AuthError, AuthErrorKind},
+    replay::{MemoryReplayGuard, ReplayGuard, UseOnce},
+    secret::SecretStore,
+    signature::{RequestHead, shown},
+    validate::{Claim, ValidateOptions, Validated, VerifiedHead},
+};
+
+#[derive(Clone)]
+pub(super) struct Policy {
+    secrets: Arc<dyn SecretStore>,
+    options: ValidateOptions,
+    pub(super) replay_guard: Option<Arc<dyn ReplayGuard>>,
+    /// In bytes; `None` for the default of the layer.
+    pub(super) max_body_len: Option<u64>,
+    pub(super) original_uri: Option<fn(&Extensions) -> Option<&Uri>>,
+    pub(super) map_refusal: Option<MapRefusal>,
+}
+
+pub(super) type MapRefusal = Arc<dyn Fn(Response<Bytes>, &AuthError, &Parts) -> Response<Bytes> + Send + Sync>;
+
+impl Policy {
+    pub(super) fn new(secrets: impl SecretStore + 'static, options: ValidateOptions) -> Self {
+        Self {
+            secrets: Arc::new(secrets),
+            options,
+            replay_guard: Some(Arc::new(MemoryReplayGuard::new())),
+            max_body_len: None,
+            original_uri: None,
+            map_refusal: None,
+        }
+    }
+
+    /// All checks that need no byte of the body.
+    pub(super) fn verify_head(&self, parts: &Parts, body: &impl Body, max_body_len: u64) -> Result<VerifiedHead, AuthError> {
+        let claim = Claim::parse(RequestHead::from(parts).uri(self.uri(parts)), &self.options)?;
+        check_len(&parts.headers, body, max_body_len)?;
+        let head = claim.verify_any(&*self.secrets).map_err(|error| self.explain(error, parts))?;
+        if body.size_hint().lower() > 0 && !head.covers_body() {
+            return Err(AuthErrorKind::BodyNotCovered.into());
+        }
+        Ok(head)
+    }
+
+    pub(super) fn use_once(&self, validated: &Validated) -> UseOnce {
+        match &self.replay_guard {
+            Some(guard) => guard.use_once(validated),
+            None => UseOnce::ready(Ok(())),
+        }
+    }
+
+    /// The answer for the peer, and an event for the operator.
+    pub(super) fn refuse(&self, error: &AuthError, parts: &Parts) -> Response<Bytes> {
+        #[cfg(feature = "tracing")]
+        self.log(error, parts);
+        let mut response = error.to_response(&self.options).map(|body| Bytes::from_static(body.as_bytes()));
+        if let Some(map) = &self.map_refusal {
+            response = map(response, error, parts);
+        }
+        response.extensions_mut().insert(error.kind());
+        response
+    }
+
+    #[cfg(feature = "tracing")]
+    fn log(&self, error: &AuthError, parts: &Parts) {
+        use crate::signature::SignatureInputs;
+
+        let key_id = || SignatureInputs::new(&parts.headers).next()?.ok()?.key_id().map(|key_id| shown(&key_id));
+        tracing::warn!(
+            target: "hmac_auth",
+            kind = error.kind().as_str(),
+            key_id = key_id(),
+            authority = authority(parts),
+            path = shown(self.uri(parts).path()),
+            reason = format_args!("{error:#}"),
+            "request refused"
+        );
+    }
+
+    /// The URI as the client sent it, as far as that is known.
+    fn uri<'a>(&self, parts: &'a Parts) -> &'a Uri {
+        self.original_uri.and_then(|original| original(&parts.extensions)).unwrap_or(&parts.uri)
+    }
+
+    /// Tells the operator what this host has seen: mostly, something between has changed it.
+    fn explain(&self, error: AuthError, parts: &Parts) -> AuthError {
+        if error.kind() != AuthErrorKind::WrongMac {
+            return error;
+        }
+        let seen =
+            format!("seen here: {} {} {}", parts.method, authority(parts).unwrap_or_default(), shown(self.uri(parts).path()));
+        error.detail(match self.original_uri {
+            None => format!("{seen}; if a router has cut the path, set `original_uri`"),
+            Some(_) => seen,
+        })
+    }
+}
+
+/// What the request names, escaped and cut.
+fn authority(parts: &Parts) -> Option<String> {
+    let host = || std::str::from_utf8(parts.headers.get(http::header::HOST)?.as_bytes()).ok();
+    parts.uri.authority().map(http::uri::Authority::as_str).or_else(host).map(shown)
+}
+
+impl fmt::Debug for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Policy")
+            .field("options", &self.options)
+            .field("has_replay_guard", &self.replay_guard.is_some())
+            .field("max_body_len", &self.max_body_len)
+            .finish_non_exhaustive()
+    }
+}

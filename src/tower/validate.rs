@@ -1,0 +1,295 @@
+use std::{
+    fmt,
+    future::Future,
+    mem,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Bytes, BytesMut};
+use http::{Extensions, Request, Response, Uri, request::Parts};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{
+    BoxError, ValidateStreamLayer,
+    hashed_body::{HashedBody, Piece},
+    policy::Policy,
+    take_ready,
+};
+use crate::{
+    error::AuthError,
+    replay::{ReplayGuard, UseOnce},
+    secret::SecretStore,
+    validate::{ValidateOptions, VerifiedHead},
+};
+
+/// The largest body that is accepted, unless configured: 2 MiB, in bytes.
+pub const DEFAULT_MAX_BODY_LEN: u64 = 2 * 1024 * 1024;
+
+/// Lets only validated requests through to a service, each once.
+///
+/// Around any `Service<Request<B>>` whose body can be made from bytes, as axum's can; for others there is
+/// [`BufferedBody`](super::BufferedBody). The service gets the request with its whole body, of the same type, and
+/// [`Validated`](crate::Validated) in the extensions. Whatever is refused never reaches it: the peer gets the answer of
+/// [`AuthError::to_response`], and the [`AuthErrorKind`](crate::AuthErrorKind) stands in the extensions of the response.
+///
+/// All checks of [`validate_auth`](crate::validate_auth) are made, in this order: head and policy; `Content-Length` over the limit,
+/// which is refused unread; MAC; the body as it comes, up to the limit; its digest; the replay guard. For where it
+/// belongs, see [the module](super).
+///
+/// # Defaults
+///
+/// | option | default |
+/// | --- | --- |
+/// | [`max_body_len`](Self::max_body_len) | [`DEFAULT_MAX_BODY_LEN`], 2 MiB |
+/// | [`replay_guard`](Self::replay_guard) | a [`MemoryReplayGuard`](crate::MemoryReplayGuard) of its own, started when the layer was made |
+/// | [`original_uri`](Self::original_uri) | none: the URI of the request is the one that was signed |
+/// | [`map_refusal`](Self::map_refusal) | none: the peer gets [`AuthError::to_response`] |
+///
+/// # Security
+///
+/// Nothing here limits how slowly a body comes or how many come at once: limit time and connections outside of this layer.
+#[derive(Clone, Debug)]
+pub struct ValidateAuthLayer {
+    policy: Arc<Policy>,
+}
+
+impl ValidateAuthLayer {
+    /// A layer that validates with these secrets and options.
+    ///
+    /// Options that contradict themselves make it answer 503 to everybody: [`ValidateOptions::check`] tells at start-up.
+    #[must_use]
+    pub fn new(secrets: impl SecretStore + 'static, options: ValidateOptions) -> Self {
+        Self { policy: Arc::new(Policy::new(secrets, options)) }
+    }
+
+    /// The largest body that is accepted, in bytes. A larger one is answered with 413.
+    #[must_use]
+    pub fn max_body_len(mut self, bytes: u64) -> Self {
+        self.policy_mut().max_body_len = Some(bytes);
+        self
+    }
+
+    /// The guard that accepts each signature once. Give several layers with the same secrets the same one, in an `Arc`.
+    #[must_use]
+    pub fn replay_guard(mut self, guard: impl ReplayGuard + 'static) -> Self {
+        self.policy_mut().replay_guard = Some(Arc::new(guard));
+        self
+    }
+
+    /// Accepts a request as often as it is sent.
+    ///
+    /// # Security
+    ///
+    /// Whoever records a request can repeat it for [`max_time_diff`](ValidateOptions::max_time_diff).
+    #[must_use]
+    pub fn without_replay_guard(mut self) -> Self {
+        self.policy_mut().replay_guard = None;
+        self
+    }
+
+    /// Where a router that cuts the path has put the URI that was sent. Where nothing is found, the URI of the request counts.
+    ///
+    /// Inside of axum's `nest`:
+    ///
+    /// ```
+    /// # use hmac_auth::{MemorySecrets, ValidateOptions, tower::ValidateAuthLayer};
+    /// # let (secrets, options) = (MemorySecrets::new(), ValidateOptions::new());
+    /// use axum::extract::OriginalUri;
+    ///
+    /// let layer = ValidateAuthLayer::new(secrets, options).original_uri(|extensions| Some(&extensions.get::<OriginalUri>()?.0));
+    /// ```
+    ///
+    /// # Security
+    ///
+    /// The MAC is checked for that URI, while the handler sees the other one: it must be set by the server alone.
+    #[must_use]
+    pub fn original_uri(mut self, find: fn(&Extensions) -> Option<&Uri>) -> Self {
+        self.policy_mut().original_uri = Some(find);
+        self
+    }
+
+    /// Changes the answer to a refused request, or replaces it.
+    ///
+    /// The closure gets the answer of [`AuthError::to_response`], the reason, and the head of the request. It is also the
+    /// place to count and to log; with the feature `tracing`, each refusal is an event anyway.
+    ///
+    /// # Security
+    ///
+    /// The reason is for the operator. A peer that learns it learns what to try next.
+    #[must_use]
+    pub fn map_refusal(
+        mut self,
+        map: impl Fn(Response<Bytes>, &AuthError, &Parts) -> Response<Bytes> + Send + Sync + 'static,
+    ) -> Self {
+        self.policy_mut().map_refusal = Some(Arc::new(map));
+        self
+    }
+
+    /// The same for uploads that are too large to be held in memory. Without [`max_body_len`](Self::max_body_len), they have no limit.
+    #[must_use]
+    pub fn streaming(self) -> ValidateStreamLayer {
+        ValidateStreamLayer { policy: self.policy }
+    }
+
+    fn policy_mut(&mut self) -> &mut Policy {
+        Arc::make_mut(&mut self.policy)
+    }
+}
+
+impl<S> Layer<S> for ValidateAuthLayer {
+    type Service = ValidateAuth<S>;
+
+    fn layer(&self, inner: S) -> ValidateAuth<S> {
+        ValidateAuth { inner, policy: Arc::clone(&self.policy) }
+    }
+}
+
+/// The service of [`ValidateAuthLayer`].
+#[derive(Clone, Debug)]
+pub struct ValidateAuth<S> {
+    inner: S,
+    policy: Arc<Policy>,
+}
+
+impl<S, B, R> Service<Request<B>> for ValidateAuth<S>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+    B: Body + From<Bytes>,
+    B::Error: Into<BoxError>,
+    R: From<Bytes>,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = ValidateAuthFuture<S, B>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> ValidateAuthFuture<S, B> {
+        let service = take_ready(&mut self.inner);
+        let (parts, body) = request.into_parts();
+        let max_len = self.policy.max_body_len.unwrap_or(DEFAULT_MAX_BODY_LEN);
+        let state = match self.policy.verify_head(&parts, &body, max_len) {
+            Ok(head) => State::reading(service, parts, body, head, max_len),
+            Err(error) => State::Refused { response: Some(self.policy.refuse(&error, &parts)) },
+        };
+        ValidateAuthFuture { policy: Arc::clone(&self.policy), state }
+    }
+}
+
+pin_project! {
+    /// The response of the service, or that to a refused request.
+    pub struct ValidateAuthFuture<S: Service<Request<B>>, B> {
+        policy: Arc<Policy>,
+        #[pin]
+        state: State<S, B>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjection]
+    enum State<S: Service<Request<B>>, B> {
+        Reading { service: Option<S>, parts: Option<Parts>, #[pin] body: HashedBody<B>, buffer: Buffer },
+        UsingOnce { service: Option<S>, request: Option<Request<B>>, #[pin] answer: UseOnce },
+        Calling { #[pin] response: S::Future },
+        Refused { response: Option<Response<Bytes>> },
+    }
+}
+
+impl<S, B> State<S, B>
+where
+    S: Service<Request<B>>,
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    fn reading(service: S, parts: Parts, body: B, head: VerifiedHead, max_len: u64) -> Self {
+        let body = HashedBody::new(body, head, &parts.headers, max_len);
+        Self::Reading { service: Some(service), parts: Some(parts), body, buffer: Buffer::default() }
+    }
+}
+
+impl<S, B, R> Future for ValidateAuthFuture<S, B>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    B: Body + From<Bytes>,
+    B::Error: Into<BoxError>,
+    R: From<Bytes>,
+{
+    type Output = Result<Response<R>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        const UNFINISHED: &str = "a future is not polled after it is ready";
+        let mut this = self.project();
+        loop {
+            let next = match this.state.as_mut().project() {
+                StateProjection::Reading { service, parts, body, buffer } => match ready!(body.poll_piece(cx)) {
+                    Ok(Piece::Data(piece)) => {
+                        buffer.push(piece);
+                        continue;
+                    }
+                    Ok(Piece::End(validated)) => {
+                        let answer = this.policy.use_once(&validated);
+                        let mut parts = parts.take().expect(UNFINISHED);
+                        parts.extensions.insert(validated);
+                        let request = Request::from_parts(parts, B::from(mem::take(buffer).into_bytes()));
+                        State::UsingOnce { service: service.take(), request: Some(request), answer }
+                    }
+                    Err(error) => {
+                        let parts = parts.take().expect(UNFINISHED);
+                        State::Refused { response: Some(this.policy.refuse(&error, &parts)) }
+                    }
+                },
+                StateProjection::UsingOnce { service, request, answer } => {
+                    let answer = ready!(answer.poll(cx));
+                    let request = request.take().expect(UNFINISHED);
+                    match answer {
+                        Ok(()) => State::Calling { response: service.take().expect(UNFINISHED).call(request) },
+                        Err(error) => {
+                            let (parts, _) = request.into_parts();
+                            State::Refused { response: Some(this.policy.refuse(&error, &parts)) }
+                        }
+                    }
+                }
+                StateProjection::Calling { response } => return response.poll(cx),
+                StateProjection::Refused { response } => {
+                    return Poll::Ready(Ok(response.take().expect(UNFINISHED).map(R::from)));
+                }
+            };
+            this.state.set(next);
+        }
+    }
+}
+
+impl<S: Service<Request<B>>, B> fmt::Debug for ValidateAuthFuture<S, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ValidateAuthFuture").finish_non_exhaustive()
+    }
+}
+
+/// A body as it comes in. Most come in one piece, which is kept as it is; many small ones must not take more than their bytes.
+#[derive(Default)]
+struct Buffer {
+    only: Bytes,
+    all: BytesMut,
+}
+
+impl Buffer {
+    fn push(&mut self, piece: Bytes) {
+        if self.only.is_empty() && self.all.is_empty() {
+            self.only = piece;
+        } else {
+            self.all.extend_from_slice(&mem::take(&mut self.only));
+            self.all.extend_from_slice(&piece);
+        }
+    }
+
+    fn into_bytes(self) -> Bytes {
+        if self.all.is_empty() { self.only } else { self.all.freeze() }
+    }
+}
