@@ -8,23 +8,13 @@
 //! Call it with the `consumer` example, or with curl, Python or Node as `examples/clients.md` shows. The operator reads why a
 //! request was refused on stderr; the peer does not learn it. A host in production also limits time and connections.
 
-use std::{error::Error, iter, net::SocketAddr, process::ExitCode, sync::Arc};
+use std::{error::Error, iter, net::SocketAddr, process::ExitCode};
 
-use axum::{
-    Extension, Json, Router,
-    body::{Body, Bytes, to_bytes},
-    extract::{ConnectInfo, Request, State},
-    http::{StatusCode, request},
-    middleware::{self, Next},
-    response::{IntoResponse, Response},
-    routing::get,
-};
+use axum::{Extension, Json, Router, body::Bytes, extract::ConnectInfo, http::request, routing::get};
 use clap::Parser;
 use hmac_auth::{
-    AuthError, EnvSecrets, MemoryReplayGuard, SecretEncoding, SecretStore, ValidateOptions, Validated, signature::Scheme,
-    validate_auth,
+    AuthError, EnvSecrets, SecretEncoding, SecretStore, ValidateOptions, Validated, signature::Scheme, tower::ValidateAuthLayer,
 };
-use http_body_util::LengthLimitError;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -33,7 +23,7 @@ use tokio::net::TcpListener;
 const SECRET_NAME: &str = "hmac-auth-secret";
 
 /// The digest of a body is only known at its end, so a host decides how much it is ready to hold until then.
-const MAX_BODY_LEN: usize = 1024 * 1024;
+const MAX_BODY_LEN: u64 = 1024 * 1024;
 
 /// Serves /_functions/siteStats to everyone who signs with the secret in `HMAC_AUTH_SECRET`.
 #[derive(Parser)]
@@ -67,82 +57,37 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(args: Args) -> Result<(), Box<dyn Error>> {
-    let host = Arc::new(Host::new(&args)?);
     let app = Router::new()
         .route("/_functions/siteStats", get(site_stats).post(site_stats))
         // Around everything, also unknown paths and other methods: nothing answers before the request is validated.
-        .layer(middleware::from_fn_with_state(host, authenticate));
+        .layer(validation(&args)?);
     let listener = TcpListener::bind(&args.listen).await.map_err(|error| format!("cannot listen on {}: {error}", args.listen))?;
     println!("listening on http://{}", listener.local_addr()?);
     axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?;
     Ok(())
 }
 
-struct Host {
-    secrets: EnvSecrets,
-    options: ValidateOptions,
-    replay_guard: Option<MemoryReplayGuard>,
-}
+fn validation(args: &Args) -> Result<ValidateAuthLayer, Box<dyn Error>> {
+    let encoding = if args.hex { SecretEncoding::Hex } else { SecretEncoding::Text };
+    let secrets = EnvSecrets::new("").encoding(encoding);
+    // A host without a usable secret does not start, instead of refusing everybody later; nor does one with wrong options.
+    secrets.secrets(SECRET_NAME)?;
 
-impl Host {
-    fn new(args: &Args) -> Result<Self, Box<dyn Error>> {
-        let encoding = if args.hex { SecretEncoding::Hex } else { SecretEncoding::Text };
-        let secrets = EnvSecrets::new("").encoding(encoding);
-        // A host without a usable secret does not start, instead of refusing everybody later; nor does one with wrong options.
-        secrets.secrets(SECRET_NAME)?;
-
-        // Clients reach this host directly. Behind a TLS proxy they say `https`, which is the default.
-        let mut options = ValidateOptions::new().secret_name(SECRET_NAME).external_scheme(Scheme::Http);
-        if let Some(key_id) = &args.key_id {
-            options = options.key_ids([(key_id.as_str(), SECRET_NAME)]);
-        }
-        if !args.authorities.is_empty() {
-            options = options.authorities(args.authorities.iter().map(String::as_str));
-        }
-        options.check()?;
-
-        Ok(Self { secrets, options, replay_guard: (!args.no_replay_guard).then(MemoryReplayGuard::new) })
+    // Clients reach this host directly. Behind a TLS proxy they say `https`, which is the default.
+    let mut options = ValidateOptions::new().secret_name(SECRET_NAME).external_scheme(Scheme::Http);
+    if let Some(key_id) = &args.key_id {
+        options = options.key_ids([(key_id.as_str(), SECRET_NAME)]);
     }
-
-    fn validate(&self, request: &Request<Bytes>) -> Result<Validated, AuthError> {
-        let validated = validate_auth(request, &self.secrets, &self.options)?;
-        match &self.replay_guard {
-            Some(guard) => guard.first_use(validated),
-            None => Ok(validated),
-        }
+    if !args.authorities.is_empty() {
+        options = options.authorities(args.authorities.iter().map(String::as_str));
     }
-}
+    options.check()?;
 
-async fn authenticate(
-    State(host): State<Arc<Host>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let (head, body) = request.into_parts();
-    let request = match to_bytes(body, MAX_BODY_LEN).await {
-        Ok(body) => Request::from_parts(head, body),
-        Err(error) if error.source().is_some_and(<dyn Error>::is::<LengthLimitError>) => {
-            log_refusal("payload_too_large", &format!("more than {MAX_BODY_LEN} bytes"), peer, &head);
-            return (StatusCode::PAYLOAD_TOO_LARGE, Json(json!({ "error": "Payload too large" }))).into_response();
-        }
-        Err(error) => {
-            log_refusal("body_unreadable", &with_sources(&error), peer, &head);
-            return StatusCode::BAD_REQUEST.into_response();
-        }
-    };
-    match host.validate(&request) {
-        Ok(validated) => {
-            let mut request = request.map(Body::from);
-            request.extensions_mut().insert(validated);
-            next.run(request).await
-        }
-        Err(error) => {
-            let (head, _) = request.into_parts();
-            log_refusal(error.kind().as_str(), &format!("{error:#}"), peer, &head);
-            error.to_response(&host.options).map(Body::from)
-        }
-    }
+    let layer = ValidateAuthLayer::new(secrets, options).max_body_len(MAX_BODY_LEN).map_refusal(|answer, error, head| {
+        log_refusal(error, head);
+        answer
+    });
+    Ok(if args.no_replay_guard { layer.without_replay_guard() } else { layer })
 }
 
 /// Answers anyone who is let through: `Validated` is the proof, so that this handler cannot be reached without it.
@@ -155,9 +100,10 @@ async fn site_stats(Extension(validated): Extension<Validated>, body: Bytes) -> 
 }
 
 /// One line for the operator. What the peer has chosen is escaped and cut.
-fn log_refusal(kind: &str, reason: &str, peer: SocketAddr, head: &request::Parts) {
+fn log_refusal(error: &AuthError, head: &request::Parts) {
     let path: String = head.uri.path().chars().take(100).flat_map(char::escape_default).collect();
-    eprintln!("refused {kind}: {} {path} from {peer}: {reason}", head.method);
+    let peer = head.extensions.get().map_or("?".to_owned(), |ConnectInfo::<SocketAddr>(peer)| peer.to_string());
+    eprintln!("refused {}: {} {path} from {peer}: {error:#}", error.kind(), head.method);
 }
 
 fn with_sources(error: &(dyn Error + 'static)) -> String {

@@ -10,26 +10,18 @@
 
 use std::{
     error::Error,
-    io,
     net::SocketAddr,
     process::ExitCode,
     sync::{Arc, Mutex},
     time::SystemTime,
 };
 
-use axum::{
-    Json, Router,
-    body::{Body, Bytes},
-    extract::State,
-    middleware::{self, Next},
-    response::Response,
-    routing::get,
-};
+use axum::{Json, Router, routing::get};
 use hmac_auth::{
-    AuthError, AuthErrorKind, DEFAULT_MAX_TIME_DIFF, DEFAULT_SECRET_NAME, MemoryReplayGuard, MemorySecrets, Secret, SecretError,
-    SignError, SignOptions, ValidateOptions, Validated, generate_secret, sign_request, signature::Scheme, validate_auth,
+    AuthErrorKind, DEFAULT_MAX_TIME_DIFF, DEFAULT_SECRET_NAME, MemorySecrets, Secret, SecretError, SignError, SignOptions,
+    ValidateOptions, generate_secret, sign_request, signature::Scheme, tower::ValidateAuthLayer,
 };
-use http::{Request, StatusCode, header::CONTENT_TYPE, request};
+use http::{Request, StatusCode, header::CONTENT_TYPE};
 use reqwest::Client;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -38,7 +30,7 @@ use tokio::net::TcpListener;
 async fn main() -> Result<ExitCode, Box<dyn Error>> {
     // Both sites store the same text, each under a name of its own: here both under the default one.
     let secret = generate_secret()?;
-    let (host, address) = start_host(store(&secret)?).await?;
+    let (last_refusal, address) = start_host(store(&secret)?).await?;
     let site = format!("http://{address}/_functions/siteStats");
     let site_of_others = format!("http://other.example:{}/_functions/siteStats", address.port());
 
@@ -72,7 +64,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     for (name, request, expected) in cases {
         let response = client.execute(request.try_into()?).await?;
         let (status, body) = (response.status(), response.text().await?);
-        let kind = host.last_refusal.lock().unwrap().take();
+        let kind = last_refusal.lock().unwrap().take();
 
         let expected_status = if expected.is_none() { StatusCode::OK } else { StatusCode::UNAUTHORIZED };
         let verdict = if (status, kind) == (expected_status, expected) { "" } else { "  <- NOT AS EXPECTED" };
@@ -106,47 +98,26 @@ fn signed(mut request: Request<Vec<u8>>, secrets: &MemorySecrets, options: &Sign
 
 // The host.
 
-struct Host {
-    secrets: MemorySecrets,
-    options: ValidateOptions,
-    replay_guard: MemoryReplayGuard,
-    /// For the table; a real host writes it to its log.
-    last_refusal: Mutex<Option<AuthErrorKind>>,
-}
+/// For the table; a real host writes it to its log.
+type LastRefusal = Arc<Mutex<Option<AuthErrorKind>>>;
 
-async fn start_host(secrets: MemorySecrets) -> io::Result<(Arc<Host>, SocketAddr)> {
+async fn start_host(secrets: MemorySecrets) -> Result<(LastRefusal, SocketAddr), Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    let host = Arc::new(Host {
-        secrets,
-        options: ValidateOptions::new().authorities([address.to_string()]).external_scheme(Scheme::Http),
-        replay_guard: MemoryReplayGuard::new(),
-        last_refusal: Mutex::default(),
+    let options = ValidateOptions::new().authorities([address.to_string()]).external_scheme(Scheme::Http);
+    options.check()?;
+    let last_refusal = LastRefusal::default();
+    let noted = Arc::clone(&last_refusal);
+    let validate = ValidateAuthLayer::new(secrets, options).map_refusal(move |answer, error, _| {
+        *noted.lock().unwrap() = Some(error.kind());
+        answer
     });
     let app = Router::new()
         .route("/_functions/siteStats", get(site_stats).post(month_stats))
         // Around everything, so that nothing answers before the request is validated.
-        .layer(middleware::from_fn_with_state(host.clone(), authenticate));
+        .layer(validate);
     tokio::spawn(axum::serve(listener, app).into_future());
-    Ok((host, address))
-}
-
-/// `Bytes` holds the whole body, up to axum's limit of 2 MB.
-async fn authenticate(State(host): State<Arc<Host>>, head: request::Parts, body: Bytes, next: Next) -> Response {
-    let request = Request::from_parts(head, body);
-    match host.validate(&request) {
-        Ok(_) => next.run(request.map(Body::from)).await,
-        Err(error) => {
-            *host.last_refusal.lock().unwrap() = Some(error.kind());
-            error.to_response(&host.options).map(Body::from)
-        }
-    }
-}
-
-impl Host {
-    fn validate(&self, request: &Request<Bytes>) -> Result<Validated, AuthError> {
-        validate_auth(request, &self.secrets, &self.options).and_then(|validated| self.replay_guard.first_use(validated))
-    }
+    Ok((last_refusal, address))
 }
 
 async fn site_stats() -> Json<Value> {

@@ -102,6 +102,8 @@ pub use self::{
     validate::{Claim, DEFAULT_MAX_CLOCK_SKEW, DEFAULT_MAX_TIME_DIFF, ValidateOptions, Validated, VerifiedHead, validate_auth},
 };
 
+#[cfg(feature = "client")]
+pub mod client;
 mod crypto;
 mod digest;
 mod error;

@@ -50,6 +50,25 @@ async fn site_to_site_comes_out_as_expected() {
 }
 
 #[tokio::test]
+async fn each_framework_is_served() {
+    let expected = [
+        ("axum_host", &["200 OK {", "200 OK 1048576 bytes, signed at "][..]),
+        ("hyper_host", &["HTTP/1.1 200 OK hello, ", "HTTP/2.0 200 OK hello, "]),
+        ("tonic_host", &["signed: Serving", "unsigned: Err(Status { code: Unauthenticated"]),
+        ("hyper_client", &["accepted, with the nonce ", "accepted, with the nonce ", "accepted, with the nonce ", "200 OK"]),
+    ];
+    for (name, lines) in expected {
+        let output = example(name).output().await.unwrap();
+        let printed = text(&output.stdout);
+        assert!(output.status.success(), "{name}: {printed}{}", text(&output.stderr));
+        assert_eq!(printed.lines().count(), lines.len(), "{name}: {printed}");
+        for (line, expected) in printed.lines().zip(lines) {
+            assert!(line.starts_with(expected), "{name}: {line}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_consumer_is_accepted() {
     let host = Host::start(&[]).await;
     let get = host.consumer("GET", &[]).await;
@@ -137,7 +156,7 @@ async fn a_body_has_a_limit() {
     let larger = signed(Request::post(&host.url), "x".repeat(MAX_BODY_LEN + 1));
     assert_eq!(send(larger).await, (StatusCode::PAYLOAD_TOO_LARGE, r#"{"error":"Payload too large"}"#.to_owned()));
     let log = host.stop().await;
-    assert!(log.starts_with("refused payload_too_large: POST "), "{log}");
+    assert!(log.starts_with("refused body_too_large: POST "), "{log}");
 }
 
 #[tokio::test]

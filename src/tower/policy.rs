@@ -3,7 +3,12 @@
 use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
-use http::{Extensions, Response, Uri, request::Parts};
+use http::{
+    Extensions, HeaderName, HeaderValue, Response, StatusCode, Uri,
+    header::{CONTENT_TYPE, HOST},
+    request::Parts,
+    uri::Authority,
+};
 use http_body::Body;
 
 use super::hashed_body::check_len;
@@ -63,6 +68,9 @@ impl Policy {
         #[cfg(feature = "tracing")]
         self.log(error, parts);
         let mut response = error.to_response(&self.options).map(|body| Bytes::from_static(body.as_bytes()));
+        if parts.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc")) {
+            speak_grpc(&mut response, error);
+        }
         if let Some(map) = &self.map_refusal {
             response = map(response, error, parts);
         }
@@ -105,10 +113,25 @@ impl Policy {
     }
 }
 
+/// Clients of gRPC would take the body for a message, so they are told in the head alone: a "Trailers-Only" response of the gRPC
+/// protocol, with one of its codes.
+fn speak_grpc(response: &mut Response<Bytes>, error: &AuthError) {
+    let code = match error.status() {
+        StatusCode::UNAUTHORIZED => "16",     // UNAUTHENTICATED
+        StatusCode::PAYLOAD_TOO_LARGE => "8", // RESOURCE_EXHAUSTED
+        StatusCode::BAD_REQUEST => "13",      // INTERNAL
+        _ => "14",                            // UNAVAILABLE
+    };
+    *response.body_mut() = Bytes::new();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert(HeaderName::from_static("grpc-status"), HeaderValue::from_static(code));
+}
+
 /// What the request names, escaped and cut.
 fn authority(parts: &Parts) -> Option<String> {
-    let host = || std::str::from_utf8(parts.headers.get(http::header::HOST)?.as_bytes()).ok();
-    parts.uri.authority().map(http::uri::Authority::as_str).or_else(host).map(shown)
+    let host = || std::str::from_utf8(parts.headers.get(HOST)?.as_bytes()).ok();
+    parts.uri.authority().map(Authority::as_str).or_else(host).map(shown)
 }
 
 impl fmt::Debug for Policy {

@@ -37,6 +37,8 @@ pub const DEFAULT_MAX_BODY_LEN: u64 = 2 * 1024 * 1024;
 /// [`Validated`](crate::Validated) in the extensions. Whatever is refused never reaches it: the peer gets the answer of
 /// [`AuthError::to_response`], and the [`AuthErrorKind`](crate::AuthErrorKind) stands in the extensions of the response.
 ///
+/// A gRPC call is answered with its own status code too, `UNAUTHENTICATED` instead of 401, and without a body.
+///
 /// All checks of [`validate_auth`](crate::validate_auth) are made, in this order: head and policy; `Content-Length` over the limit,
 /// which is refused unread; MAC; the body as it comes, up to the limit; its digest; the replay guard. For where it
 /// belongs, see [the module](super).
