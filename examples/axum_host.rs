@@ -57,13 +57,10 @@ async fn site_stats(Extension(validated): Extension<Validated>, body: String) ->
 
 /// What this answers to a body that is not as signed, the layer replaces by the refusal.
 async fn upload(Extension(upload): Extension<Upload>, body: Body) -> Result<String, StatusCode> {
-    match save(&upload, body).await {
-        Ok(saved) => Ok(saved),
-        Err(error) => {
-            eprintln!("upload of {}: {error}", upload.consumer());
-            Err(StatusCode::INTERNAL_SERVER_ERROR)
-        }
-    }
+    save(&upload, body).await.map_err(|error| {
+        eprintln!("upload of {}: {error}", upload.consumer());
+        StatusCode::INTERNAL_SERVER_ERROR
+    })
 }
 
 /// Until the end of the body, the file is temporary: dropped, it is gone.

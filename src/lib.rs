@@ -52,8 +52,8 @@
 //! - **Where secrets live**: [`MemorySecrets`], [`EnvSecrets`], [`FileSecrets`] or a [`SecretStore`] of your own.
 //! - **Who you are**: [`ValidateOptions::authorities`]. Without it, a request for another host with the same secret is accepted.
 //! - **Who may call**: one secret for all, or [`ValidateOptions::key_ids`].
-//! - **Whether a request counts once**: [`MemoryReplayGuard`], in one line after [`validate_auth`]. Without it, a recorded
-//!   request can be repeated for [`ValidateOptions::max_time_diff`].
+//! - **Whether a request counts once**: [`MemoryReplayGuard`], in one line after [`validate_auth`]; the layers have one. Without it,
+//!   a recorded request can be repeated for [`ValidateOptions::max_time_diff`].
 //! - **How old is too old**: [`ValidateOptions::max_time_diff`], 60 s, and [`ValidateOptions::max_clock_skew`], 10 s.
 //! - **What else is signed**: [`SignOptions::cover`] and [`ValidateOptions::require`] for fields your handler relies on.
 //!
@@ -72,6 +72,9 @@
 //!
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
+//! | `tower` | no | layers for servers and clients on tower: the module `tower` |
+//! | `client` | no | signs and sends with reqwest: the module `client` |
+//! | `tracing` | no | an event for each request that a layer refuses; switches `tower` on |
 //! | `aws-lc-rs` | no | computes SHA-2 and HMAC with AWS-LC instead of `sha2`: same API, same results, faster where the processor has no SHA instructions; needs a C compiler |
 //!
 //! # Threat model
