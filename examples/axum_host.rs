@@ -40,7 +40,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let app = Router::new().route("/_functions/siteStats", post(site_stats)).layer(validate).merge(uploads);
     tokio::spawn(axum::serve(listener, app).into_future());
 
-    let client = Client::new(reqwest::Client::builder())?;
+    let client = Client::new(reqwest::Client::builder().no_proxy())?;
     let stats = client.post(format!("http://{address}/_functions/siteStats")).body(r#"{"month":11}"#);
     let upload = client.request(http::Method::PUT, format!("http://{address}/upload")).body(vec![7; 1024 * 1024]);
     for request in [stats, upload] {

@@ -106,7 +106,6 @@ fn sign(request: &mut reqwest::Request, secrets: &(impl SecretStore + ?Sized), o
     let (mut parts, ()) = Request::new(()).into_parts();
     parts.method = request.method().clone();
     parts.uri = target(request.url())?;
-    parts.version = request.version();
     parts.headers = mem::take(request.headers_mut());
     let body = match request.body() {
         Some(body) => body.as_bytes().ok_or(InvokeError::StreamedBody)?,

@@ -55,6 +55,7 @@ async fn each_framework_is_served() {
         ("axum_host", &["200 OK {", "200 OK 1048576 bytes, signed at "][..]),
         ("hyper_host", &["HTTP/1.1 200 OK hello, ", "HTTP/2.0 200 OK hello, "]),
         ("tonic_host", &["signed: Serving", "unsigned: Err(Status { code: Unauthenticated"]),
+        ("invoke", &["503 Service Unavailable", "200 OK", "{\"question\":{\"month\":11}"]),
         ("hyper_client", &["accepted, with the nonce ", "accepted, with the nonce ", "accepted, with the nonce ", "200 OK"]),
     ];
     for (name, lines) in expected {
