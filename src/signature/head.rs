@@ -1,6 +1,6 @@
 use std::fmt;
 
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version, header::HOST, request, response, uri};
+use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, Uri, Version, header::HOST, request, response, uri};
 
 use super::{
     base::{BaseError, shown},
@@ -44,6 +44,8 @@ pub struct RequestHead<'a> {
     pub(super) version: Version,
     pub(super) scheme: Scheme,
     headers: &'a HeaderMap,
+    /// Where a proxy tells the authority, instead of the target and `Host`.
+    forwarded_host: Option<&'a HeaderName>,
     /// Once it has been found to be valid.
     authority: Option<Authority<'a>>,
 }
@@ -51,7 +53,7 @@ pub struct RequestHead<'a> {
 impl<'a> RequestHead<'a> {
     fn new(method: &'a Method, uri: &'a Uri, version: Version, headers: &'a HeaderMap) -> Self {
         let scheme = if uri.scheme() == Some(&uri::Scheme::HTTP) { Scheme::Http } else { Scheme::Https };
-        Self { method, uri, version, scheme, headers, authority: None }
+        Self { method, uri, version, scheme, headers, forwarded_host: None, authority: None }
     }
 
     /// The scheme under which the client reaches the server. Default: that of the URI, or `https` if it has none.
@@ -66,6 +68,14 @@ impl<'a> RequestHead<'a> {
     #[must_use]
     pub fn uri(mut self, uri: &'a Uri) -> Self {
         self.uri = uri;
+        self.authority = None;
+        self
+    }
+
+    /// The field in which a proxy tells the authority that the client has named; only the proxy may be able to write it.
+    #[must_use]
+    pub(crate) fn trust_forwarded_host(mut self, field: Option<&'a HeaderName>) -> Self {
+        self.forwarded_host = field;
         self.authority = None;
         self
     }
@@ -92,10 +102,10 @@ impl<'a> RequestHead<'a> {
             return Ok(authority);
         }
         let of_target = match self.uri.authority() {
-            Some(authority) => Some(self.parse_authority(authority.as_str())?),
-            None => None,
+            Some(authority) if self.forwarded_host.is_none() => Some(self.parse_authority(authority.as_str())?),
+            _ => None,
         };
-        let mut hosts = self.headers.get_all(HOST).iter();
+        let mut hosts = self.headers.get_all(self.forwarded_host.unwrap_or(&HOST)).iter();
         let of_host = match hosts.next() {
             Some(host) => Some(self.parse_authority(std::str::from_utf8(host.as_bytes()).unwrap_or(NOT_TEXT))?),
             None => None,

@@ -68,7 +68,7 @@ impl<'a> Claim<'a> {
     /// [`AuthError`] if no signature of the request could be accepted by this host.
     pub fn parse(request: impl Into<RequestHead<'a>>, options: &'a ValidateOptions) -> Result<Self, AuthError> {
         options.check()?;
-        let mut request = request.into().scheme(options.external_scheme);
+        let mut request = request.into().scheme(options.external_scheme).trust_forwarded_host(options.forwarded_host.as_ref());
         let now = options.now();
         let Candidates { first, mut others } = read_candidates(&request, options)?;
         let mut current = Some(first);

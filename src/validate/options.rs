@@ -4,7 +4,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 
 use crate::{
     error::{AuthError, AuthErrorKind},
@@ -31,6 +31,7 @@ pub const DEFAULT_MAX_CLOCK_SKEW: Duration = Duration::from_secs(10);
 /// | [`max_clock_skew`](Self::max_clock_skew) | [`DEFAULT_MAX_CLOCK_SKEW`], 10 s |
 /// | [`authorities`](Self::authorities) | none: any authority, so list yours |
 /// | [`external_scheme`](Self::external_scheme) | [`Scheme::Https`] |
+/// | [`trust_forwarded_host`](Self::trust_forwarded_host) | none: the request target and `Host` name the authority |
 /// | [`require`](Self::require) | nothing beyond method, authority, path, query and body |
 /// | [`tag`](Self::tag) | none: any tag |
 /// | [`at`](Self::at) | the clock |
@@ -48,6 +49,7 @@ pub struct ValidateOptions {
     /// The authorities without the default port of the external scheme.
     normal_authorities: Vec<Box<str>>,
     pub(super) external_scheme: Scheme,
+    pub(super) forwarded_host: Option<HeaderName>,
     pub(super) required: Coverage,
     pub(super) required_fields: Vec<Box<str>>,
     pub(super) tag: Option<Box<str>>,
@@ -73,6 +75,7 @@ impl ValidateOptions {
             authorities: None,
             normal_authorities: Vec::new(),
             external_scheme: Scheme::default(),
+            forwarded_host: None,
             required: Coverage::METHOD | Coverage::AUTHORITY | Coverage::PATH,
             required_fields: Vec::new(),
             tag: None,
@@ -146,6 +149,19 @@ impl ValidateOptions {
     pub fn external_scheme(mut self, scheme: Scheme) -> Self {
         self.external_scheme = scheme;
         self.normalise_authorities();
+        self
+    }
+
+    /// Takes the authority from this field, such as `x-forwarded-host`, for a proxy that changes `Host`. It must be there exactly once,
+    /// with one value; the request target and `Host` are then not looked at.
+    ///
+    /// # Security
+    ///
+    /// Only for a server that nobody reaches but through that proxy, if the proxy overwrites what a client sends in this field. A peer
+    /// that can write it says for which host its request is.
+    #[must_use]
+    pub fn trust_forwarded_host(mut self, field: HeaderName) -> Self {
+        self.forwarded_host = Some(field);
         self
     }
 
