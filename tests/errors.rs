@@ -2,19 +2,32 @@
 
 mod common;
 
-use std::{collections::BTreeSet, error::Error as StdError, io, time::Duration};
+use std::{
+    collections::BTreeSet,
+    convert::Infallible,
+    error::Error as StdError,
+    future::ready,
+    io,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
+use bytes::Bytes;
 use common::{
     INPUT, NOW, TestRequest, get, options, post, secret, secrets, sign_options, signed, signed_as, signed_with, time,
     with_header, with_signature,
 };
 use hmac_auth::{
-    AuthError, AuthErrorKind, EnvSecrets, FileSecrets, MemoryReplayGuard, MemorySecrets, Secret, SecretEncoding, SecretError,
-    SecretSet, SecretStore, SignError, SignOptions, ValidateOptions, sign_parts, sign_request,
+    AuthError, AuthErrorKind, EnvSecrets, FileSecrets, MemoryReplayGuard, MemorySecrets, ReplayGuard, Secret, SecretEncoding,
+    SecretError, SecretSet, SecretStore, SignError, SignOptions, UseOnce, ValidateOptions, Validated, sign_parts, sign_request,
     signature::{SIGNATURE_INPUT, Scheme},
+    tower::{StreamedBody, ValidateAuthLayer},
     validate_auth,
 };
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body::Body;
+use http_body_util::{BodyExt, Full, Limited};
+use tower::{Layer, ServiceExt, service_fn};
 
 type Refusal = (AuthErrorKind, AuthError);
 
@@ -121,9 +134,57 @@ fn refusals_of_the_rest() -> Vec<Refusal> {
     ]
 }
 
+/// The refusal of the body of a request whose head is in order.
+fn refused_body<B>(request: Request<B>) -> AuthError
+where
+    B: Body,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
+    let found = Arc::new(Mutex::new(None));
+    let handler = service_fn(|request: Request<StreamedBody<B>>| {
+        let found = Arc::clone(&found);
+        async move {
+            *found.lock().unwrap() = request.into_body().collect().await.err();
+            Ok::<_, Infallible>(Response::new(Bytes::new()))
+        }
+    });
+    let layer = ValidateAuthLayer::new(secrets(), options()).without_replay_guard().streaming();
+    futures_executor::block_on(layer.layer(handler).oneshot(request)).unwrap();
+    found.lock().unwrap().take().expect("refused")
+}
+
+/// A body that comes piece by piece, and the guard of a layer.
+fn refusals_of_the_layers() -> Vec<Refusal> {
+    use AuthErrorKind as Kind;
+
+    struct Unreachable;
+    impl ReplayGuard for Unreachable {
+        fn use_once(&self, _: &Validated) -> UseOnce {
+            UseOnce::pending(async { Err(AuthError::replay_guard_unavailable("the connection was refused")) })
+        }
+    }
+
+    let whole = |request: TestRequest| request.map(|body| Full::new(Bytes::from(body)));
+    let mut trailers = HeaderMap::new();
+    trailers.insert("x-site", HeaderValue::from_static("a"));
+    let trailing = whole(signed(post())).map(|body| body.with_trailers(ready(Some(Ok(trailers)))));
+    let gone = ready(Some(Err(io::Error::other("the peer has gone away"))));
+    let broken = whole(signed(post())).map(|body| body.map_err(|never| match never {}).with_trailers(gone));
+    let longer = with_header(signed(post()), "content-length", "22");
+    let validated = validate_auth(&signed(get()), &secrets(), &options()).unwrap();
+    vec![
+        (Kind::BodyTooLarge, refused_body(whole(signed(post())).map(|body| Limited::new(body, 22)))),
+        (Kind::TrailersNotCovered, refused_body(trailing)),
+        (Kind::BodyUnreadable, refused_body(broken)),
+        (Kind::WrongContentLength, refused_body(whole(longer))),
+        (Kind::ReplayGuardUnavailable, futures_executor::block_on(Unreachable.use_once(&validated)).unwrap_err()),
+    ]
+}
+
 /// Every kind, each with an error that a request has caused.
 fn refusals() -> Vec<Refusal> {
-    [refusals_of_the_input(), refusals_of_the_head(), refusals_of_the_rest()].into_iter().flatten().collect()
+    let all = [refusals_of_the_input(), refusals_of_the_head(), refusals_of_the_rest(), refusals_of_the_layers()];
+    all.into_iter().flatten().collect()
 }
 
 #[test]
@@ -162,23 +223,27 @@ fn names_are_snake_case_and_shown_as_they_are() {
     }
 }
 
-/// A peer cannot tell one refusal from another.
+/// A peer cannot tell one failure of authentication from another; the others are those of the profile.
 #[test]
-fn peers_get_one_of_two_answers() {
-    let unavailable = [AuthErrorKind::ReplayGuardFull, AuthErrorKind::SecretUnavailable, AuthErrorKind::Misconfigured];
+fn peers_get_the_answers_of_the_profile_and_no_others() {
+    use AuthErrorKind as Kind;
+
     let mut answers = BTreeSet::new();
     for (kind, error) in refusals() {
-        let (status, body) = if unavailable.contains(&kind) {
-            (StatusCode::SERVICE_UNAVAILABLE, r#"{"error":"Authentication unavailable"}"#)
-        } else {
-            (StatusCode::UNAUTHORIZED, r#"{"error":"Invalid authentication token"}"#)
+        let (status, body) = match kind {
+            Kind::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, r#"{"error":"Payload too large"}"#),
+            Kind::BodyUnreadable | Kind::WrongContentLength => (StatusCode::BAD_REQUEST, r#"{"error":"Incomplete body"}"#),
+            Kind::ReplayGuardFull | Kind::ReplayGuardUnavailable | Kind::SecretUnavailable | Kind::Misconfigured => {
+                (StatusCode::SERVICE_UNAVAILABLE, r#"{"error":"Authentication unavailable"}"#)
+            }
+            _ => (StatusCode::UNAUTHORIZED, r#"{"error":"Invalid authentication token"}"#),
         };
         assert_eq!((error.status(), error.public_body()), (status, body), "{kind:?}");
         let response = error.to_response(&options());
         assert_eq!((response.status(), *response.body()), (status, body), "{kind:?}");
         answers.insert(format!("{response:?}"));
     }
-    assert_eq!(answers.len(), 2, "{answers:#?}");
+    assert_eq!(answers.len(), 4, "{answers:#?}");
 }
 
 #[test]
@@ -203,9 +268,11 @@ fn responses_say_how_to_do_better() {
         assert_eq!(headers.contains_key("accept-signature"), unauthorized, "{kind:?}");
         // RFC 9110 section 10.2.3: seconds.
         let retry_after = headers.get(header::RETRY_AFTER).map(|value| value.to_str().unwrap().parse::<u32>().unwrap());
-        assert_eq!(retry_after.is_some(), !unauthorized, "{kind:?}");
+        let unavailable = response.status() == StatusCode::SERVICE_UNAVAILABLE;
+        assert_eq!(retry_after.is_some(), unavailable, "{kind:?}");
         assert!(retry_after.is_none_or(|seconds| seconds > 0));
-        assert_eq!(headers.len(), 3 - usize::from(!unauthorized), "nothing else: {headers:?}");
+        let expected = 1 + 2 * usize::from(unauthorized) + usize::from(unavailable);
+        assert_eq!(headers.len(), expected, "nothing else: {headers:?}");
     }
 }
 

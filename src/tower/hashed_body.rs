@@ -61,8 +61,8 @@ where
         let mut this = self.project();
         let Some(head) = this.head else { return Poll::Ready(Err(AuthErrorKind::BodyUnreadable.into())) };
         loop {
+            ready!(this.pace.poll_turn(cx));
             if !this.rest.is_empty() {
-                ready!(this.pace.poll_turn(cx));
                 let piece = this.rest.split_to(this.pace.take(this.rest.len()));
                 head.update(&piece);
                 return Poll::Ready(Ok(Piece::Data(piece)));
@@ -78,6 +78,7 @@ where
             match frame.into_data() {
                 Ok(mut data) => {
                     let len = data.remaining();
+                    this.pace.count_frame(len);
                     *this.read = this.read.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
                     if len > 0 && !head.covers_body() {
                         return Poll::Ready(Err(AuthErrorKind::BodyNotCovered.into()));
@@ -129,10 +130,9 @@ pub(super) fn add_len(mut hint: SizeHint, len: usize) -> SizeHint {
     hint
 }
 
-/// Refuses a body that says beforehand that it is too large.
-pub(super) fn check_len(headers: &HeaderMap, body: &impl Body, max_len: u64) -> Result<(), AuthError> {
-    let len = content_length(headers).unwrap_or(0).max(body.size_hint().lower());
-    if len > max_len { Err(too_large(max_len)) } else { Ok(()) }
+/// How long a body will be at least, by what is known before it is read: by its header or, without one, by its own hint.
+pub(super) fn announced_len(headers: &HeaderMap, body: &impl Body) -> u64 {
+    content_length(headers).unwrap_or(0).max(body.size_hint().lower())
 }
 
 /// What the header says. A value that is not a number is for the server to refuse, which frames the body by it.
@@ -140,7 +140,7 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-fn too_large(max_len: u64) -> AuthError {
+pub(super) fn too_large(max_len: u64) -> AuthError {
     AuthError::new(AuthErrorKind::BodyTooLarge).detail(format!("more than {max_len} bytes"))
 }
 
@@ -155,6 +155,9 @@ fn unreadable(error: BoxError) -> AuthError {
     }
     AuthError::new(AuthErrorKind::BodyUnreadable).caused_by(error)
 }
+
+/// A frame takes time however short it is, so it counts for at least so many bytes.
+const MIN_FRAME_LEN: usize = 256;
 
 /// Lets others have their turn after each 64 KiB.
 #[derive(Default)]
@@ -180,9 +183,13 @@ impl Pace {
         self.hashed = 0;
     }
 
+    fn count_frame(&mut self, len: usize) {
+        self.hashed += MIN_FRAME_LEN.saturating_sub(len);
+    }
+
     /// How many of `len` bytes may be hashed now.
     fn take(&mut self, len: usize) -> usize {
-        let len = len.min(MAX_HASHED_AT_ONCE - self.hashed);
+        let len = len.min(MAX_HASHED_AT_ONCE.saturating_sub(self.hashed).max(1));
         self.hashed += len;
         len
     }

@@ -11,7 +11,7 @@ use http::{
 };
 use http_body::Body;
 
-use super::hashed_body::check_len;
+use super::hashed_body::{announced_len, too_large};
 use crate::{
     error::{AuthError, AuthErrorKind},
     replay::{MemoryReplayGuard, ReplayGuard, UseOnce},
@@ -48,9 +48,12 @@ impl Policy {
     /// All checks that need no byte of the body.
     pub(super) fn verify_head(&self, parts: &Parts, body: &impl Body, max_body_len: u64) -> Result<VerifiedHead, AuthError> {
         let claim = Claim::parse(RequestHead::from(parts).uri(self.uri(parts)), &self.options)?;
-        check_len(&parts.headers, body, max_body_len)?;
+        let len = announced_len(&parts.headers, body);
+        if len > max_body_len {
+            return Err(too_large(max_body_len));
+        }
         let head = claim.verify_any(&*self.secrets).map_err(|error| self.explain(error, parts))?;
-        if body.size_hint().lower() > 0 && !head.covers_body() {
+        if len > 0 && !head.covers_body() {
             return Err(AuthErrorKind::BodyNotCovered.into());
         }
         Ok(head)
@@ -82,12 +85,17 @@ impl Policy {
     fn log(&self, error: &AuthError, parts: &Parts) {
         use crate::signature::SignatureInputs;
 
-        let key_id = || SignatureInputs::new(&parts.headers).next()?.ok()?.key_id().map(|key_id| shown(&key_id));
+        // What could be read of them, in their order: any of them may be the one that is meant.
+        let key_ids = || {
+            let inputs = SignatureInputs::new(&parts.headers).map_while(Result::ok);
+            let key_ids: Vec<String> = inputs.filter_map(|input| Some(shown(&input.key_id()?))).take(4).collect();
+            (!key_ids.is_empty()).then(|| key_ids.join(", "))
+        };
         tracing::warn!(
             target: "hmac_auth",
             kind = error.kind().as_str(),
-            key_id = key_id(),
-            authority = authority(parts),
+            key_id = key_ids(),
+            authority = self.authority(parts),
             path = shown(self.uri(parts).path()),
             reason = format_args!("{error:#}"),
             "request refused"
@@ -99,13 +107,23 @@ impl Policy {
         self.original_uri.and_then(|original| original(&parts.extensions)).unwrap_or(&parts.uri)
     }
 
+    /// What the request names, escaped and cut.
+    fn authority(&self, parts: &Parts) -> Option<String> {
+        let host = || std::str::from_utf8(parts.headers.get(HOST)?.as_bytes()).ok();
+        self.uri(parts).authority().map(Authority::as_str).or_else(host).map(shown)
+    }
+
     /// Tells the operator what this host has seen: mostly, something between has changed it.
     fn explain(&self, error: AuthError, parts: &Parts) -> AuthError {
         if error.kind() != AuthErrorKind::WrongMac {
             return error;
         }
-        let seen =
-            format!("seen here: {} {} {}", parts.method, authority(parts).unwrap_or_default(), shown(self.uri(parts).path()));
+        let seen = format!(
+            "seen here: {} {} {}",
+            shown(parts.method.as_str()),
+            self.authority(parts).unwrap_or_default(),
+            shown(self.uri(parts).path())
+        );
         error.detail(match self.original_uri {
             None => format!("{seen}; if a router has cut the path, set `original_uri`"),
             Some(_) => seen,
@@ -126,12 +144,6 @@ fn speak_grpc(response: &mut Response<Bytes>, error: &AuthError) {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert(HeaderName::from_static("grpc-status"), HeaderValue::from_static(code));
-}
-
-/// What the request names, escaped and cut.
-fn authority(parts: &Parts) -> Option<String> {
-    let host = || std::str::from_utf8(parts.headers.get(HOST)?.as_bytes()).ok();
-    parts.uri.authority().map(Authority::as_str).or_else(host).map(shown)
 }
 
 impl fmt::Debug for Policy {

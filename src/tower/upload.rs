@@ -39,6 +39,9 @@ impl Upload {
     }
 
     /// The proof for the whole request; `None` until the body has ended as the one that was signed.
+    ///
+    /// A request without a body is proven from the start, if all layers outside of this one tell that its body is empty; with those
+    /// that wrap the body and do not, read it to its end.
     #[must_use]
     pub fn validated(&self) -> Option<&Validated> {
         self.0.is_proven.load(Ordering::Acquire).then_some(&self.0.head)

@@ -24,7 +24,7 @@ use crate::{
     error::AuthError,
     replay::{ReplayGuard, UseOnce},
     secret::SecretStore,
-    validate::{ValidateOptions, VerifiedHead},
+    validate::{ValidateOptions, Validated, VerifiedHead},
 };
 
 /// The largest body that is accepted, unless configured: 2 MiB, in bytes.
@@ -198,7 +198,7 @@ pin_project! {
     #[project = StateProjection]
     enum State<S: Service<Request<B>>, B> {
         Reading { service: Option<S>, parts: Option<Parts>, #[pin] body: HashedBody<B>, buffer: Buffer },
-        UsingOnce { service: Option<S>, request: Option<Request<B>>, #[pin] answer: UseOnce },
+        UsingOnce { service: Option<S>, request: Option<Request<B>>, validated: Option<Validated>, #[pin] answer: UseOnce },
         Calling { #[pin] response: S::Future },
         Refused { response: Option<Response<Bytes>> },
     }
@@ -237,21 +237,24 @@ where
                     }
                     Ok(Piece::End(validated)) => {
                         let answer = this.policy.use_once(&validated);
-                        let mut parts = parts.take().expect(UNFINISHED);
-                        parts.extensions.insert(validated);
-                        let request = Request::from_parts(parts, B::from(mem::take(buffer).into_bytes()));
-                        State::UsingOnce { service: service.take(), request: Some(request), answer }
+                        let request =
+                            Request::from_parts(parts.take().expect(UNFINISHED), B::from(mem::take(buffer).into_bytes()));
+                        State::UsingOnce { service: service.take(), request: Some(request), validated: Some(validated), answer }
                     }
                     Err(error) => {
                         let parts = parts.take().expect(UNFINISHED);
                         State::Refused { response: Some(this.policy.refuse(&error, &parts)) }
                     }
                 },
-                StateProjection::UsingOnce { service, request, answer } => {
+                StateProjection::UsingOnce { service, request, validated, answer } => {
                     let answer = ready!(answer.poll(cx));
-                    let request = request.take().expect(UNFINISHED);
+                    let mut request = request.take().expect(UNFINISHED);
                     match answer {
-                        Ok(()) => State::Calling { response: service.take().expect(UNFINISHED).call(request) },
+                        Ok(()) => {
+                            // Only now: owning one is the proof.
+                            request.extensions_mut().insert(validated.take().expect(UNFINISHED));
+                            State::Calling { response: service.take().expect(UNFINISHED).call(request) }
+                        }
                         Err(error) => {
                             let (parts, _) = request.into_parts();
                             State::Refused { response: Some(this.policy.refuse(&error, &parts)) }
