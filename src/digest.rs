@@ -84,11 +84,11 @@ impl BodyDigest {
         let mut members = ByteSequences::new(headers, &CONTENT_DIGEST);
         while let Some(member) = members.next_member().map_err(DigestError::Malformed)? {
             match member.key {
-                "sha-256" => {
+                b"sha-256" => {
                     let Bytes::Of32(expected) = member.value else { return Err(DigestError::WrongLength) };
                     digest.sha256 = Some((expected, Sha256::new()));
                 }
-                "sha-512" => {
+                b"sha-512" => {
                     let expected = decode_64(&member.value).ok_or(DigestError::WrongLength)?;
                     digest.sha512 = Some(Box::new((expected, Sha512::new())));
                 }

@@ -13,9 +13,8 @@ use crate::{
     error::SignError,
     secret::{DEFAULT_SECRET_NAME, SecretStore},
     signature::{
-        ByteSequences, CONTENT_DIGEST, Component, ComponentName, MAX_COMPONENTS, MAX_FIELD_LEN, RequestHead, SIGNATURE,
-        SIGNATURE_INPUT, SIGNATURE_PARAMS, SignatureInputs, is_key, is_printable_ascii, push_integer, push_line, push_quoted,
-        shown,
+        ByteSequences, CONTENT_DIGEST, ComponentName, MAX_COMPONENTS, MAX_FIELD_LEN, RequestHead, SIGNATURE, SIGNATURE_INPUT,
+        SIGNATURE_PARAMS, SignatureInputs, is_key, is_printable_ascii, push_integer, push_quoted, push_request_line, shown,
     },
     time::{unix_seconds, whole_seconds},
 };
@@ -256,7 +255,7 @@ fn sign(
         return Err(SignError::TooLarge);
     }
     for component in ALWAYS {
-        push_line(&mut text, &Component::plain(component), &request)?;
+        push_request_line(&mut text, component, &request)?;
     }
     for field in fields {
         match &digest {
@@ -265,7 +264,7 @@ fn sign(
                 text.push_str(digest.as_str());
                 text.push('\n');
             }
-            _ => push_line(&mut text, &Component::plain(ComponentName::Field(field)), &request)?,
+            _ => push_request_line(&mut text, ComponentName::Field(field), &request)?,
         }
     }
     let (lines, params) = (&text.as_bytes()[base..], &text.as_bytes()[params..base]);
@@ -396,7 +395,7 @@ fn check_label(headers: &HeaderMap, label: &str) -> Result<(), SignError> {
     }
     let mut signatures = ByteSequences::new(headers, &SIGNATURE);
     while let Some(signature) = signatures.next_member().map_err(SignError::MalformedSignature)? {
-        if signature.key == label {
+        if signature.key == label.as_bytes() {
             return taken();
         }
     }

@@ -30,7 +30,8 @@
 use http::HeaderName;
 
 pub use self::{
-    base::{BaseError, MAX_BASE_LEN, MAX_QUERY_PARAMS, SignatureBase},
+    base::{MAX_BASE_LEN, MAX_QUERY_PARAMS, SignatureBase},
+    base_error::BaseError,
     component::{Component, ComponentName},
     dictionary::MAX_FIELD_LEN,
     head::{RequestHead, ResponseHead, Scheme},
@@ -38,7 +39,8 @@ pub use self::{
     syntax::SyntaxError,
 };
 pub(crate) use self::{
-    base::{SIGNATURE_PARAMS, push_line, push_shown, shown},
+    base::{SIGNATURE_PARAMS, push_request_line},
+    base_error::{push_shown, shown},
     coverage::Coverage,
     dictionary::{ByteSequences, Bytes},
     head::Authority,
@@ -47,12 +49,14 @@ pub(crate) use self::{
 
 mod base;
 mod base64;
+mod base_error;
 mod class;
 mod component;
 mod coverage;
 mod dictionary;
 mod head;
 mod input;
+mod kind;
 mod query;
 mod syntax;
 

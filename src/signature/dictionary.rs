@@ -19,11 +19,11 @@ pub(super) struct Members<'a> {
 
 impl<'a> Members<'a> {
     pub(super) fn new(headers: &'a HeaderMap, field: &HeaderName) -> Self {
-        Self { lines: headers.get_all(field).iter(), len: 0, cursor: Cursor::new(""), keys: Keys::new(), in_line: false }
+        Self { lines: headers.get_all(field).iter(), len: 0, cursor: Cursor::new(b""), keys: Keys::new(), in_line: false }
     }
 
     /// The key of the next member, whose value then stands at the cursor.
-    pub(super) fn next_key(&mut self) -> Result<Option<&'a str>, SyntaxError> {
+    pub(super) fn next_key(&mut self) -> Result<Option<&'a [u8]>, SyntaxError> {
         if !self.in_line || !self.cursor.next_member()? {
             let Some(line) = self.lines.next() else { return Ok(None) };
             self.start_line(line)?;
@@ -36,9 +36,7 @@ impl<'a> Members<'a> {
 
     /// A line without a member is an error, and so is a value that goes on in the next line.
     fn start_line(&mut self, line: &'a HeaderValue) -> Result<(), SyntaxError> {
-        let line = std::str::from_utf8(line.as_bytes())
-            .map_err(|error| SyntaxError { position: error.valid_up_to(), expected: "expected ASCII" })?;
-        self.cursor = Cursor::new(line);
+        self.cursor = Cursor::new(line.as_bytes());
         self.len += line.len();
         if self.len > MAX_FIELD_LEN {
             return Err(self.cursor.error("the field has more than 8 KiB"));
@@ -54,7 +52,7 @@ pub(crate) struct ByteSequences<'a>(Members<'a>);
 
 /// One member of such a dictionary.
 pub(crate) struct ByteSequence<'a> {
-    pub(crate) key: &'a str,
+    pub(crate) key: &'a [u8],
     pub(crate) value: Bytes<'a>,
     pub(crate) has_parameters: bool,
 }
@@ -63,7 +61,7 @@ pub(crate) struct ByteSequence<'a> {
 pub(crate) enum Bytes<'a> {
     Of32([u8; 32]),
     /// Canonical base64 of any other length.
-    Base64(&'a str),
+    Base64(&'a [u8]),
 }
 
 impl<'a> ByteSequences<'a> {

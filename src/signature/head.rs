@@ -3,7 +3,7 @@ use std::fmt;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version, header::HOST, request, response, uri};
 
 use super::{
-    base::{BaseError, shown},
+    base_error::{BaseError, shown},
     class::Class,
 };
 

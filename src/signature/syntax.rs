@@ -26,28 +26,28 @@ impl SyntaxError {
     }
 }
 
-/// A position in a field line.
+/// A position in a field line. All that it accepts is ASCII, so that only what is kept has to become a `str`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cursor<'a> {
-    text: &'a str,
-    /// What is left of `text`.
+    line: &'a [u8],
+    /// What is left of `line`.
     rest: &'a [u8],
     /// Whether all up to here is as canonical serialisation would write it (RFC 8941 section 4.1).
     pub(super) canonical: bool,
 }
 
 impl<'a> Cursor<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
-        Self { text, rest: text.as_bytes(), canonical: true }
+    pub(super) fn new(line: &'a [u8]) -> Self {
+        Self { line, rest: line, canonical: true }
     }
 
     pub(super) fn position(&self) -> usize {
-        self.text.len() - self.rest.len()
+        self.line.len() - self.rest.len()
     }
 
-    /// The text from `start` up to here.
-    pub(super) fn since(&self, start: usize) -> &'a str {
-        &self.text[start..self.position()]
+    /// What stands between `start` and here.
+    pub(super) fn since(&self, start: usize) -> &'a [u8] {
+        &self.line[start..self.position()]
     }
 
     pub(super) fn is_at_end(&self) -> bool {
@@ -58,14 +58,20 @@ impl<'a> Cursor<'a> {
         self.rest.first().copied()
     }
 
+    #[cold]
     pub(super) fn error(&self, expected: &'static str) -> SyntaxError {
         SyntaxError { position: self.position(), expected }
     }
 
     /// Steps over `byte` if it stands here.
     pub(super) fn take(&mut self, byte: u8) -> bool {
-        match self.rest {
-            [first, rest @ ..] if *first == byte => {
+        self.take_all(&[byte])
+    }
+
+    /// Steps over `bytes` if they stand here.
+    pub(super) fn take_all<const N: usize>(&mut self, bytes: &[u8; N]) -> bool {
+        match self.rest.split_first_chunk() {
+            Some((first, rest)) if first == bytes => {
                 self.rest = rest;
                 true
             }
@@ -77,11 +83,11 @@ impl<'a> Cursor<'a> {
         if self.take(byte) { Ok(()) } else { Err(self.error(expected)) }
     }
 
-    /// Steps over all bytes of a class and tells how many there were.
-    fn skip(&mut self, class: Class) -> usize {
-        let len = class.leading(self.rest);
-        self.rest = &self.rest[len..];
-        len
+    /// Steps over all bytes of a class and tells which they were.
+    fn skip(&mut self, class: Class) -> &'a [u8] {
+        let (skipped, rest) = self.rest.split_at(class.leading(self.rest));
+        self.rest = rest;
+        skipped
     }
 
     /// Steps over SP and tells how many there were.
@@ -94,13 +100,11 @@ impl<'a> Cursor<'a> {
     }
 
     /// `key` of RFC 8941 section 3.1.2.
-    pub(super) fn key(&mut self) -> Result<&'a str, SyntaxError> {
+    pub(super) fn key(&mut self) -> Result<&'a [u8], SyntaxError> {
         if !self.peek().is_some_and(|first| Class::KEY_START.contains(first)) {
             return Err(self.error("a key starts with a lower-case letter or `*`"));
         }
-        let start = self.position();
-        self.skip(Class::KEY);
-        Ok(self.since(start))
+        Ok(self.skip(Class::KEY))
     }
 
     fn optional_whitespace(&mut self) {
@@ -118,15 +122,25 @@ impl<'a> Cursor<'a> {
         if self.is_at_end() { Err(self.error("expected a member after the comma")) } else { Ok(true) }
     }
 
-    /// `;key` or `;key=value`; `None` if no parameter follows. A missing value is the boolean true.
-    pub(super) fn parameter(&mut self) -> Result<Option<(&'a str, BareItem<'a>)>, SyntaxError> {
-        if !self.take(b';') {
-            return Ok(None);
+    /// `;key` or `;key=value`; `None` if no parameter follows.
+    pub(super) fn parameter(&mut self) -> Result<Option<(&'a [u8], BareItem<'a>)>, SyntaxError> {
+        if self.begin_parameter() { self.key_and_value().map(Some) } else { Ok(None) }
+    }
+
+    /// The semicolon before a parameter, with spaces after it.
+    pub(super) fn begin_parameter(&mut self) -> bool {
+        let begins = self.take(b';');
+        if begins {
+            self.canonical &= self.spaces() == 0;
         }
-        self.canonical &= self.spaces() == 0;
+        begins
+    }
+
+    /// `key` or `key=value`: a missing value is the boolean true.
+    pub(super) fn key_and_value(&mut self) -> Result<(&'a [u8], BareItem<'a>), SyntaxError> {
         let key = self.key()?;
         let value = if self.take(b'=') { self.bare_item()? } else { BareItem::Boolean(true) };
-        Ok(Some((key, value)))
+        Ok((key, value))
     }
 
     /// `bare-item` of RFC 8941 section 3.3.
@@ -145,80 +159,65 @@ impl<'a> Cursor<'a> {
                 self.canonical &= !value;
                 Ok(BareItem::Boolean(value))
             }
-            Some(byte) if byte.is_ascii_alphabetic() || byte == b'*' => {
-                let start = self.position();
-                self.skip(Class::TOKEN);
-                Ok(BareItem::Token(self.since(start)))
-            }
+            Some(byte) if byte.is_ascii_alphabetic() || byte == b'*' => Ok(BareItem::Token(self.skip(Class::TOKEN))),
             _ => Err(self.error("expected a value")),
         }
     }
 
     /// `sf-string` of section 3.3.3.
-    #[inline]
     pub(super) fn string(&mut self) -> Result<QuotedString<'a>, SyntaxError> {
-        // Nearly all are without escapes.
-        if let [b'"', text @ ..] = self.rest {
-            let len = Class::STRING.leading(text);
-            if let [b'"', rest @ ..] = &text[len..] {
-                let start = self.position() + 1;
-                self.rest = rest;
-                return Ok(QuotedString { raw: &self.text[start..start + len] });
-            }
-        }
-        self.escaped_string()
-    }
-
-    #[cold]
-    fn escaped_string(&mut self) -> Result<QuotedString<'a>, SyntaxError> {
         self.expect(b'"', "expected a quoted string")?;
         let start = self.position();
-        self.skip(Class::STRING);
+        let mut raw = self.skip(Class::STRING);
+        let has_escapes = self.peek() == Some(b'\\');
         while self.take(b'\\') {
             if !self.take(b'"') {
                 self.expect(b'\\', "only `\\\"` and `\\\\` may be escaped")?;
             }
             self.skip(Class::STRING);
+            raw = self.since(start);
         }
-        let raw = self.since(start);
         self.expect(b'"', "expected printable ASCII, or the end of the string")?;
-        Ok(QuotedString { raw })
+        Ok(QuotedString { raw, has_escapes })
+    }
+
+    /// `sf-integer` of section 3.3.1.
+    pub(super) fn integer(&mut self) -> Result<i64, SyntaxError> {
+        match self.number()? {
+            BareItem::Integer(number) => Ok(number),
+            _ => Err(self.error("expected an integer")),
+        }
     }
 
     /// `sf-integer` or `sf-decimal` of sections 3.3.1 and 3.3.2.
     fn number(&mut self) -> Result<BareItem<'a>, SyntaxError> {
         let start = self.position();
         let negative = self.take(b'-');
-        let digits = self.rest;
-        let mut number = 0_i64;
-        while let [digit @ b'0'..=b'9', rest @ ..] = self.rest {
-            number = number.saturating_mul(10).saturating_add(i64::from(digit - b'0'));
-            self.rest = rest;
-        }
-        let whole = digits.len() - self.rest.len();
-        if whole == 0 {
+        let digits = self.skip(Class::DIGIT);
+        if digits.is_empty() {
             return Err(self.error("expected a digit"));
         }
         if self.take(b'.') {
             let fraction = self.skip(Class::DIGIT);
-            if whole > 12 || fraction > 3 || fraction == 0 {
+            if digits.len() > 12 || fraction.len() > 3 || fraction.is_empty() {
                 return Err(self.error("a decimal has at most 12 digits before the point and 1 to 3 after it"));
             }
-            let text = self.since(start);
-            self.canonical &= text == canonical_decimal(text);
-            return Ok(BareItem::Decimal(text));
+            let number = text(self.since(start));
+            self.canonical &= number == canonical_decimal(number);
+            return Ok(BareItem::Decimal(number));
         }
-        if whole > 15 {
+        if digits.len() > 15 {
             return Err(self.error("an integer has at most 15 digits"));
         }
+        let number = digits.iter().fold(0, |number, digit| 10 * number + i64::from(digit - b'0'));
         // `-0` and leading zeros.
-        self.canonical &= if number == 0 { whole == 1 && !negative } else { digits[0] != b'0' };
+        self.canonical &= if number == 0 { digits.len() == 1 && !negative } else { digits[0] != b'0' };
         Ok(BareItem::Integer(if negative { -number } else { number }))
     }
 
     /// Steps over a byte sequence of 32 bytes, if one stands here.
     pub(super) fn take_32_bytes(&mut self) -> Option<[u8; 32]> {
-        let (sequence, rest) = self.rest.split_at_checked(base64::LEN_OF_32 + 2)?;
+        let (sequence, rest) = self.rest.split_first_chunk::<{ base64::LEN_OF_32 + 2 }>()?;
         let [b':', text @ .., b':'] = sequence else { return None };
         let bytes = base64::decode_32(text)?;
         self.rest = rest;
@@ -226,11 +225,10 @@ impl<'a> Cursor<'a> {
     }
 
     /// `sf-binary` of section 3.3.5, canonical base64 only; returns the base64 text.
-    pub(super) fn byte_sequence(&mut self) -> Result<&'a str, SyntaxError> {
+    pub(super) fn byte_sequence(&mut self) -> Result<&'a [u8], SyntaxError> {
         self.expect(b':', "expected a byte sequence, `:base64:`")?;
         let start = self.position();
-        let digits = self.skip(Class::BASE64);
-        let last_digit = self.since(start).bytes().last();
+        let last_digit = self.skip(Class::BASE64).last();
         let mut padding = 0;
         while padding < 2 && self.take(b'=') {
             padding += 1;
@@ -242,13 +240,18 @@ impl<'a> Cursor<'a> {
             1 => 0b11,
             _ => 0b1111,
         };
-        let last = if digits == 0 { 0 } else { last_digit.map_or(0, base64::value) };
+        let last = last_digit.map_or(0, |digit| base64::value(*digit));
         if base64.len() % 4 != 0 || last & unused_bits != 0 {
             return Err(self.error("base64 must be padded and canonical"));
         }
         self.expect(b':', "expected the end of the byte sequence, `:`")?;
         Ok(base64)
     }
+}
+
+/// What a [`Cursor`] has accepted, as text.
+pub(super) fn text(accepted: &[u8]) -> &str {
+    std::str::from_utf8(accepted).expect("structured fields are ASCII")
 }
 
 /// Whether `text` is a `key` of RFC 8941, as labels and parameter names are.
@@ -262,34 +265,34 @@ pub(super) enum BareItem<'a> {
     Integer(i64),
     Decimal(&'a str),
     String(QuotedString<'a>),
-    Token(&'a str),
-    ByteSequence(&'a str),
+    Token(&'a [u8]),
+    ByteSequence(&'a [u8]),
     Boolean(bool),
 }
 
 /// Writes `;key=value` in the canonical serialisation of RFC 8941 section 4.1.1.2.
-pub(super) fn write_parameter(out: &mut String, key: &str, value: BareItem<'_>) {
+pub(super) fn write_parameter(out: &mut String, key: &[u8], value: BareItem<'_>) {
     out.push(';');
-    out.push_str(key);
-    let parts: [&str; 3] = match value {
+    out.push_str(text(key));
+    let parts: [&[u8]; 3] = match value {
         BareItem::Boolean(true) => return,
-        BareItem::Boolean(false) => ["?0", "", ""],
+        BareItem::Boolean(false) => [b"?0", b"", b""],
         BareItem::Integer(number) => {
             out.push('=');
             push_integer(out, number);
             return;
         }
-        BareItem::Decimal(text) => {
+        BareItem::Decimal(number) => {
             out.push('=');
-            out.push_str(&canonical_decimal(text));
+            out.push_str(&canonical_decimal(number));
             return;
         }
-        BareItem::String(string) => ["\"", string.raw, "\""],
-        BareItem::Token(token) => [token, "", ""],
-        BareItem::ByteSequence(base64) => [":", base64, ":"],
+        BareItem::String(string) => [b"\"", string.raw, b"\""],
+        BareItem::Token(token) => [token, b"", b""],
+        BareItem::ByteSequence(base64) => [b":", base64, b":"],
     };
     out.push('=');
-    out.extend(parts);
+    out.extend(parts.map(text));
 }
 
 /// Writes an integer in decimal.
@@ -321,23 +324,26 @@ fn canonical_decimal(text: &str) -> Cow<'_, str> {
 
 /// The inside of a quoted string, with its escapes. One text has one spelling: what must be escaped is, and nothing else can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct QuotedString<'a> {
-    pub(super) raw: &'a str,
+pub(super) struct QuotedString<'a> {
+    pub(super) raw: &'a [u8],
+    pub(super) has_escapes: bool,
 }
 
 impl<'a> QuotedString<'a> {
     /// The text that is meant.
-    pub(crate) fn text(self) -> Cow<'a, str> {
-        if !self.raw.as_bytes().contains(&b'\\') {
-            return Cow::Borrowed(self.raw);
-        }
-        let mut text = String::with_capacity(self.raw.len());
-        let mut chars = self.raw.chars();
-        while let Some(c) = chars.next() {
-            text.extend(if c == '\\' { chars.next() } else { Some(c) });
-        }
-        Cow::Owned(text)
+    pub(super) fn text(self) -> Cow<'a, str> {
+        if self.has_escapes { Cow::Owned(unescaped(text(self.raw))) } else { Cow::Borrowed(text(self.raw)) }
     }
+}
+
+/// What is meant by the inside of a quoted string.
+pub(super) fn unescaped(raw: &str) -> String {
+    let mut text = String::with_capacity(raw.len());
+    let mut chars = raw.chars();
+    while let Some(c) = chars.next() {
+        text.extend(if c == '\\' { chars.next() } else { Some(c) });
+    }
+    text
 }
 
 /// Writes `"text"` with its escapes.
@@ -363,8 +369,8 @@ pub(crate) fn is_printable_ascii(text: &str) -> bool {
 ///
 /// Most have one or two, which then take no allocation.
 pub(super) struct Keys<'a> {
-    first: Option<&'a str>,
-    others: Vec<&'a str>,
+    first: Option<&'a [u8]>,
+    others: Vec<&'a [u8]>,
 }
 
 impl<'a> Keys<'a> {
@@ -376,12 +382,12 @@ impl<'a> Keys<'a> {
         usize::from(self.first.is_some()) + self.others.len()
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &'a str> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &'a [u8]> {
         self.first.into_iter().chain(self.others.iter().copied())
     }
 
     /// RFC 8941 lets the last of two equal keys win; whoever reads the first one would be deceived, so both are refused.
-    pub(super) fn insert(&mut self, key: &'a str, cursor: &Cursor<'a>) -> Result<(), SyntaxError> {
+    pub(super) fn insert(&mut self, key: &'a [u8], cursor: &Cursor<'a>) -> Result<(), SyntaxError> {
         if self.first.is_none() {
             self.first = Some(key);
             return Ok(());

@@ -53,8 +53,6 @@ pub struct Claim<'a> {
 #[derive(Clone, Copy)]
 struct Candidate<'a> {
     input: SignatureInput<'a>,
-    /// The position of its label in `Signature-Input`.
-    label: usize,
     secret_name: &'a Arc<str>,
     /// `None` until a signature of 32 bytes was found.
     mac: Option<Mac>,
@@ -167,9 +165,9 @@ fn read_candidates<'a>(request: &RequestHead<'a>, options: &'a ValidateOptions) 
     let mut others = Vec::new();
     let mut not_meant = None;
     let mut inputs = SignatureInputs::new(request.headers());
-    for label in 0.. {
+    loop {
         // Read where it will stay: moving it takes as long as reading it.
-        let mut candidate = Candidate { input: SignatureInput::NONE, label, secret_name: &options.secret_name, mac: None };
+        let mut candidate = Candidate { input: SignatureInput::NONE, secret_name: &options.secret_name, mac: None };
         let found = inputs.read(&mut candidate.input);
         if !found.map_err(|syntax| AuthError::malformed(AuthErrorKind::MalformedSignatureInput, syntax))? {
             break;
@@ -187,14 +185,18 @@ fn read_candidates<'a>(request: &RequestHead<'a>, options: &'a ValidateOptions) 
     let malformed = |syntax| AuthError::malformed(AuthErrorKind::MalformedSignature, syntax);
     let mut signatures = ByteSequences::new(request.headers(), &SIGNATURE);
     while let Some(signature) = signatures.next_member().map_err(malformed)? {
-        let unpaired = || AuthError::new(AuthErrorKind::UnpairedLabel).detail(shown(signature.key));
-        let label = inputs.labels().position(|label| label == signature.key).ok_or_else(unpaired)?;
-        if let Some(candidate) = first.iter_mut().chain(&mut others).find(|candidate| candidate.label == label) {
-            // A parameter of the signature itself is not signed.
-            candidate.mac = match signature.value {
-                Bytes::Of32(mac) if !signature.has_parameters => Some(mac),
-                _ => None,
-            };
+        match first.iter_mut().chain(&mut others).find(|candidate| candidate.input.label().as_bytes() == signature.key) {
+            Some(candidate) => {
+                // A parameter of the signature itself is not signed.
+                candidate.mac = match signature.value {
+                    Bytes::Of32(mac) if !signature.has_parameters => Some(mac),
+                    _ => None,
+                };
+            }
+            None if inputs.labels().any(|label| label == signature.key) => {}
+            None => {
+                return Err(AuthError::new(AuthErrorKind::UnpairedLabel).detail(shown(&String::from_utf8_lossy(signature.key))));
+            }
         }
     }
     // No label is repeated in either field, and all of the second are in the first.

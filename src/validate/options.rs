@@ -161,10 +161,10 @@ impl ValidateOptions {
                     shown(&component)
                 ));
             }
-            ComponentName::Field(name) if Coverage::of(ComponentName::Field(name)) == Coverage::default() => {
-                self.required_fields.push(component);
-            }
-            name => self.required = self.required | Coverage::required_by(name),
+            _ => match Coverage::required_by(&component) {
+                Coverage::NONE => self.required_fields.push(component),
+                required => self.required = self.required | required,
+            },
         }
         self
     }
