@@ -59,6 +59,19 @@ struct Items {
 }
 
 impl Items {
+    const NONE: Self = Self { starts: [0; MAX_COMPONENTS], kinds: [None; MAX_COMPONENTS], len: 0 };
+
+    /// Those of a list that begins with `("@method" "@authority" "@path" "@query"`.
+    const ALWAYS: Self = {
+        let mut items = Self::NONE;
+        (items.starts[0], items.kinds[0]) = (1, Some(Kind::Method));
+        (items.starts[1], items.kinds[1]) = (11, Some(Kind::Authority));
+        (items.starts[2], items.kinds[2]) = (24, Some(Kind::Path));
+        (items.starts[3], items.kinds[3]) = (32, Some(Kind::Query));
+        items.len = 4;
+        items
+    };
+
     fn iter(&self) -> impl Iterator<Item = (usize, Option<Kind>)> {
         self.starts.iter().zip(&self.kinds).take(self.len.into()).map(|(start, kind)| (usize::from(*start), *kind))
     }
@@ -78,7 +91,7 @@ impl<'a> SignatureInput<'a> {
         value: "",
         canonical: true,
         coverage: Coverage::NONE,
-        items: Items { starts: [0; MAX_COMPONENTS], kinds: [None; MAX_COMPONENTS], len: 0 },
+        items: Items::NONE,
         parameters: 0,
         created: None,
         expires: None,
@@ -112,9 +125,25 @@ impl<'a> SignatureInput<'a> {
         // A bit for each kind seen without parameters. Those with parameters are rare, and kept for comparison.
         let mut seen = 0_u16;
         let mut with_parameters = Vec::new();
-        cursor.expect(b'(', "expected a list of components, `(…)`")?;
-        cursor.canonical &= cursor.spaces() == 0;
-        while !cursor.take(b')') {
+        if cursor.take_items(b"(\"@method\" \"@authority\" \"@path\" \"@query\"") {
+            // What nearly all signers cover first: to compare it at once takes a tenth of the instructions of reading it.
+            self.items = Items::ALWAYS;
+            self.coverage = Coverage::METHOD | Coverage::AUTHORITY | Coverage::PATH | Coverage::QUERY;
+            seen = 1 << Kind::Method as u8 | 1 << Kind::Authority as u8 | 1 << Kind::Path as u8 | 1 << Kind::Query as u8;
+        } else {
+            cursor.expect(b'(', "expected a list of components, `(…)`")?;
+        }
+        loop {
+            let len = usize::from(self.items.len);
+            let spaces = cursor.spaces();
+            if cursor.take(b')') {
+                cursor.canonical &= spaces == 0;
+                return Ok(());
+            }
+            cursor.canonical &= spaces == usize::from(len > 0);
+            if len > 0 && spaces == 0 {
+                return Err(cursor.error("expected a space or the end of the list, `)`"));
+            }
             let item = *cursor;
             let kind = Kind::of(cursor.string()?.raw);
             let is_plain = cursor.peek() != Some(b';');
@@ -134,22 +163,13 @@ impl<'a> SignatureInput<'a> {
             if repeated {
                 return Err(cursor.error("a component must not be repeated"));
             }
-            let len = usize::from(self.items.len);
             if len == MAX_COMPONENTS {
                 return Err(cursor.error("at most 32 components are accepted"));
             }
             self.items.starts[len] = offset(&item, start)?;
             self.items.kinds[len] = is_plain.then_some(kind);
             self.items.len += 1;
-
-            let spaces = cursor.spaces();
-            let last = cursor.peek() == Some(b')');
-            if spaces == 0 && !last {
-                return Err(cursor.error("expected a space or the end of the list, `)`"));
-            }
-            cursor.canonical &= spaces == usize::from(!last);
         }
-        Ok(())
     }
 
     /// Whether the quoted name stands in `list`, without parameters, as one of the items read so far.

@@ -79,6 +79,11 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Steps over `items` if they stand here and the last one has no parameters.
+    pub(super) fn take_items<const N: usize>(&mut self, items: &[u8; N]) -> bool {
+        self.rest.get(N) != Some(&b';') && self.take_all(items)
+    }
+
     pub(super) fn expect(&mut self, byte: u8, expected: &'static str) -> Result<(), SyntaxError> {
         if self.take(byte) { Ok(()) } else { Err(self.error(expected)) }
     }
@@ -193,25 +198,31 @@ impl<'a> Cursor<'a> {
     fn number(&mut self) -> Result<BareItem<'a>, SyntaxError> {
         let start = self.position();
         let negative = self.take(b'-');
-        let digits = self.skip(Class::DIGIT);
-        if digits.is_empty() {
+        let digits = self.rest;
+        let mut number = 0_i64;
+        while let [digit @ b'0'..=b'9', rest @ ..] = self.rest {
+            // What wraps has too many digits.
+            number = number.wrapping_mul(10).wrapping_add(i64::from(digit - b'0'));
+            self.rest = rest;
+        }
+        let whole = digits.len() - self.rest.len();
+        if whole == 0 {
             return Err(self.error("expected a digit"));
         }
         if self.take(b'.') {
-            let fraction = self.skip(Class::DIGIT);
-            if digits.len() > 12 || fraction.len() > 3 || fraction.is_empty() {
+            let fraction = self.skip(Class::DIGIT).len();
+            if whole > 12 || fraction > 3 || fraction == 0 {
                 return Err(self.error("a decimal has at most 12 digits before the point and 1 to 3 after it"));
             }
             let number = text(self.since(start));
             self.canonical &= number == canonical_decimal(number);
             return Ok(BareItem::Decimal(number));
         }
-        if digits.len() > 15 {
+        if whole > 15 {
             return Err(self.error("an integer has at most 15 digits"));
         }
-        let number = digits.iter().fold(0, |number, digit| 10 * number + i64::from(digit - b'0'));
         // `-0` and leading zeros.
-        self.canonical &= if number == 0 { digits.len() == 1 && !negative } else { digits[0] != b'0' };
+        self.canonical &= if number == 0 { whole == 1 && !negative } else { digits[0] != b'0' };
         Ok(BareItem::Integer(if negative { -number } else { number }))
     }
 
