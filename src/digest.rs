@@ -57,16 +57,16 @@ impl DigestValue {
         Self { text, len: KEY_LEN + len + 1 }
     }
 
-    pub(crate) fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.text[..self.len]).expect("base64 is ASCII")
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.text[..self.len]
     }
 }
 
 /// Writes up to 64 bytes in base64: at once, which takes a third of the instructions of `Engine::encode_string`.
-pub(crate) fn push_base64(out: &mut String, engine: &GeneralPurpose, bytes: &[u8]) {
+pub(crate) fn push_base64(out: &mut Vec<u8>, engine: &GeneralPurpose, bytes: &[u8]) {
     let mut text = [0; 88];
-    let text = engine.encode_slice(bytes, &mut text).ok().and_then(|len| std::str::from_utf8(&text[..len]).ok());
-    out.push_str(text.expect("at most 64 bytes in base64 are at most 88 characters of ASCII"));
+    let len = engine.encode_slice(bytes, &mut text).expect("64 bytes are 88 characters");
+    out.extend_from_slice(&text[..len]);
 }
 
 /// The digests that a message lists, and the state of hashing its body.

@@ -240,13 +240,13 @@ fn sign(
     let fields = fields(&request, &digest, options);
 
     // One buffer for the values of all three fields and, for a while, the signature base.
-    let mut text = String::with_capacity(1024);
+    let mut text = Vec::with_capacity(1024);
     if let BodyCover::Added(digest) = &digest {
-        text.push_str(digest.as_str());
+        text.extend_from_slice(digest.as_bytes());
     }
     let input_start = text.len();
-    text.push_str(&options.label);
-    text.push('=');
+    text.extend_from_slice(&options.label.as_bytes());
+    text.push(b'=');
     let params = text.len();
     push_component_list(&mut text, fields.clone())?;
     push_params(&mut text, options)?;
@@ -260,21 +260,21 @@ fn sign(
     for field in fields {
         match &digest {
             BodyCover::Added(digest) if field == "content-digest" => {
-                text.push_str("\"content-digest\": ");
-                text.push_str(digest.as_str());
-                text.push('\n');
+                text.extend_from_slice(b"\"content-digest\": ");
+                text.extend_from_slice(digest.as_bytes());
+                text.push(b'\n');
             }
             _ => push_request_line(&mut text, ComponentName::Field(field), &request)?,
         }
     }
-    let (lines, params) = (&text.as_bytes()[base..], &text.as_bytes()[params..base]);
-    let mac = secrets.current().mac_of([lines, SIGNATURE_PARAMS.as_bytes(), params]);
+    let (lines, params) = (&text[base..], &text[params..base]);
+    let mac = secrets.current().mac_of([lines, SIGNATURE_PARAMS, params]);
 
     text.truncate(base);
-    text.push_str(&options.label);
-    text.push_str("=:");
+    text.extend_from_slice(&options.label.as_bytes());
+    text.extend_from_slice(b"=:");
     push_base64(&mut text, &STANDARD, &mac);
-    text.push(':');
+    text.push(b':');
     let text = Bytes::from(text);
     let value = |range| HeaderValue::from_maybe_shared(text.slice(range)).expect("all that was written is printable ASCII");
     let mut signature = value(base..text.len());
@@ -311,7 +311,7 @@ const ALWAYS: [ComponentName<'static>; 4] =
     [ComponentName::Method, ComponentName::Authority, ComponentName::Path, ComponentName::Query];
 
 /// How a list with them begins.
-const ALWAYS_LIST: &str = r#"("@method" "@authority" "@path" "@query""#;
+const ALWAYS_LIST: &[u8] = br#"("@method" "@authority" "@path" "@query""#;
 
 /// The fields that are covered, in the order of the wire profile.
 fn fields<'a>(request: &RequestHead<'_>, digest: &BodyCover, options: &'a SignOptions) -> impl Iterator<Item = &'a str> + Clone {
@@ -327,54 +327,54 @@ fn fields<'a>(request: &RequestHead<'_>, digest: &BodyCover, options: &'a SignOp
     content.chain(options.cover.iter().map(HeaderName::as_str).filter(move |field| !is_in_content(field)))
 }
 
-fn push_component_list<'a>(text: &mut String, fields: impl Iterator<Item = &'a str>) -> Result<(), SignError> {
+fn push_component_list<'a>(text: &mut Vec<u8>, fields: impl Iterator<Item = &'a str>) -> Result<(), SignError> {
     let mut count = ALWAYS.len();
-    text.push_str(ALWAYS_LIST);
+    text.extend_from_slice(ALWAYS_LIST);
     for field in fields {
         if field == "signature" || field == "signature-input" {
             return Err(SignError::NotCoverable { name: field.to_owned() });
         }
-        text.push_str(" \"");
-        text.push_str(field);
-        text.push('"');
+        text.extend_from_slice(b" \"");
+        text.extend_from_slice(field.as_bytes());
+        text.push(b'"');
         count += 1;
     }
-    text.push(')');
+    text.push(b')');
     if count > MAX_COMPONENTS { Err(SignError::TooManyComponents { count }) } else { Ok(()) }
 }
 
 /// The parameters, in the order of the wire profile.
-fn push_params(text: &mut String, options: &SignOptions) -> Result<(), SignError> {
+fn push_params(text: &mut Vec<u8>, options: &SignOptions) -> Result<(), SignError> {
     let created = unix_seconds(options.at);
     push_time(text, ";created=", Some(created))?;
     if let Some(duration) = options.expires_in {
         push_time(text, ";expires=", created.checked_add(whole_seconds(duration)))?;
     }
-    text.push_str(";nonce=\"");
+    text.extend_from_slice(b";nonce=\"");
     push_base64(text, &URL_SAFE_NO_PAD, &nonce()?);
-    text.push('"');
+    text.push(b'"');
     if options.alg == AlgParameter::HmacSha256 {
-        text.push_str(";alg=\"hmac-sha256\"");
+        text.extend_from_slice(b";alg=\"hmac-sha256\"");
     }
     push_string(text, "key_id", ";keyid=", options.key_id.as_deref())?;
     push_string(text, "tag", ";tag=", options.tag.as_deref())
 }
 
-fn push_time(text: &mut String, key: &str, seconds: Option<i64>) -> Result<(), SignError> {
+fn push_time(text: &mut Vec<u8>, key: &str, seconds: Option<i64>) -> Result<(), SignError> {
     // RFC 8941 section 3.3.1: at most 15 digits.
     const MAX: u64 = 999_999_999_999_999;
     let seconds = seconds.filter(|seconds| seconds.unsigned_abs() <= MAX).ok_or(SignError::TimeOutOfRange)?;
-    text.push_str(key);
+    text.extend_from_slice(key.as_bytes());
     push_integer(text, seconds);
     Ok(())
 }
 
-fn push_string(text: &mut String, parameter: &'static str, key: &str, value: Option<&str>) -> Result<(), SignError> {
+fn push_string(text: &mut Vec<u8>, parameter: &'static str, key: &str, value: Option<&str>) -> Result<(), SignError> {
     let Some(value) = value else { return Ok(()) };
     if !is_printable_ascii(value) {
         return Err(SignError::InvalidParameter { parameter, value: shown(value), remedy: "use printable ASCII" });
     }
-    text.push_str(key);
+    text.extend_from_slice(key.as_bytes());
     push_quoted(text, value);
     Ok(())
 }

@@ -44,7 +44,7 @@ pub(crate) use self::{
     coverage::Coverage,
     dictionary::{ByteSequences, Bytes},
     head::Authority,
-    syntax::{is_key, is_printable_ascii, push_integer, push_quoted},
+    syntax::{QuotedString, is_key, is_printable_ascii, push_integer, push_quoted, text},
 };
 
 mod base;

@@ -59,7 +59,8 @@ pub fn validate_auth<B: AsRef<[u8]>>(
     secrets: &(impl SecretStore + ?Sized),
     options: &ValidateOptions,
 ) -> Result<Validated, AuthError> {
-    let mut claim = Claim::parse(request, options)?;
+    let mut claim = Claim::unread(request.into(), options);
+    claim.read()?;
     let mut refusal: Option<AuthError> = None;
     let mut head = loop {
         match secrets.secrets(claim.secret_name()).map_err(AuthError::from).and_then(|secrets| claim.verify_head(&secrets)) {

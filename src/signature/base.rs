@@ -10,6 +10,7 @@ use super::{
     head::{Authority, RequestHead, ResponseHead},
     input::SignatureInput,
     query::push_query_param,
+    syntax::text,
 };
 
 /// How many bytes a signature base may have: four times the largest field.
@@ -29,7 +30,7 @@ pub const MAX_QUERY_PARAMS: usize = 8;
 /// `content-digest`, `content-encoding`, `content-length`, `content-type`, `date` and `host`. All others may be secrets.
 /// [`as_str`](Self::as_str) shows everything.
 #[derive(Clone, PartialEq, Eq)]
-pub struct SignatureBase(String);
+pub struct SignatureBase(Vec<u8>);
 
 impl SignatureBase {
     /// The base of a request signature.
@@ -52,42 +53,46 @@ impl SignatureBase {
 
     fn build(
         input: &SignatureInput<'_>,
-        push_value: impl Fn(&mut String, ComponentName<'_>, &Parameters<'_>) -> Result<(), Problem>,
+        push_value: impl Fn(&mut Vec<u8>, ComponentName<'_>, &Parameters<'_>) -> Result<(), Problem>,
     ) -> Result<Self, BaseError> {
         // Most bases are about twice as long as the list of their components; one that is longer grows.
-        let mut text = String::with_capacity(2 * input.value_len() + 256);
+        let mut base = Vec::with_capacity(2 * input.value_len() + 256);
         let mut query_params = 0;
         for index in 0..input.len() {
             if let Some(name) = input.plain_name(index) {
-                push_plain_line(&mut text, name, |out| push_value(out, name, &Parameters::NONE))?;
+                push_plain_line(&mut base, name, |out| push_value(out, name, &Parameters::NONE))?;
             } else if let Some(component) = input.component_with_parameters(index) {
                 // Each one walks through the whole query, which nobody has proven yet.
                 query_params += usize::from(component.name == ComponentName::QueryParam);
                 if query_params > MAX_QUERY_PARAMS {
                     return Err(Problem::TooLarge.with(&component));
                 }
-                push_line_with_parameters(&mut text, &component, &push_value)?;
+                push_line_with_parameters(&mut base, &component, &push_value)?;
             }
         }
-        text.push_str(SIGNATURE_PARAMS);
-        input.write_value(&mut text);
-        Ok(Self(text))
+        base.extend_from_slice(SIGNATURE_PARAMS);
+        input.write_value(&mut base);
+        Ok(Self(base))
     }
 
     /// The text, with all values.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        text(&self.0)
     }
 
-    pub(crate) fn into_string(self) -> String {
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.0
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
     }
 }
 
 impl fmt::Display for SignatureBase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, line) in self.0.split('\n').enumerate() {
+        for (index, line) in self.as_str().split('\n').enumerate() {
             let separator = if index == 0 { "" } else { "\n" };
             match line.split_once(": ") {
                 Some((identifier, value)) if !is_public(identifier) => {
@@ -126,30 +131,34 @@ fn is_public(identifier: &str) -> bool {
 }
 
 /// What the last line of every base starts with.
-pub(crate) const SIGNATURE_PARAMS: &str = "\"@signature-params\": ";
+pub(crate) const SIGNATURE_PARAMS: &[u8] = b"\"@signature-params\": ";
 
 /// Writes the line of a component without parameters, with its line break.
-pub(crate) fn push_request_line(out: &mut String, name: ComponentName<'_>, request: &RequestHead<'_>) -> Result<(), BaseError> {
+pub(crate) fn push_request_line(out: &mut Vec<u8>, name: ComponentName<'_>, request: &RequestHead<'_>) -> Result<(), BaseError> {
     push_plain_line(out, name, |out| push_request_value(out, name, &Parameters::NONE, request))
 }
 
 fn push_plain_line(
-    out: &mut String,
+    out: &mut Vec<u8>,
     name: ComponentName<'_>,
-    push_value: impl FnOnce(&mut String) -> Result<(), Problem>,
+    push_value: impl FnOnce(&mut Vec<u8>) -> Result<(), Problem>,
 ) -> Result<(), BaseError> {
     match name.line_start() {
-        Some(start) => out.push_str(start),
-        None => out.extend(["\"", name.as_str(), "\": "]),
+        Some(start) => out.extend_from_slice(start),
+        None => {
+            out.push(b'"');
+            out.extend_from_slice(name.as_str().as_bytes());
+            out.extend_from_slice(b"\": ");
+        }
     }
     let written = push_value(out);
     end_line(out, written).map_err(|problem| problem.with(&Component::plain(name)))
 }
 
 fn push_line_with_parameters(
-    out: &mut String,
+    out: &mut Vec<u8>,
     component: &Component<'_>,
-    push_value: impl FnOnce(&mut String, ComponentName<'_>, &Parameters<'_>) -> Result<(), Problem>,
+    push_value: impl FnOnce(&mut Vec<u8>, ComponentName<'_>, &Parameters<'_>) -> Result<(), Problem>,
 ) -> Result<(), BaseError> {
     let Component { name, parameters, .. } = component;
     let is_query_param = *name == ComponentName::QueryParam;
@@ -158,18 +167,18 @@ fn push_line_with_parameters(
         return Err(Problem::Unsupported.with(component));
     }
     component.write_identifier(out);
-    out.push_str(": ");
+    out.extend_from_slice(b": ");
     let written = push_value(out, *name, parameters);
     end_line(out, written).map_err(|problem| problem.with(component))
 }
 
-fn end_line(out: &mut String, written: Result<(), Problem>) -> Result<(), Problem> {
-    out.push('\n');
+fn end_line(out: &mut Vec<u8>, written: Result<(), Problem>) -> Result<(), Problem> {
+    out.push(b'\n');
     if out.len() > MAX_BASE_LEN { written.and(Err(Problem::TooLarge)) } else { written }
 }
 
 fn push_response_value(
-    out: &mut String,
+    out: &mut Vec<u8>,
     name: ComponentName<'_>,
     parameters: &Parameters<'_>,
     response: &ResponseHead<'_>,
@@ -180,7 +189,7 @@ fn push_response_value(
             push_request_value(out, name, &Parameters { of_request: false, ..*parameters }, request)
         }
         ComponentName::Status => {
-            out.push_str(response.status.as_str());
+            out.extend_from_slice(response.status.as_str().as_bytes());
             Ok(())
         }
         ComponentName::Field(name) => push_field(out, name, parameters.byte_sequence, response.headers),
@@ -189,7 +198,7 @@ fn push_response_value(
 }
 
 fn push_request_value(
-    out: &mut String,
+    out: &mut Vec<u8>,
     name: ComponentName<'_>,
     parameters: &Parameters<'_>,
     request: &RequestHead<'_>,
@@ -200,17 +209,17 @@ fn push_request_value(
     }
     let uri = request.uri;
     match name {
-        ComponentName::Method => out.push_str(request.method.as_str()),
+        ComponentName::Method => out.extend_from_slice(request.method.as_str().as_bytes()),
         ComponentName::Authority => authority_of(request)?.push_lower_case(out),
-        ComponentName::Scheme => out.push_str(request.scheme.as_str()),
-        ComponentName::Path => push_ascii(out, path_of(request))?,
+        ComponentName::Scheme => out.extend_from_slice(request.scheme.as_str().as_bytes()),
+        ComponentName::Path => push_ascii(out, path_of(request).as_bytes())?,
         ComponentName::Query => {
-            out.push('?');
-            push_ascii(out, uri.query().unwrap_or_default())?;
+            out.push(b'?');
+            push_ascii(out, uri.query().unwrap_or_default().as_bytes())?;
         }
         ComponentName::TargetUri => {
-            out.push_str(request.scheme.as_str());
-            out.push_str("://");
+            out.extend_from_slice(request.scheme.as_str().as_bytes());
+            out.extend_from_slice(b"://");
             authority_of(request)?.push_lower_case(out);
             push_path_and_query(out, request)?;
         }
@@ -218,15 +227,15 @@ fn push_request_value(
             // CONNECT has the authority alone. In the absolute form of HTTP/1.1, which is for proxies, the target begins with the
             // scheme. HTTP/2 and 3 send the path alone (RFC 9421 section 2.2.5).
             if let (None, Some(authority)) = (uri.scheme(), uri.authority()) {
-                out.push_str(authority.as_str());
+                out.extend_from_slice(authority.as_str().as_bytes());
                 return Ok(());
             }
             if let (true, Some(scheme), Some(authority)) =
                 (request.version <= http::Version::HTTP_11, uri.scheme(), uri.authority())
             {
-                out.push_str(scheme.as_str());
-                out.push_str("://");
-                out.push_str(authority.as_str());
+                out.extend_from_slice(scheme.as_str().as_bytes());
+                out.extend_from_slice(b"://");
+                out.extend_from_slice(authority.as_str().as_bytes());
             }
             push_path_and_query(out, request)?;
         }
@@ -249,19 +258,19 @@ fn authority_of<'a>(request: &RequestHead<'a>) -> Result<Authority<'a>, Problem>
     request.authority().map_err(Problem::Authority)
 }
 
-fn push_ascii(out: &mut String, text: &str) -> Result<(), Problem> {
+fn push_ascii(out: &mut Vec<u8>, text: &[u8]) -> Result<(), Problem> {
     if !text.is_ascii() {
         return Err(Problem::NotAscii);
     }
-    out.push_str(text);
+    out.extend_from_slice(text);
     Ok(())
 }
 
-fn push_path_and_query(out: &mut String, request: &RequestHead<'_>) -> Result<(), Problem> {
-    push_ascii(out, path_of(request))?;
+fn push_path_and_query(out: &mut Vec<u8>, request: &RequestHead<'_>) -> Result<(), Problem> {
+    push_ascii(out, path_of(request).as_bytes())?;
     if let Some(query) = request.uri.query() {
-        out.push('?');
-        push_ascii(out, query)?;
+        out.push(b'?');
+        push_ascii(out, query.as_bytes())?;
     }
     Ok(())
 }
@@ -276,7 +285,7 @@ fn path_of<'a>(request: &RequestHead<'a>) -> &'a str {
 
 /// The lines of a field, each trimmed, joined with a comma and a space (RFC 9421 section 2.1); with `bs`, each as a byte sequence
 /// of its own (section 2.1.3).
-fn push_field(out: &mut String, name: &str, byte_sequence: bool, headers: &HeaderMap) -> Result<(), Problem> {
+fn push_field(out: &mut Vec<u8>, name: &str, byte_sequence: bool, headers: &HeaderMap) -> Result<(), Problem> {
     use base64::{Engine, engine::general_purpose::STANDARD};
 
     let start = out.len();
@@ -294,7 +303,7 @@ fn push_field(out: &mut String, name: &str, byte_sequence: bool, headers: &Heade
     let mut found = false;
     for line in lines {
         if found {
-            out.push_str(", ");
+            out.extend_from_slice(b", ");
         }
         found = true;
         let line = line.as_bytes().trim_ascii();
@@ -302,15 +311,12 @@ fn push_field(out: &mut String, name: &str, byte_sequence: bool, headers: &Heade
             return Err(Problem::TooLarge);
         }
         if byte_sequence {
-            out.push(':');
-            STANDARD.encode_string(line, out);
-            out.push(':');
+            out.push(b':');
+            out.extend(STANDARD.encode(line).into_bytes());
+            out.push(b':');
             continue;
         }
-        match std::str::from_utf8(line) {
-            Ok(line) if line.is_ascii() => out.push_str(line),
-            _ => return Err(Problem::NotAscii),
-        }
+        push_ascii(out, line)?;
     }
     if found { Ok(()) } else { Err(Problem::Absent) }
 }

@@ -1,4 +1,4 @@
-use super::component::Component;
+use super::{component::Component, syntax::text};
 
 /// Why a signature base cannot be built.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -67,9 +67,9 @@ impl Problem {
 
 /// An identifier for an error; it is printable ASCII, but may be long.
 fn identifier(component: &Component<'_>) -> String {
-    let mut identifier = String::with_capacity(64);
+    let mut identifier = Vec::with_capacity(64);
     component.write_identifier(&mut identifier);
-    if identifier.len() > 64 { shown(&identifier) } else { identifier }
+    if identifier.len() > 64 { shown(text(&identifier)) } else { String::from_utf8(identifier).expect("ASCII") }
 }
 
 /// A peer's text as an operator may see it: escaped, and cut after 64 characters.

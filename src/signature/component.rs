@@ -39,12 +39,12 @@ impl<'a> ComponentName<'a> {
     }
 
     /// What its line in the signature base starts with, for those that every request signature covers.
-    pub(super) fn line_start(self) -> Option<&'static str> {
+    pub(super) fn line_start(self) -> Option<&'static [u8]> {
         match self {
-            Self::Method => Some("\"@method\": "),
-            Self::Authority => Some("\"@authority\": "),
-            Self::Path => Some("\"@path\": "),
-            Self::Query => Some("\"@query\": "),
+            Self::Method => Some(b"\"@method\": "),
+            Self::Authority => Some(b"\"@authority\": "),
+            Self::Path => Some(b"\"@path\": "),
+            Self::Query => Some(b"\"@query\": "),
             _ => None,
         }
     }
@@ -75,7 +75,7 @@ pub struct Component<'a> {
     pub(super) name: ComponentName<'a>,
     pub(super) parameters: Parameters<'a>,
     /// The identifier as received; empty if it was made here.
-    text: &'a str,
+    text: &'a [u8],
     canonical: bool,
 }
 
@@ -108,7 +108,7 @@ impl<'a> Component<'a> {
 
     /// A component without parameters.
     pub(crate) const fn plain(name: ComponentName<'a>) -> Self {
-        Self { name, parameters: Parameters::NONE, text: "", canonical: true }
+        Self { name, parameters: Parameters::NONE, text: b"", canonical: true }
     }
 
     pub(super) fn read(cursor: &mut Cursor<'a>) -> Result<Self, SyntaxError> {
@@ -125,7 +125,7 @@ impl<'a> Component<'a> {
                 _ => component.parameters.unsupported = true,
             }
         }
-        component.text = text(cursor.since(start));
+        component.text = cursor.since(start);
         component.canonical = cursor.canonical;
         cursor.canonical &= before;
         Ok(component)
@@ -144,20 +144,20 @@ impl<'a> Component<'a> {
     }
 
     /// Writes the identifier in the canonical serialisation of RFC 8941, its parameters in the order received.
-    pub(super) fn write_identifier(&self, out: &mut String) {
+    pub(super) fn write_identifier(&self, out: &mut Vec<u8>) {
         if self.text.is_empty() {
-            out.push('"');
-            out.push_str(self.name.as_str());
-            out.push('"');
+            out.push(b'"');
+            out.extend_from_slice(self.name.as_str().as_bytes());
+            out.push(b'"');
             return;
         }
         if self.canonical {
-            out.push_str(self.text);
+            out.extend_from_slice(self.text);
             return;
         }
-        let mut cursor = Cursor::new(self.text.as_bytes());
+        let mut cursor = Cursor::new(self.text);
         if cursor.string().is_ok() {
-            out.push_str(text(cursor.since(0)));
+            out.extend_from_slice(cursor.since(0));
         }
         while let Ok(Some((key, value))) = cursor.parameter() {
             write_parameter(out, key, value);
@@ -178,9 +178,9 @@ impl Eq for Component<'_> {}
 
 impl fmt::Display for Component<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut identifier = String::new();
+        let mut identifier = Vec::new();
         self.write_identifier(&mut identifier);
-        f.write_str(&identifier)
+        f.write_str(text(&identifier))
     }
 }
 

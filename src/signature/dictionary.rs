@@ -64,6 +64,15 @@ pub(crate) enum Bytes<'a> {
     Base64(&'a [u8]),
 }
 
+impl Bytes<'_> {
+    pub(crate) fn of_32(&self) -> Option<[u8; 32]> {
+        match self {
+            Self::Of32(bytes) => Some(*bytes),
+            Self::Base64(_) => None,
+        }
+    }
+}
+
 impl<'a> ByteSequences<'a> {
     pub(crate) fn new(headers: &'a HeaderMap, field: &HeaderName) -> Self {
         Self(Members::new(headers, field))

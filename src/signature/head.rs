@@ -189,9 +189,9 @@ impl<'a> Authority<'a> {
         self.0 == text || self.0.eq_ignore_ascii_case(text)
     }
 
-    pub(super) fn push_lower_case(&self, out: &mut String) {
+    pub(super) fn push_lower_case(&self, out: &mut Vec<u8>) {
         let start = out.len();
-        out.push_str(self.0);
+        out.extend_from_slice(self.0.as_bytes());
         out[start..].make_ascii_lowercase();
     }
 }

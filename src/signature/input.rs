@@ -8,7 +8,7 @@ use super::{
     coverage::Coverage,
     dictionary::Members,
     kind::Kind,
-    syntax::{Cursor, Keys, SyntaxError, text, unescaped, write_parameter},
+    syntax::{Cursor, Keys, QuotedString, SyntaxError, text, write_parameter},
 };
 
 /// How many components a signature may cover.
@@ -32,9 +32,9 @@ pub const MAX_COMPONENTS: usize = 32;
 /// ```
 #[derive(Clone, Copy)]
 pub struct SignatureInput<'a> {
-    label: &'a str,
+    label: &'a [u8],
     /// The inner list and its parameters, as received.
-    value: &'a str,
+    value: &'a [u8],
     /// Whether `value` is its own canonical serialisation.
     canonical: bool,
     coverage: Coverage,
@@ -87,8 +87,8 @@ struct Inside {
 
 impl<'a> SignatureInput<'a> {
     pub(crate) const NONE: Self = Self {
-        label: "",
-        value: "",
+        label: b"",
+        value: b"",
         canonical: true,
         coverage: Coverage::NONE,
         items: Items::NONE,
@@ -102,20 +102,20 @@ impl<'a> SignatureInput<'a> {
     };
 
     /// Reads a value that was accepted before: an inner list with parameters.
-    pub(crate) fn read_again(value: &'a str) -> Option<Self> {
+    pub(crate) fn read_again(value: &'a [u8]) -> Option<Self> {
         let mut input = Self::NONE;
-        input.read(b"", &mut Cursor::new(value.as_bytes())).ok().map(|()| input)
+        input.read(b"", &mut Cursor::new(value)).ok().map(|()| input)
     }
 
     /// Reads into `self`, which must be [`NONE`](Self::NONE).
     fn read(&mut self, label: &'a [u8], cursor: &mut Cursor<'a>) -> Result<(), SyntaxError> {
         let start = cursor.position();
-        self.label = text(label);
+        self.label = label;
         cursor.canonical = true;
         self.read_components(cursor, start)?;
         self.parameters = offset(cursor, start)?;
         self.read_parameters(cursor, start)?;
-        self.value = text(cursor.since(start));
+        self.value = cursor.since(start);
         self.canonical = cursor.canonical;
         Ok(())
     }
@@ -212,7 +212,11 @@ impl<'a> SignatureInput<'a> {
     /// The label, which means nothing: it only ties the member to that of the `Signature` field.
     #[must_use]
     pub fn label(&self) -> &'a str {
-        self.label
+        text(self.label)
+    }
+
+    pub(crate) fn has_label(&self, label: &[u8]) -> bool {
+        self.label == label
     }
 
     /// The covered components, in the order of the signature base.
@@ -244,7 +248,7 @@ impl<'a> SignatureInput<'a> {
     }
 
     fn cursor_at(&self, start: u16) -> Cursor<'a> {
-        Cursor::new(&self.value.as_bytes()[start.into()..])
+        Cursor::new(&self.value[start.into()..])
     }
 
     pub(super) fn len(&self) -> usize {
@@ -266,48 +270,51 @@ impl<'a> SignatureInput<'a> {
     /// What makes the signature unique.
     #[must_use]
     pub fn nonce(&self) -> Option<Cow<'a, str>> {
-        self.meant(self.nonce)
+        self.string(self.nonce).map(QuotedString::text)
     }
 
     /// The algorithm the signer names.
     #[must_use]
     pub fn alg(&self) -> Option<Cow<'a, str>> {
-        self.meant(self.alg)
+        self.string(self.alg).map(QuotedString::text)
     }
 
     /// The key the signer names.
     #[must_use]
     pub fn key_id(&self) -> Option<Cow<'a, str>> {
-        self.meant(self.key_id)
+        self.string(self.key_id).map(QuotedString::text)
     }
 
     /// The application the signature is for.
     #[must_use]
     pub fn tag(&self) -> Option<Cow<'a, str>> {
-        self.meant(self.tag)
+        self.string(self.tag).map(QuotedString::text)
     }
 
-    /// The text that is meant by the inside of a quoted string.
-    fn meant(&self, inside: Option<Inside>) -> Option<Cow<'a, str>> {
+    /// The key id, the nonce and the tag.
+    pub(crate) fn strings(&self) -> [Option<QuotedString<'a>>; 3] {
+        [self.string(self.key_id), self.string(self.nonce), self.string(self.tag)]
+    }
+
+    fn string(&self, inside: Option<Inside>) -> Option<QuotedString<'a>> {
         let Inside { start, end, has_escapes } = inside?;
-        let raw = &self.value[start.into()..end.into()];
-        Some(if has_escapes { unescaped(raw).into() } else { raw.into() })
+        Some(QuotedString { raw: &self.value[start.into()..end.into()], has_escapes })
     }
 
     /// Writes the value of `@signature-params`: all parameters in the order received, in canonical serialisation.
-    pub(super) fn write_value(&self, out: &mut String) {
+    pub(super) fn write_value(&self, out: &mut Vec<u8>) {
         if self.canonical {
-            out.push_str(self.value);
+            out.extend_from_slice(self.value);
             return;
         }
-        out.push('(');
+        out.push(b'(');
         for (index, component) in self.components().enumerate() {
             if index > 0 {
-                out.push(' ');
+                out.push(b' ');
             }
             component.write_identifier(out);
         }
-        out.push(')');
+        out.push(b')');
         let mut cursor = self.cursor_at(self.parameters);
         while let Ok(Some((key, value))) = cursor.parameter() {
             write_parameter(out, key, value);
@@ -336,7 +343,7 @@ fn offset(cursor: &Cursor<'_>, start: usize) -> Result<u16, SyntaxError> {
 
 impl fmt::Debug for SignatureInput<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SignatureInput").field("label", &self.label).field("value", &self.value).finish()
+        f.debug_struct("SignatureInput").field("label", &text(self.label)).field("value", &text(self.value)).finish()
     }
 }
 
@@ -379,16 +386,24 @@ impl<'a> SignatureInputs<'a> {
         Self { members: Members::new(headers, &SIGNATURE_INPUT), done: false }
     }
 
+    /// How many members there were up to here.
+    pub(crate) fn len(&self) -> usize {
+        self.members.keys.len()
+    }
+
     /// The labels up to here.
     pub(crate) fn labels(&self) -> impl Iterator<Item = &'a [u8]> {
         self.members.keys.iter()
     }
 
-    /// Reads the next member into `input`, which must be [`SignatureInput::NONE`]; `false` if there is none.
-    pub(crate) fn read(&mut self, input: &mut SignatureInput<'a>) -> Result<bool, SyntaxError> {
-        let Some(label) = self.members.next_key()? else { return Ok(false) };
-        input.read(label, &mut self.members.cursor)?;
-        Ok(true)
+    /// The label of the next member, which is then to be [read](Self::read).
+    pub(crate) fn next_label(&mut self) -> Result<Option<&'a [u8]>, SyntaxError> {
+        self.members.next_key()
+    }
+
+    /// Reads the member into `input`, which must be [`SignatureInput::NONE`]: to move it takes as long as to read it.
+    pub(crate) fn read(&mut self, label: &'a [u8], input: &mut SignatureInput<'a>) -> Result<(), SyntaxError> {
+        input.read(label, &mut self.members.cursor)
     }
 }
 
@@ -400,8 +415,9 @@ impl<'a> Iterator for SignatureInputs<'a> {
             return None;
         }
         let mut input = SignatureInput::NONE;
-        let next = match self.read(&mut input) {
-            Ok(found) => found.then_some(Ok(input)),
+        let next = match self.next_label() {
+            Ok(None) => None,
+            Ok(Some(label)) => Some(self.read(label, &mut input).map(|()| input)),
             Err(error) => Some(Err(error)),
         };
         self.done = !matches!(next, Some(Ok(_)));

@@ -198,14 +198,15 @@ impl<'a> Cursor<'a> {
     fn number(&mut self) -> Result<BareItem<'a>, SyntaxError> {
         let start = self.position();
         let negative = self.take(b'-');
-        let digits = self.rest;
+        let (digits, mut rest) = (self.rest, self.rest);
         let mut number = 0_i64;
-        while let [digit @ b'0'..=b'9', rest @ ..] = self.rest {
+        while let [digit @ b'0'..=b'9', after @ ..] = rest {
             // What wraps has too many digits.
             number = number.wrapping_mul(10).wrapping_add(i64::from(digit - b'0'));
-            self.rest = rest;
+            rest = after;
         }
-        let whole = digits.len() - self.rest.len();
+        self.rest = rest;
+        let whole = digits.len() - rest.len();
         if whole == 0 {
             return Err(self.error("expected a digit"));
         }
@@ -260,9 +261,9 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// What a [`Cursor`] has accepted, as text.
-pub(super) fn text(accepted: &[u8]) -> &str {
-    std::str::from_utf8(accepted).expect("structured fields are ASCII")
+/// What a [`Cursor`] has accepted, or what was written and found to be ASCII, as text.
+pub(crate) fn text(ascii: &[u8]) -> &str {
+    std::str::from_utf8(ascii).expect("ASCII")
 }
 
 /// Whether `text` is a `key` of RFC 8941, as labels and parameter names are.
@@ -282,35 +283,47 @@ pub(super) enum BareItem<'a> {
 }
 
 /// Writes `;key=value` in the canonical serialisation of RFC 8941 section 4.1.1.2.
-pub(super) fn write_parameter(out: &mut String, key: &[u8], value: BareItem<'_>) {
-    out.push(';');
-    out.push_str(text(key));
+pub(super) fn write_parameter(out: &mut Vec<u8>, key: &[u8], value: BareItem<'_>) {
+    out.push(b';');
+    out.extend_from_slice(key);
     let parts: [&[u8]; 3] = match value {
         BareItem::Boolean(true) => return,
         BareItem::Boolean(false) => [b"?0", b"", b""],
         BareItem::Integer(number) => {
-            out.push('=');
+            out.push(b'=');
             push_integer(out, number);
             return;
         }
         BareItem::Decimal(number) => {
-            out.push('=');
-            out.push_str(&canonical_decimal(number));
+            out.push(b'=');
+            out.extend_from_slice(canonical_decimal(number).as_bytes());
             return;
         }
         BareItem::String(string) => [b"\"", string.raw, b"\""],
         BareItem::Token(token) => [token, b"", b""],
         BareItem::ByteSequence(base64) => [b":", base64, b":"],
     };
-    out.push('=');
-    out.extend(parts.map(text));
+    out.push(b'=');
+    out.extend(parts.concat());
 }
 
-/// Writes an integer in decimal.
-pub(crate) fn push_integer(out: &mut String, number: i64) {
-    use std::fmt::Write;
-    // Writing to a `String` cannot fail.
-    let _ = write!(out, "{number}");
+/// Writes an integer in decimal: a third of the instructions of `write!`.
+pub(crate) fn push_integer(out: &mut Vec<u8>, number: i64) {
+    let mut digits = [0; 20];
+    let mut rest = number.unsigned_abs();
+    let mut start = digits.len();
+    loop {
+        start -= 1;
+        digits[start] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if number < 0 {
+        out.push(b'-');
+    }
+    out.extend_from_slice(&digits[start..]);
 }
 
 /// No leading zeros, no trailing zeros but one digit after the point, no minus before zero (RFC 8941 section 4.1.5).
@@ -335,7 +348,7 @@ fn canonical_decimal(text: &str) -> Cow<'_, str> {
 
 /// The inside of a quoted string, with its escapes. One text has one spelling: what must be escaped is, and nothing else can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct QuotedString<'a> {
+pub(crate) struct QuotedString<'a> {
     pub(super) raw: &'a [u8],
     pub(super) has_escapes: bool,
 }
@@ -343,16 +356,23 @@ pub(super) struct QuotedString<'a> {
 impl<'a> QuotedString<'a> {
     /// The text that is meant.
     pub(super) fn text(self) -> Cow<'a, str> {
-        if self.has_escapes { Cow::Owned(unescaped(text(self.raw))) } else { Cow::Borrowed(text(self.raw)) }
+        match self.bytes() {
+            Cow::Borrowed(bytes) => Cow::Borrowed(text(bytes)),
+            Cow::Owned(bytes) => Cow::Owned(String::from_utf8(bytes).expect("ASCII")),
+        }
+    }
+
+    pub(crate) fn bytes(self) -> Cow<'a, [u8]> {
+        if self.has_escapes { Cow::Owned(unescaped(self.raw)) } else { Cow::Borrowed(self.raw) }
     }
 }
 
-/// What is meant by the inside of a quoted string.
-pub(super) fn unescaped(raw: &str) -> String {
-    let mut text = String::with_capacity(raw.len());
-    let mut chars = raw.chars();
-    while let Some(c) = chars.next() {
-        text.extend(if c == '\\' { chars.next() } else { Some(c) });
+#[cold]
+fn unescaped(raw: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(raw.len());
+    let mut rest = raw.iter();
+    while let Some(byte) = rest.next() {
+        text.extend(if *byte == b'\\' { rest.next() } else { Some(byte) });
     }
     text
 }
@@ -360,15 +380,15 @@ pub(super) fn unescaped(raw: &str) -> String {
 /// Writes `"text"` with its escapes.
 ///
 /// `text` must be printable ASCII.
-pub(crate) fn push_quoted(out: &mut String, text: &str) {
-    out.push('"');
-    for c in text.chars() {
-        if matches!(c, '"' | '\\') {
-            out.push('\\');
+pub(crate) fn push_quoted(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    for byte in text.bytes() {
+        if matches!(byte, b'"' | b'\\') {
+            out.push(b'\\');
         }
-        out.push(c);
+        out.push(byte);
     }
-    out.push('"');
+    out.push(b'"');
 }
 
 /// Whether `text` can be written as a structured-field string.

@@ -244,16 +244,16 @@ impl ValidateOptions {
     /// What to sign, for a consumer that did not (RFC 9421 section 5.1).
     pub(crate) fn accept_signature(&self) -> HeaderValue {
         let always = self.required | Coverage::QUERY | Coverage::CONTENT_DIGEST;
-        let mut value = String::from("sig1=(");
+        let mut value = b"sig1=(".to_vec();
         for (index, component) in always.names().chain(self.required_fields.iter().map(|field| &**field)).enumerate() {
             if index > 0 {
-                value.push(' ');
+                value.push(b' ');
             }
             push_quoted(&mut value, component);
         }
-        value.push_str(r#");created;alg="hmac-sha256""#);
+        value.extend_from_slice(br#");created;alg="hmac-sha256""#);
         if let Some(tag) = self.tag.as_ref().filter(|tag| is_printable_ascii(tag)) {
-            value.push_str(";tag=");
+            value.extend_from_slice(b";tag=");
             push_quoted(&mut value, tag);
         }
         HeaderValue::try_from(value).unwrap_or_else(|_| HeaderValue::from_static("sig1=()"))
