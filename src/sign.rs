@@ -13,8 +13,9 @@ use crate::{
     error::SignError,
     secret::{DEFAULT_SECRET_NAME, SecretStore},
     signature::{
-        ByteSequences, CONTENT_DIGEST, ComponentName, MAX_COMPONENTS, MAX_FIELD_LEN, RequestHead, SIGNATURE, SIGNATURE_INPUT,
-        SIGNATURE_PARAMS, SignatureInputs, is_key, is_printable_ascii, push_integer, push_quoted, push_request_line, shown,
+        ALWAYS_LIST, ByteSequences, CONTENT_DIGEST, MAX_COMPONENTS, MAX_FIELD_LEN, RequestHead, SIGNATURE, SIGNATURE_INPUT,
+        SIGNATURE_PARAMS, SignatureInputs, is_key, is_printable_ascii, push_always, push_field_line, push_integer, push_quoted,
+        shown,
     },
     time::{unix_seconds, whole_seconds},
 };
@@ -254,9 +255,7 @@ fn sign(
     if base - input_start > MAX_FIELD_LEN {
         return Err(SignError::TooLarge);
     }
-    for component in ALWAYS {
-        push_request_line(&mut text, component, &request)?;
-    }
+    push_always(&mut text, &request)?;
     for field in fields {
         match &digest {
             BodyCover::Added(digest) if field == "content-digest" => {
@@ -264,7 +263,7 @@ fn sign(
                 text.extend_from_slice(digest.as_bytes());
                 text.push(b'\n');
             }
-            _ => push_request_line(&mut text, ComponentName::Field(field), &request)?,
+            _ => push_field_line(&mut text, field, &request)?,
         }
     }
     let (lines, params) = (&text[base..], &text[params..base]);
@@ -306,13 +305,6 @@ fn digest_for(headers: &HeaderMap, body: &[u8], options: &SignOptions) -> Result
     }
 }
 
-/// What is always covered, in the order of the wire profile.
-const ALWAYS: [ComponentName<'static>; 4] =
-    [ComponentName::Method, ComponentName::Authority, ComponentName::Path, ComponentName::Query];
-
-/// How a list with them begins.
-const ALWAYS_LIST: &[u8] = br#"("@method" "@authority" "@path" "@query""#;
-
 /// The fields that are covered, in the order of the wire profile.
 fn fields<'a>(request: &RequestHead<'_>, digest: &BodyCover, options: &'a SignOptions) -> impl Iterator<Item = &'a str> + Clone {
     const CONTENT: [&str; 3] = ["content-digest", "content-type", "content-encoding"];
@@ -328,7 +320,7 @@ fn fields<'a>(request: &RequestHead<'_>, digest: &BodyCover, options: &'a SignOp
 }
 
 fn push_component_list<'a>(text: &mut Vec<u8>, fields: impl Iterator<Item = &'a str>) -> Result<(), SignError> {
-    let mut count = ALWAYS.len();
+    let mut count = 4;
     text.extend_from_slice(ALWAYS_LIST);
     for field in fields {
         if field == "signature" || field == "signature-input" {

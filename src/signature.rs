@@ -29,6 +29,14 @@
 
 use http::HeaderName;
 
+pub(crate) use self::{
+    base::{ALWAYS_LIST, SIGNATURE_PARAMS, push_always, push_field_line},
+    base_error::{push_shown, shown},
+    coverage::Coverage,
+    dictionary::{ByteSequences, Bytes},
+    head::Authority,
+    syntax::{QuotedString, is_key, is_printable_ascii, push_integer, push_quoted, text},
+};
 pub use self::{
     base::{MAX_BASE_LEN, MAX_QUERY_PARAMS, SignatureBase},
     base_error::BaseError,
@@ -37,14 +45,6 @@ pub use self::{
     head::{RequestHead, ResponseHead, Scheme},
     input::{Components, MAX_COMPONENTS, SignatureInput, SignatureInputs},
     syntax::SyntaxError,
-};
-pub(crate) use self::{
-    base::{SIGNATURE_PARAMS, push_request_line},
-    base_error::{push_shown, shown},
-    coverage::Coverage,
-    dictionary::{ByteSequences, Bytes},
-    head::Authority,
-    syntax::{QuotedString, is_key, is_printable_ascii, push_integer, push_quoted, text},
 };
 
 mod base;

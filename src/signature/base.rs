@@ -39,7 +39,15 @@ impl SignatureBase {
     ///
     /// [`BaseError`] if a covered component is absent or cannot be written.
     pub fn of_request(request: &RequestHead<'_>, input: &SignatureInput<'_>) -> Result<Self, BaseError> {
-        Self::build(input, |out, name, parameters| push_request_value(out, name, parameters, request))
+        let mut base = Self::for_input(input);
+        let first = if input.begins_with_always() {
+            push_always(&mut base.0, request)?;
+            ALWAYS.len()
+        } else {
+            0
+        };
+        base.push_all(first, input, |out, name, parameters| push_request_value(out, name, parameters, request))?;
+        Ok(base)
     }
 
     /// The base of a response signature.
@@ -48,31 +56,39 @@ impl SignatureBase {
     ///
     /// [`BaseError`] if a covered component is absent or cannot be written.
     pub fn of_response(response: &ResponseHead<'_>, input: &SignatureInput<'_>) -> Result<Self, BaseError> {
-        Self::build(input, |out, name, parameters| push_response_value(out, name, parameters, response))
+        let mut base = Self::for_input(input);
+        base.push_all(0, input, |out, name, parameters| push_response_value(out, name, parameters, response))?;
+        Ok(base)
     }
 
-    fn build(
+    /// Most bases are about twice as long as the list of their components; one that is longer grows.
+    fn for_input(input: &SignatureInput<'_>) -> Self {
+        Self(Vec::with_capacity(2 * input.value_len() + 256))
+    }
+
+    /// Writes the lines of all components from the one at `first` on, and the last line.
+    fn push_all(
+        &mut self,
+        first: usize,
         input: &SignatureInput<'_>,
         push_value: impl Fn(&mut Vec<u8>, ComponentName<'_>, &Parameters<'_>) -> Result<(), Problem>,
-    ) -> Result<Self, BaseError> {
-        // Most bases are about twice as long as the list of their components; one that is longer grows.
-        let mut base = Vec::with_capacity(2 * input.value_len() + 256);
+    ) -> Result<(), BaseError> {
         let mut query_params = 0;
-        for index in 0..input.len() {
+        for index in first..input.len() {
             if let Some(name) = input.plain_name(index) {
-                push_plain_line(&mut base, name, |out| push_value(out, name, &Parameters::NONE))?;
+                push_plain_line(&mut self.0, name, |out| push_value(out, name, &Parameters::NONE))?;
             } else if let Some(component) = input.component_with_parameters(index) {
                 // Each one walks through the whole query, which nobody has proven yet.
                 query_params += usize::from(component.name == ComponentName::QueryParam);
                 if query_params > MAX_QUERY_PARAMS {
                     return Err(Problem::TooLarge.with(&component));
                 }
-                push_line_with_parameters(&mut base, &component, &push_value)?;
+                push_line_with_parameters(&mut self.0, &component, &push_value)?;
             }
         }
-        base.extend_from_slice(SIGNATURE_PARAMS);
-        input.write_value(&mut base);
-        Ok(Self(base))
+        self.0.extend_from_slice(SIGNATURE_PARAMS);
+        input.write_value(&mut self.0);
+        Ok(())
     }
 
     /// The text, with all values.
@@ -133,8 +149,34 @@ fn is_public(identifier: &str) -> bool {
 /// What the last line of every base starts with.
 pub(crate) const SIGNATURE_PARAMS: &[u8] = b"\"@signature-params\": ";
 
-/// Writes the line of a component without parameters, with its line break.
-pub(crate) fn push_request_line(out: &mut Vec<u8>, name: ComponentName<'_>, request: &RequestHead<'_>) -> Result<(), BaseError> {
+/// What all signatures of the wire profile cover, in this order, before anything else.
+pub(super) const ALWAYS: [ComponentName<'static>; 4] =
+    [ComponentName::Method, ComponentName::Authority, ComponentName::Path, ComponentName::Query];
+
+/// How the list of their components begins.
+pub(crate) const ALWAYS_LIST: &[u8; 40] = br#"("@method" "@authority" "@path" "@query""#;
+
+/// Writes the lines of what is always covered.
+pub(crate) fn push_always(out: &mut Vec<u8>, request: &RequestHead<'_>) -> Result<(), BaseError> {
+    // One by one, so that each name is known when this is compiled.
+    let [method, authority, path, query] = ALWAYS;
+    push_known_line(out, method, request)?;
+    push_known_line(out, authority, request)?;
+    push_known_line(out, path, request)?;
+    push_known_line(out, query, request)
+}
+
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "for a name that is known when this is compiled, a third of the instructions")]
+fn push_known_line(out: &mut Vec<u8>, name: ComponentName<'_>, request: &RequestHead<'_>) -> Result<(), BaseError> {
+    begin_line(out, name);
+    let written = push_request_value(out, name, &Parameters::NONE, request);
+    end_line(out, written).map_err(|problem| problem.with(&Component::plain(name)))
+}
+
+/// Writes the line of a field, with its line break.
+pub(crate) fn push_field_line(out: &mut Vec<u8>, name: &str, request: &RequestHead<'_>) -> Result<(), BaseError> {
+    let name = ComponentName::Field(name);
     push_plain_line(out, name, |out| push_request_value(out, name, &Parameters::NONE, request))
 }
 
@@ -143,14 +185,7 @@ fn push_plain_line(
     name: ComponentName<'_>,
     push_value: impl FnOnce(&mut Vec<u8>) -> Result<(), Problem>,
 ) -> Result<(), BaseError> {
-    match name.line_start() {
-        Some(start) => out.extend_from_slice(start),
-        None => {
-            out.push(b'"');
-            out.extend_from_slice(name.as_str().as_bytes());
-            out.extend_from_slice(b"\": ");
-        }
-    }
+    begin_line(out, name);
     let written = push_value(out);
     end_line(out, written).map_err(|problem| problem.with(&Component::plain(name)))
 }
@@ -170,6 +205,19 @@ fn push_line_with_parameters(
     out.extend_from_slice(b": ");
     let written = push_value(out, *name, parameters);
     end_line(out, written).map_err(|problem| problem.with(component))
+}
+
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "see `push_known_line`")]
+fn begin_line(out: &mut Vec<u8>, name: ComponentName<'_>) {
+    match name.line_start() {
+        Some(start) => out.extend_from_slice(start),
+        None => {
+            out.push(b'"');
+            out.extend_from_slice(name.as_str().as_bytes());
+            out.extend_from_slice(b"\": ");
+        }
+    }
 }
 
 fn end_line(out: &mut Vec<u8>, written: Result<(), Problem>) -> Result<(), Problem> {
@@ -197,6 +245,8 @@ fn push_response_value(
     }
 }
 
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "see `push_known_line`")]
 fn push_request_value(
     out: &mut Vec<u8>,
     name: ComponentName<'_>,

@@ -10,15 +10,16 @@ pub(super) fn decode_32(text: &[u8]) -> Option<[u8; 32]> {
     if std::mem::replace(&mut digits[LEN_OF_32 - 1], b'A') != b'=' {
         return None;
     }
-    let mut bytes = [0; 33];
+    let mut bytes = [0; 34];
     let mut all = 0;
     for group in 0..LEN_OF_32 / 4 {
         let [a, b, c, d] = std::array::from_fn(|i| value(digits[4 * group + i]));
         let word = a << 18 | b << 12 | c << 6 | d;
         all |= word;
-        [_, bytes[3 * group], bytes[3 * group + 1], bytes[3 * group + 2]] = word.to_be_bytes();
+        // The fourth byte is where the next group goes.
+        bytes[3 * group..][..4].copy_from_slice(&(word << 8).to_be_bytes());
     }
-    let [bytes @ .., unused] = &bytes;
+    let [bytes @ .., unused, _] = &bytes;
     (all < 1 << 24 && *unused == 0).then_some(*bytes)
 }
 

@@ -4,6 +4,7 @@ use http::HeaderMap;
 
 use super::{
     SIGNATURE_INPUT,
+    base::ALWAYS_LIST,
     component::{Component, ComponentName},
     coverage::Coverage,
     dictionary::Members,
@@ -125,7 +126,7 @@ impl<'a> SignatureInput<'a> {
         // A bit for each kind seen without parameters. Those with parameters are rare, and kept for comparison.
         let mut seen = 0_u16;
         let mut with_parameters = Vec::new();
-        if cursor.take_items(b"(\"@method\" \"@authority\" \"@path\" \"@query\"") {
+        if cursor.take_items(ALWAYS_LIST) {
             // What nearly all signers cover first: to compare it at once takes a tenth of the instructions of reading it.
             self.items = Items::ALWAYS;
             self.coverage = Coverage::METHOD | Coverage::AUTHORITY | Coverage::PATH | Coverage::QUERY;
@@ -249,6 +250,11 @@ impl<'a> SignatureInput<'a> {
 
     fn cursor_at(&self, start: u16) -> Cursor<'a> {
         Cursor::new(&self.value[start.into()..])
+    }
+
+    /// Whether the components begin with what all signatures of the wire profile cover.
+    pub(super) fn begins_with_always(&self) -> bool {
+        self.items.kinds[..4] == Items::ALWAYS.kinds[..4]
     }
 
     pub(super) fn len(&self) -> usize {
