@@ -80,9 +80,14 @@ pub(crate) struct BodyDigest {
 impl BodyDigest {
     /// Reads the `Content-Digest` field; `None` if it is absent.
     pub(crate) fn read(headers: &HeaderMap) -> Result<Option<Self>, DigestError> {
-        let mut digest = Self::default();
         let mut members = ByteSequences::new(headers, &CONTENT_DIGEST);
-        while let Some(member) = members.next_member().map_err(DigestError::Malformed)? {
+        let mut next = members.next_member().map_err(DigestError::Malformed)?;
+        if next.is_none() {
+            // A line without a member is malformed, so there is no line.
+            return Ok(None);
+        }
+        let mut digest = Self::default();
+        while let Some(member) = next {
             match member.key {
                 b"sha-256" => {
                     let Bytes::Of32(expected) = member.value else { return Err(DigestError::WrongLength) };
@@ -94,10 +99,9 @@ impl BodyDigest {
                 }
                 _ => {}
             }
+            next = members.next_member().map_err(DigestError::Malformed)?;
         }
         match (&digest.sha256, &digest.sha512) {
-            // A line without a member is malformed, so there is no line.
-            _ if members.len() == 0 => Ok(None),
             (None, None) => Err(DigestError::Unsupported),
             _ => Ok(Some(digest)),
         }

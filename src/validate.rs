@@ -62,9 +62,12 @@ pub fn validate_auth<B: AsRef<[u8]>>(
     let mut claim = Claim::unread(request.into(), options);
     claim.read()?;
     let mut refusal: Option<AuthError> = None;
-    let mut head = loop {
+    loop {
         match secrets.secrets(claim.secret_name()).map_err(AuthError::from).and_then(|secrets| claim.verify_head(&secrets)) {
-            Ok(head) => break head,
+            Ok(mut head) => {
+                head.update(request.body().as_ref());
+                return head.finish();
+            }
             Err(error) => {
                 let furthest = AuthError::furthest(refusal, error);
                 if !claim.advance() {
@@ -73,7 +76,5 @@ pub fn validate_auth<B: AsRef<[u8]>>(
                 refusal = Some(furthest);
             }
         }
-    };
-    head.update(request.body().as_ref());
-    head.finish()
+    }
 }

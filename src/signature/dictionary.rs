@@ -12,19 +12,19 @@ pub(super) struct Members<'a> {
     lines: ValueIter<'a, HeaderValue>,
     /// Bytes of the field up to here.
     len: usize,
+    /// In the present line; at the end of an empty one before the first.
     pub(super) cursor: Cursor<'a>,
     pub(super) keys: Keys<'a>,
-    in_line: bool,
 }
 
 impl<'a> Members<'a> {
     pub(super) fn new(headers: &'a HeaderMap, field: &HeaderName) -> Self {
-        Self { lines: headers.get_all(field).iter(), len: 0, cursor: Cursor::new(b""), keys: Keys::new(), in_line: false }
+        Self { lines: headers.get_all(field).iter(), len: 0, cursor: Cursor::new(b""), keys: Keys::new() }
     }
 
     /// The key of the next member, whose value then stands at the cursor.
     pub(super) fn next_key(&mut self) -> Result<Option<&'a [u8]>, SyntaxError> {
-        if !self.in_line || !self.cursor.next_member()? {
+        if !self.cursor.next_member()? {
             let Some(line) = self.lines.next() else { return Ok(None) };
             self.start_line(line)?;
         }
@@ -42,7 +42,6 @@ impl<'a> Members<'a> {
             return Err(self.cursor.error("the field has more than 8 KiB"));
         }
         self.cursor.spaces();
-        self.in_line = true;
         Ok(())
     }
 }

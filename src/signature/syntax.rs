@@ -175,28 +175,39 @@ impl<'a> Cursor<'a> {
         let start = self.position();
         let mut raw = self.skip(Class::STRING);
         let has_escapes = self.peek() == Some(b'\\');
-        while self.take(b'\\') {
-            if !self.take(b'"') {
-                self.expect(b'\\', "only `\\\"` and `\\\\` may be escaped")?;
-            }
-            self.skip(Class::STRING);
+        if has_escapes {
+            self.rest_of_escaped()?;
             raw = self.since(start);
         }
         self.expect(b'"', "expected printable ASCII, or the end of the string")?;
         Ok(QuotedString { raw, has_escapes })
     }
 
-    /// `sf-integer` of section 3.3.1.
-    pub(super) fn integer(&mut self) -> Result<i64, SyntaxError> {
-        match self.number()? {
-            BareItem::Integer(number) => Ok(number),
-            _ => Err(self.error("expected an integer")),
+    #[cold]
+    fn rest_of_escaped(&mut self) -> Result<(), SyntaxError> {
+        while self.take(b'\\') {
+            if !self.take(b'"') {
+                self.expect(b'\\', "only `\\\"` and `\\\\` may be escaped")?;
+            }
+            self.skip(Class::STRING);
         }
+        Ok(())
     }
 
     /// `sf-integer` or `sf-decimal` of sections 3.3.1 and 3.3.2.
     fn number(&mut self) -> Result<BareItem<'a>, SyntaxError> {
-        let start = self.position();
+        let number = *self;
+        match self.integer() {
+            Err(_) if self.peek() == Some(b'.') => {
+                *self = number;
+                self.decimal()
+            }
+            integer => integer.map(BareItem::Integer),
+        }
+    }
+
+    /// `sf-integer` of section 3.3.1.
+    pub(super) fn integer(&mut self) -> Result<i64, SyntaxError> {
         let negative = self.take(b'-');
         let (digits, mut rest) = (self.rest, self.rest);
         let mut number = 0_i64;
@@ -206,25 +217,37 @@ impl<'a> Cursor<'a> {
             rest = after;
         }
         self.rest = rest;
-        let whole = digits.len() - rest.len();
-        if whole == 0 {
-            return Err(self.error("expected a digit"));
-        }
-        if self.take(b'.') {
-            let fraction = self.skip(Class::DIGIT).len();
-            if whole > 12 || fraction > 3 || fraction == 0 {
-                return Err(self.error("a decimal has at most 12 digits before the point and 1 to 3 after it"));
-            }
-            let number = text(self.since(start));
-            self.canonical &= number == canonical_decimal(number);
-            return Ok(BareItem::Decimal(number));
-        }
-        if whole > 15 {
-            return Err(self.error("an integer has at most 15 digits"));
+        let len = digits.len() - rest.len();
+        if !(1..=15).contains(&len) || self.peek() == Some(b'.') {
+            return Err(self.error("expected an integer of at most 15 digits"));
         }
         // `-0` and leading zeros.
-        self.canonical &= if number == 0 { whole == 1 && !negative } else { digits[0] != b'0' };
-        Ok(BareItem::Integer(if negative { -number } else { number }))
+        self.canonical &= if number == 0 { len == 1 && !negative } else { digits[0] != b'0' };
+        Ok(if negative { -number } else { number })
+    }
+
+    /// `sf-decimal` of section 3.3.2.
+    fn decimal(&mut self) -> Result<BareItem<'a>, SyntaxError> {
+        let start = self.position();
+        self.take(b'-');
+        let whole = self.digits();
+        self.expect(b'.', "expected a decimal")?;
+        let fraction = self.digits();
+        if !(1..=12).contains(&whole) || !(1..=3).contains(&fraction) {
+            return Err(self.error("a decimal has 1 to 12 digits before the point and 1 to 3 after it"));
+        }
+        let number = text(self.since(start));
+        self.canonical &= number == canonical_decimal(number);
+        Ok(BareItem::Decimal(number))
+    }
+
+    /// Steps over digits and tells how many there were.
+    fn digits(&mut self) -> usize {
+        let before = self.rest.len();
+        while let [b'0'..=b'9', rest @ ..] = self.rest {
+            self.rest = rest;
+        }
+        before - self.rest.len()
     }
 
     /// Steps over a byte sequence of 32 bytes, if one stands here.
