@@ -18,6 +18,7 @@ pub(super) struct Members<'a> {
 }
 
 impl<'a> Members<'a> {
+    #[inline]
     pub(super) fn new(headers: &'a HeaderMap, field: &HeaderName) -> Self {
         Self { lines: headers.get_all(field).iter(), len: 0, cursor: Cursor::new(b""), keys: Keys::new() }
     }
@@ -73,6 +74,7 @@ impl Bytes<'_> {
 }
 
 impl<'a> ByteSequences<'a> {
+    #[inline]
     pub(crate) fn new(headers: &'a HeaderMap, field: &HeaderName) -> Self {
         Self(Members::new(headers, field))
     }

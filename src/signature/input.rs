@@ -41,13 +41,13 @@ pub struct SignatureInput<'a> {
     coverage: Coverage,
     items: Items,
     /// Where the parameters begin in `value`.
-    parameters: u16,
+    parameters: usize,
     created: Option<i64>,
     expires: Option<i64>,
-    nonce: Option<Inside>,
-    alg: Option<Inside>,
-    key_id: Option<Inside>,
-    tag: Option<Inside>,
+    nonce: Option<QuotedString<'a>>,
+    alg: Option<QuotedString<'a>>,
+    key_id: Option<QuotedString<'a>>,
+    tag: Option<QuotedString<'a>>,
 }
 
 /// Where the components begin in `value`, and what they are: as little as possible, because this is moved about for each request.
@@ -78,14 +78,6 @@ impl Items {
     }
 }
 
-/// The inside of a quoted string in `value`.
-#[derive(Clone, Copy)]
-struct Inside {
-    start: u16,
-    end: u16,
-    has_escapes: bool,
-}
-
 impl<'a> SignatureInput<'a> {
     pub(crate) const NONE: Self = Self {
         label: b"",
@@ -114,8 +106,8 @@ impl<'a> SignatureInput<'a> {
         self.label = label;
         cursor.canonical = true;
         self.read_components(cursor, start)?;
-        self.parameters = offset(cursor, start)?;
-        self.read_parameters(cursor, start)?;
+        self.parameters = cursor.position() - start;
+        self.read_parameters(cursor)?;
         self.value = cursor.since(start);
         self.canonical = cursor.canonical;
         Ok(())
@@ -178,23 +170,22 @@ impl<'a> SignatureInput<'a> {
         self.items.iter().any(|(start, kind)| kind.is_some() && list[start..].starts_with(name))
     }
 
-    /// The parameters of the list that begins at `start`.
-    fn read_parameters(&mut self, cursor: &mut Cursor<'a>, start: usize) -> Result<(), SyntaxError> {
+    fn read_parameters(&mut self, cursor: &mut Cursor<'a>) -> Result<(), SyntaxError> {
         let mut unknown = Keys::new();
         while cursor.begin_parameter() {
             // To compare a key at once takes a third of the instructions of reading it first.
             let repeated = if cursor.take_all(b"created=") {
                 self.created.replace(cursor.integer()?).is_some()
             } else if cursor.take_all(b"nonce=") {
-                self.nonce.replace(Inside::read(cursor, start)?).is_some()
+                self.nonce.replace(cursor.string()?).is_some()
             } else if cursor.take_all(b"keyid=") {
-                self.key_id.replace(Inside::read(cursor, start)?).is_some()
+                self.key_id.replace(cursor.string()?).is_some()
             } else if cursor.take_all(b"expires=") {
                 self.expires.replace(cursor.integer()?).is_some()
             } else if cursor.take_all(b"alg=") {
-                self.alg.replace(Inside::read(cursor, start)?).is_some()
+                self.alg.replace(cursor.string()?).is_some()
             } else if cursor.take_all(b"tag=") {
-                self.tag.replace(Inside::read(cursor, start)?).is_some()
+                self.tag.replace(cursor.string()?).is_some()
             } else {
                 let (key, _) = cursor.key_and_value()?;
                 if let b"created" | b"expires" | b"nonce" | b"alg" | b"keyid" | b"tag" = key {
@@ -240,16 +231,16 @@ impl<'a> SignatureInput<'a> {
 
     /// What the component names if it has no parameters.
     pub(super) fn plain_name(&self, index: usize) -> Option<ComponentName<'a>> {
-        let name = || self.cursor_at(self.items.starts[index]).string().map_or("", |name| text(name.raw));
+        let name = || self.cursor_at(self.items.starts[index].into()).string().map_or("", |name| text(name.raw));
         self.items.kinds[index].map(|kind| kind.named(name))
     }
 
     pub(super) fn component_with_parameters(&self, index: usize) -> Option<Component<'a>> {
-        Component::read(&mut self.cursor_at(self.items.starts[index])).ok()
+        Component::read(&mut self.cursor_at(self.items.starts[index].into())).ok()
     }
 
-    fn cursor_at(&self, start: u16) -> Cursor<'a> {
-        Cursor::new(&self.value[start.into()..])
+    fn cursor_at(&self, start: usize) -> Cursor<'a> {
+        Cursor::new(&self.value[start..])
     }
 
     /// Whether the components begin with what all signatures of the wire profile cover.
@@ -276,35 +267,30 @@ impl<'a> SignatureInput<'a> {
     /// What makes the signature unique.
     #[must_use]
     pub fn nonce(&self) -> Option<Cow<'a, str>> {
-        self.string(self.nonce).map(QuotedString::text)
+        self.nonce.map(QuotedString::text)
     }
 
     /// The algorithm the signer names.
     #[must_use]
     pub fn alg(&self) -> Option<Cow<'a, str>> {
-        self.string(self.alg).map(QuotedString::text)
+        self.alg.map(QuotedString::text)
     }
 
     /// The key the signer names.
     #[must_use]
     pub fn key_id(&self) -> Option<Cow<'a, str>> {
-        self.string(self.key_id).map(QuotedString::text)
+        self.key_id.map(QuotedString::text)
     }
 
     /// The application the signature is for.
     #[must_use]
     pub fn tag(&self) -> Option<Cow<'a, str>> {
-        self.string(self.tag).map(QuotedString::text)
+        self.tag.map(QuotedString::text)
     }
 
     /// The key id, the nonce and the tag.
     pub(crate) fn strings(&self) -> [Option<QuotedString<'a>>; 3] {
-        [self.string(self.key_id), self.string(self.nonce), self.string(self.tag)]
-    }
-
-    fn string(&self, inside: Option<Inside>) -> Option<QuotedString<'a>> {
-        let Inside { start, end, has_escapes } = inside?;
-        Some(QuotedString { raw: &self.value[start.into()..end.into()], has_escapes })
+        [self.key_id, self.nonce, self.tag]
     }
 
     /// Writes the value of `@signature-params`: all parameters in the order received, in canonical serialisation.
@@ -330,15 +316,6 @@ impl<'a> SignatureInput<'a> {
     /// How many bytes `write_value` writes at most.
     pub(super) fn value_len(&self) -> usize {
         self.value.len()
-    }
-}
-
-impl Inside {
-    /// Reads a string of the value that begins at `start`.
-    fn read(cursor: &mut Cursor<'_>, start: usize) -> Result<Self, SyntaxError> {
-        let string = cursor.string()?;
-        let end = offset(cursor, start)? - 1;
-        Ok(Self { start: offset(cursor, start + 1 + string.raw.len())?, end, has_escapes: string.has_escapes })
     }
 }
 
@@ -388,6 +365,7 @@ pub struct SignatureInputs<'a> {
 impl<'a> SignatureInputs<'a> {
     /// The members of all lines of the field in `headers`; none if it is absent.
     #[must_use]
+    #[inline]
     pub fn new(headers: &'a HeaderMap) -> Self {
         Self { members: Members::new(headers, &SIGNATURE_INPUT), done: false }
     }

@@ -71,6 +71,7 @@ impl<'a> Claim<'a> {
     }
 
     /// What [`read`](Self::read) then fills in place: to move a claim about takes as long as to read it.
+    #[inline]
     pub(super) fn unread(request: RequestHead<'a>, options: &'a ValidateOptions) -> Self {
         let (request, current) = (request.scheme(options.external_scheme), Candidate::unread(options));
         Self { request, options, now: options.now(), current, others: Vec::new() }
@@ -224,6 +225,7 @@ fn refusal_of(kind: AuthErrorKind, input: &SignatureInput<'_>) -> AuthError {
 }
 
 impl<'a> Candidate<'a> {
+    #[inline]
     fn unread(options: &'a ValidateOptions) -> Self {
         Self { input: SignatureInput::NONE, secret_name: &options.secret_name, mac: None }
     }

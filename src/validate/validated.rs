@@ -15,10 +15,10 @@ pub struct Validated {
     secret_name: Arc<str>,
     /// The signature base, then the key id, the nonce and the tag without their quotes: all in one allocation.
     text: Vec<u8>,
-    base_len: u32,
-    key_id: Option<Range<u32>>,
-    nonce: Option<Range<u32>>,
-    tag: Option<Range<u32>>,
+    base_len: usize,
+    key_id: Option<Range<usize>>,
+    nonce: Option<Range<usize>>,
+    tag: Option<Range<usize>>,
     expires: Option<i64>,
     key_id_is_listed: bool,
     replay_id: ReplayId,
@@ -33,11 +33,11 @@ impl Validated {
         replay_id: ReplayId,
     ) -> Self {
         let mut text = base.into_bytes();
-        let base_len = len(&text);
+        let base_len = text.len();
         let mut keep = |string: Option<QuotedString<'_>>| {
-            let start = len(&text);
+            let start = text.len();
             text.extend_from_slice(&string?.bytes());
-            Some(start..len(&text))
+            Some(start..text.len())
         };
         let [key_id, nonce, tag] = input.strings();
         let (key_id, nonce, tag) = (keep(key_id), keep(nonce), keep(tag));
@@ -95,7 +95,7 @@ impl Validated {
 
     /// The components that the signature covers: nothing else of the head is proven.
     pub fn components(&self) -> impl Iterator<Item = Component<'_>> {
-        let last_line = self.text[..self.base_len as usize].rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+        let last_line = self.text[..self.base_len].rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
         SignatureInput::read_again(&last_line[SIGNATURE_PARAMS.len()..]).into_iter().flat_map(|input| input.components())
     }
 
@@ -105,14 +105,9 @@ impl Validated {
         &self.replay_id
     }
 
-    fn kept(&self, range: Option<&Range<u32>>) -> Option<&str> {
-        range.map(|range| text(&self.text[range.start as usize..range.end as usize]))
+    fn kept(&self, range: Option<&Range<usize>>) -> Option<&str> {
+        range.map(|range| text(&self.text[range.clone()]))
     }
-}
-
-/// In four bytes, because a [`Validated`] is moved several times: a base and three parameters have less than 128 KiB.
-fn len(text: &[u8]) -> u32 {
-    u32::try_from(text.len()).expect("less than 128 KiB")
 }
 
 impl fmt::Debug for Validated {
