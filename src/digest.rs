@@ -79,6 +79,7 @@ pub(crate) struct BodyDigest {
 
 impl BodyDigest {
     /// Reads the `Content-Digest` field; `None` if it is absent.
+    #[inline]
     pub(crate) fn read(headers: &HeaderMap) -> Result<Option<Self>, DigestError> {
         let mut members = ByteSequences::new(headers, &CONTENT_DIGEST);
         let mut next = members.next_member().map_err(DigestError::Malformed)?;

@@ -64,10 +64,7 @@ pub fn validate_auth<B: AsRef<[u8]>>(
     let mut refusal: Option<AuthError> = None;
     loop {
         match secrets.secrets(claim.secret_name()).map_err(AuthError::from).and_then(|secrets| claim.verify_head(&secrets)) {
-            Ok(mut head) => {
-                head.update(request.body().as_ref());
-                return head.finish();
-            }
+            Ok(head) => return head.finish_with(request.body().as_ref()),
             Err(error) => {
                 let furthest = AuthError::furthest(refusal, error);
                 if !claim.advance() {

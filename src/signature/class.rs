@@ -51,8 +51,24 @@ impl Class {
     }
 
     /// How many bytes of this class `bytes` begins with.
+    #[inline]
     pub(super) fn leading(self, bytes: &[u8]) -> usize {
-        bytes.iter().position(|byte| !self.contains(*byte)).unwrap_or(bytes.len())
+        // Four at once, with one branch, take half the instructions.
+        let mut rest = bytes;
+        while let Some((four, after)) = rest.split_first_chunk::<4>() {
+            let [a, b, c, d] = four.map(|byte| Self::OF[usize::from(byte)]);
+            if a & b & c & d & self.0 == 0 {
+                break;
+            }
+            rest = after;
+        }
+        while let [byte, after @ ..] = rest {
+            if !self.contains(*byte) {
+                break;
+            }
+            rest = after;
+        }
+        bytes.len() - rest.len()
     }
 
     pub(super) fn contains_all(self, text: &str) -> bool {

@@ -24,6 +24,7 @@ impl<'a> Members<'a> {
     }
 
     /// The key of the next member, whose value then stands at the cursor.
+    #[inline]
     pub(super) fn next_key(&mut self) -> Result<Option<&'a [u8]>, SyntaxError> {
         if !self.cursor.next_member()? {
             let Some(line) = self.lines.next() else { return Ok(None) };

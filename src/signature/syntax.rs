@@ -441,6 +441,7 @@ impl<'a> Keys<'a> {
     }
 
     /// RFC 8941 lets the last of two equal keys win; whoever reads the first one would be deceived, so both are refused.
+    #[inline]
     pub(super) fn insert(&mut self, key: &'a [u8], cursor: &Cursor<'a>) -> Result<(), SyntaxError> {
         if self.first.is_none() {
             self.first = Some(key);

@@ -108,7 +108,9 @@ impl<'a> Claim<'a> {
                 Ok(_) if count == MAX_CANDIDATES => return Err(AuthErrorKind::TooManyCandidates.into()),
                 Ok(secret_name) => {
                     candidate.secret_name = secret_name;
-                    self.others.extend(other);
+                    if let Some(other) = other {
+                        self.others.push(other);
+                    }
                     count += 1;
                 }
                 Err(kind) => not_meant = Some((kind, mem::replace(&mut candidate.input, SignatureInput::NONE))),

@@ -25,6 +25,7 @@ pub struct Validated {
 }
 
 impl Validated {
+    #[inline]
     pub(super) fn new(
         base: SignatureBase,
         input: &SignatureInput<'_>,
