@@ -119,8 +119,12 @@ impl BodyDigest {
 
     /// Whether every digest is that of the bytes given. Both sides are known to the peer: no secret is compared here.
     pub(crate) fn matches(self) -> bool {
-        self.sha256.is_none_or(|(expected, hash)| hash.finish() == expected)
-            && self.sha512.is_none_or(|sha512| sha512.1.finish() == sha512.0)
+        if let Some((expected, hash)) = self.sha256 {
+            if hash.finish() != expected {
+                return false;
+            }
+        }
+        self.sha512.is_none_or(|sha512| sha512.1.finish() == sha512.0)
     }
 }
 

@@ -28,7 +28,9 @@ impl Coverage {
             Kind::TargetUri => Self::TARGET_URI | Self::AUTHORITY | Self::PATH | Self::QUERY,
             Kind::RequestTarget => Self::REQUEST_TARGET | Self::PATH | Self::QUERY,
             Kind::ContentDigest => Self::CONTENT_DIGEST,
-            Kind::QueryParam | Kind::Status | Kind::Field | Kind::Unknown => Self::NONE,
+            Kind::QueryParam | Kind::Status | Kind::ContentType | Kind::ContentEncoding | Kind::Field | Kind::Unknown => {
+                Self::NONE
+            }
         }
     }
 

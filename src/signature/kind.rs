@@ -12,7 +12,10 @@ pub(super) enum Kind {
     Query,
     QueryParam,
     Status,
+    /// The fields that all signatures of the wire profile cover when they are there.
     ContentDigest,
+    ContentType,
+    ContentEncoding,
     Field,
     Unknown,
 }
@@ -30,6 +33,8 @@ impl Kind {
             b"@query-param" => Self::QueryParam,
             b"@status" => Self::Status,
             b"content-digest" => Self::ContentDigest,
+            b"content-type" => Self::ContentType,
+            b"content-encoding" => Self::ContentEncoding,
             _ if is_field_name(name) => Self::Field,
             _ => Self::Unknown,
         }
@@ -48,6 +53,8 @@ impl Kind {
             Self::QueryParam => ComponentName::QueryParam,
             Self::Status => ComponentName::Status,
             Self::ContentDigest => ComponentName::Field("content-digest"),
+            Self::ContentType => ComponentName::Field("content-type"),
+            Self::ContentEncoding => ComponentName::Field("content-encoding"),
             Self::Field => ComponentName::Field(text()),
             Self::Unknown => ComponentName::Unknown(text()),
         }
