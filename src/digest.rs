@@ -23,42 +23,23 @@ pub enum DigestAlgorithm {
 }
 
 impl DigestAlgorithm {
-    /// The value of a `Content-Digest` field for `body`.
-    pub(crate) fn value_for(self, body: &[u8]) -> DigestValue {
+    /// Writes the value of a `Content-Digest` field for `body`.
+    pub(crate) fn push_value(self, out: &mut Vec<u8>, body: &[u8]) {
         match self {
             Self::Sha256 => {
                 let mut hash = Sha256::new();
                 hash.update(body);
-                DigestValue::new(b"sha-256=:", &hash.finish())
+                out.extend_from_slice(b"sha-256=:");
+                push_base64(out, &STANDARD, &hash.finish());
             }
             Self::Sha512 => {
                 let mut hash = Sha512::new();
                 hash.update(body);
-                DigestValue::new(b"sha-512=:", &hash.finish())
+                out.extend_from_slice(b"sha-512=:");
+                push_base64(out, &STANDARD, &hash.finish());
             }
         }
-    }
-}
-
-/// The value of a `Content-Digest` field with one digest.
-pub(crate) struct DigestValue {
-    text: [u8; KEY_LEN + 88 + 1],
-    len: usize,
-}
-
-const KEY_LEN: usize = "sha-256=:".len();
-
-impl DigestValue {
-    fn new(key: &[u8; KEY_LEN], digest: &[u8]) -> Self {
-        let mut text = [b':'; KEY_LEN + 88 + 1];
-        text[..KEY_LEN].copy_from_slice(key);
-        let len = STANDARD.encode_slice(digest, &mut text[KEY_LEN..]).expect("64 bytes are 88 characters");
-        text[KEY_LEN + len] = b':';
-        Self { text, len: KEY_LEN + len + 1 }
-    }
-
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.text[..self.len]
+        out.push(b':');
     }
 }
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, header, request};
 
 use crate::{
-    digest::{BodyDigest, DigestAlgorithm, DigestValue, push_base64},
+    digest::{BodyDigest, DigestAlgorithm, push_base64},
     error::SignError,
     secret::{DEFAULT_SECRET_NAME, SecretStore},
     signature::{
@@ -237,40 +237,36 @@ fn sign(
 ) -> Result<NewFields, SignError> {
     let secrets = secrets.secrets(&options.secret_name)?;
     check_label(request.headers(), &options.label)?;
-    let digest = digest_for(request.headers(), body, options)?;
-    let fields = fields(&request, &digest, options);
 
     // One buffer for the values of all three fields and, for a while, the signature base.
     let mut text = Vec::with_capacity(1024);
-    if let BodyCover::Added(digest) = &digest {
-        text.extend_from_slice(digest.as_bytes());
-    }
+    let covers_body = push_digest(&mut text, request.headers(), body, options)?;
+    let fields = Fields::new(request.headers(), covers_body, options);
     let input_start = text.len();
-    text.extend_from_slice(&options.label.as_bytes());
+    text.extend_from_slice(options.label.as_bytes());
     text.push(b'=');
     let params = text.len();
-    push_component_list(&mut text, fields.clone())?;
+    push_component_list(&mut text, &fields)?;
     push_params(&mut text, options)?;
     let base = text.len();
     if base - input_start > MAX_FIELD_LEN {
         return Err(SignError::TooLarge);
     }
     push_always(&mut text, &request)?;
-    for field in fields {
-        match &digest {
-            BodyCover::Added(digest) if field == "content-digest" => {
-                text.extend_from_slice(b"\"content-digest\": ");
-                text.extend_from_slice(digest.as_bytes());
-                text.push(b'\n');
-            }
-            _ => push_field_line(&mut text, field, &request)?,
+    for field in fields.iter() {
+        if field == "content-digest" && input_start > 0 {
+            text.extend_from_slice(b"\"content-digest\": ");
+            text.extend_from_within(..input_start);
+            text.push(b'\n');
+        } else {
+            push_field_line(&mut text, field, &request)?;
         }
     }
     let (lines, params) = (&text[base..], &text[params..base]);
     let mac = secrets.current().mac_of([lines, SIGNATURE_PARAMS, params]);
 
     text.truncate(base);
-    text.extend_from_slice(&options.label.as_bytes());
+    text.extend_from_slice(options.label.as_bytes());
     text.extend_from_slice(b"=:");
     push_base64(&mut text, &STANDARD, &mac);
     text.push(b':');
@@ -285,44 +281,47 @@ fn sign(
     })
 }
 
-/// How the signature covers the body.
-enum BodyCover {
-    /// There is no body.
-    None,
-    /// By the `Content-Digest` that the request has already, and that is right.
-    Kept,
-    Added(DigestValue),
-}
-
-fn digest_for(headers: &HeaderMap, body: &[u8], options: &SignOptions) -> Result<BodyCover, SignError> {
+/// Writes the value of a `Content-Digest` field if one has to be added; says whether there is one to cover then.
+fn push_digest(text: &mut Vec<u8>, headers: &HeaderMap, body: &[u8], options: &SignOptions) -> Result<bool, SignError> {
     match BodyDigest::read(headers).map_err(|_| SignError::UnusableDigest)? {
         Some(mut digest) => {
             digest.update(body);
-            if digest.matches() { Ok(BodyCover::Kept) } else { Err(SignError::WrongDigest) }
+            if digest.matches() { Ok(true) } else { Err(SignError::WrongDigest) }
         }
-        None if body.is_empty() && !options.cover.contains(&CONTENT_DIGEST) => Ok(BodyCover::None),
-        None => Ok(BodyCover::Added(options.digest.value_for(body))),
+        None if body.is_empty() && !options.cover.contains(&CONTENT_DIGEST) => Ok(false),
+        None => {
+            options.digest.push_value(text, body);
+            Ok(true)
+        }
     }
 }
 
 /// The fields that are covered, in the order of the wire profile.
-fn fields<'a>(request: &RequestHead<'_>, digest: &BodyCover, options: &'a SignOptions) -> impl Iterator<Item = &'a str> + Clone {
-    const CONTENT: [&str; 3] = ["content-digest", "content-type", "content-encoding"];
-    let headers = request.headers();
-    let is_covered = [
-        !matches!(digest, BodyCover::None),
-        headers.contains_key(header::CONTENT_TYPE),
-        headers.contains_key(header::CONTENT_ENCODING),
-    ];
-    let content = CONTENT.into_iter().zip(is_covered).filter(|(_, is_covered)| *is_covered).map(|(name, _)| name);
-    let is_in_content = move |field: &&str| CONTENT.iter().zip(is_covered).any(|(name, is_covered)| is_covered && name == field);
-    content.chain(options.cover.iter().map(HeaderName::as_str).filter(move |field| !is_in_content(field)))
+struct Fields<'a> {
+    /// Which of `CONTENT`.
+    content: [bool; 3],
+    further: &'a [HeaderName],
 }
 
-fn push_component_list<'a>(text: &mut Vec<u8>, fields: impl Iterator<Item = &'a str>) -> Result<(), SignError> {
+const CONTENT: [&str; 3] = ["content-digest", "content-type", "content-encoding"];
+
+impl<'a> Fields<'a> {
+    fn new(headers: &HeaderMap, covers_body: bool, options: &'a SignOptions) -> Self {
+        let content = [covers_body, headers.contains_key(header::CONTENT_TYPE), headers.contains_key(header::CONTENT_ENCODING)];
+        Self { content, further: &options.cover }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &str> {
+        let content = || CONTENT.iter().zip(&self.content).filter(|(_, is_covered)| **is_covered).map(|(name, _)| *name);
+        let further = self.further.iter().map(HeaderName::as_str).filter(move |field| !content().any(|name| name == *field));
+        content().chain(further)
+    }
+}
+
+fn push_component_list(text: &mut Vec<u8>, fields: &Fields<'_>) -> Result<(), SignError> {
     let mut count = 4;
     text.extend_from_slice(ALWAYS_LIST);
-    for field in fields {
+    for field in fields.iter() {
         if field == "signature" || field == "signature-input" {
             return Err(SignError::NotCoverable { name: field.to_owned() });
         }
@@ -378,6 +377,9 @@ fn check_label(headers: &HeaderMap, label: &str) -> Result<(), SignError> {
             value: shown(label),
             remedy: "begin with a lower-case letter or `*`, go on with those, digits, `_`, `-` and `.`",
         });
+    }
+    if !headers.contains_key(SIGNATURE_INPUT) && !headers.contains_key(SIGNATURE) {
+        return Ok(());
     }
     let taken = || Err(SignError::LabelTaken { label: label.to_owned() });
     for input in SignatureInputs::new(headers) {
