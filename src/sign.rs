@@ -100,7 +100,8 @@ pub struct SignOptions {
     cover: Vec<HeaderName>,
     digest: DigestAlgorithm,
     alg: AlgParameter,
-    at: Option<SystemTime>,
+    /// In seconds since 1970.
+    at: Option<i64>,
 }
 
 impl Default for SignOptions {
@@ -193,7 +194,7 @@ impl SignOptions {
     /// Signs as if at this time, for tests and for clocks of your own. Fractions of a second are cut off.
     #[must_use]
     pub fn at(mut self, time: SystemTime) -> Self {
-        self.at = Some(time);
+        self.at = Some(unix_seconds(Some(time)));
         self
     }
 }
@@ -337,7 +338,7 @@ fn push_component_list(text: &mut Vec<u8>, fields: &Fields<'_>) -> Result<(), Si
 
 /// The parameters, in the order of the wire profile.
 fn push_params(text: &mut Vec<u8>, options: &SignOptions) -> Result<(), SignError> {
-    let created = unix_seconds(options.at);
+    let created = options.at.unwrap_or_else(|| unix_seconds(None));
     push_time(text, ";created=", Some(created))?;
     if let Some(duration) = options.expires_in {
         push_time(text, ";expires=", created.checked_add(whole_seconds(duration)))?;

@@ -63,7 +63,11 @@ pub fn validate_auth<B: AsRef<[u8]>>(
     claim.read()?;
     let mut refusal: Option<AuthError> = None;
     loop {
-        match secrets.secrets(claim.secret_name()).map_err(AuthError::from).and_then(|secrets| claim.verify_head(&secrets)) {
+        let verified = match secrets.secrets(claim.secret_name()) {
+            Ok(secrets) => claim.verify_head(&secrets),
+            Err(error) => Err(error.into()),
+        };
+        match verified {
             Ok(head) => return head.finish_with(request.body().as_ref()),
             Err(error) => {
                 let furthest = AuthError::furthest(refusal, error);

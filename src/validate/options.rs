@@ -51,7 +51,8 @@ pub struct ValidateOptions {
     pub(super) required: Coverage,
     pub(super) required_fields: Vec<Box<str>>,
     pub(super) tag: Option<Box<str>>,
-    at: Option<SystemTime>,
+    /// In seconds since 1970.
+    at: Option<i64>,
     problem: Option<Box<str>>,
 }
 
@@ -183,7 +184,7 @@ impl ValidateOptions {
     /// Validates as if at this time, for tests and for clocks of your own. Fractions of a second are cut off.
     #[must_use]
     pub fn at(mut self, time: SystemTime) -> Self {
-        self.at = Some(time);
+        self.at = Some(unix_seconds(Some(time)));
         self
     }
 
@@ -204,7 +205,7 @@ impl ValidateOptions {
     }
 
     pub(super) fn now(&self) -> i64 {
-        unix_seconds(self.at)
+        self.at.unwrap_or_else(|| unix_seconds(None))
     }
 
     /// The host's name of the secret for a signature that may be meant for it.
