@@ -44,6 +44,8 @@ pub struct RequestHead<'a> {
     pub(super) version: Version,
     pub(super) scheme: Scheme,
     headers: &'a HeaderMap,
+    /// Valid ones, normalised for `scheme` and in lower case.
+    listed: &'a [Box<str>],
     /// Once it has been found to be valid.
     authority: Option<Authority<'a>>,
 }
@@ -51,14 +53,20 @@ pub struct RequestHead<'a> {
 impl<'a> RequestHead<'a> {
     fn new(method: &'a Method, uri: &'a Uri, version: Version, headers: &'a HeaderMap) -> Self {
         let scheme = if uri.scheme() == Some(&uri::Scheme::HTTP) { Scheme::Http } else { Scheme::Https };
-        Self { method, uri, version, scheme, headers, authority: None }
+        Self { method, uri, version, scheme, headers, listed: &[], authority: None }
     }
 
     /// The scheme under which the client reaches the server. Default: that of the URI, or `https` if it has none.
     #[must_use]
     pub fn scheme(mut self, scheme: Scheme) -> Self {
         self.scheme = scheme;
-        self.authority = None;
+        (self.listed, self.authority) = (&[], None);
+        self
+    }
+
+    /// The authorities of the host: valid, normalised for the scheme of this request and in lower case.
+    pub(crate) fn listed(mut self, authorities: &'a [Box<str>]) -> Self {
+        self.listed = authorities;
         self
     }
 
@@ -103,6 +111,10 @@ impl<'a> RequestHead<'a> {
     }
 
     fn parse_authority(&self, text: &'a str) -> Result<Authority<'a>, BaseError> {
+        // What is spelled like a listed one needs no parsing, which takes four times as long.
+        if self.listed.iter().any(|listed| **listed == *text) {
+            return Ok(Authority { text, has_capitals: false });
+        }
         Authority::parse(text, self.scheme).ok_or_else(|| BaseError::InvalidAuthority { authority: shown(text) })
     }
 }

@@ -73,7 +73,8 @@ impl<'a> Claim<'a> {
     /// What [`read`](Self::read) then fills in place: to move a claim about takes as long as to read it.
     #[inline]
     pub(super) fn unread(request: RequestHead<'a>, options: &'a ValidateOptions) -> Self {
-        let (request, current) = (request.scheme(options.external_scheme), Candidate::unread(options));
+        let request = request.scheme(options.external_scheme).listed(&options.normal_authorities);
+        let current = Candidate::unread(options);
         Self { request, options, now: options.now(), current, others: Vec::new() }
     }
 

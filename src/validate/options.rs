@@ -45,8 +45,8 @@ pub struct ValidateOptions {
     pub(super) max_time_diff: i64,
     pub(super) max_clock_skew: i64,
     authorities: Option<Vec<Box<str>>>,
-    /// The authorities without the default port of the external scheme.
-    normal_authorities: Vec<Box<str>>,
+    /// The authorities without the default port of the external scheme, in lower case.
+    pub(super) normal_authorities: Vec<Box<str>>,
     pub(super) external_scheme: Scheme,
     pub(super) required: Coverage,
     pub(super) required_fields: Vec<Box<str>>,
@@ -236,7 +236,7 @@ impl ValidateOptions {
         self.normal_authorities.clear();
         for authority in self.authorities.clone().unwrap_or_default() {
             match Authority::parse(&authority, self.external_scheme) {
-                Some(authority) => self.normal_authorities.push(authority.as_str().into()),
+                Some(authority) => self.normal_authorities.push(authority.as_str().to_ascii_lowercase().into()),
                 None => self.note_problem(format!("the authority `{}` is not `host` or `host:port`", shown(&authority))),
             }
         }
