@@ -79,28 +79,32 @@ impl Items {
 }
 
 impl<'a> SignatureInput<'a> {
-    pub(crate) const NONE: Self = Self {
-        label: b"",
-        value: b"",
-        canonical: true,
-        coverage: Coverage::NONE,
-        items: Items::NONE,
-        parameters: 0,
-        created: None,
-        expires: None,
-        nonce: None,
-        alg: None,
-        key_id: None,
-        tag: None,
-    };
+    /// What is then read into: a constant would be copied with all that is not there.
+    #[inline]
+    pub(crate) fn unread() -> Self {
+        Self {
+            label: b"",
+            value: b"",
+            canonical: true,
+            coverage: Coverage::NONE,
+            items: Items::NONE,
+            parameters: 0,
+            created: None,
+            expires: None,
+            nonce: None,
+            alg: None,
+            key_id: None,
+            tag: None,
+        }
+    }
 
     /// Reads a value that was accepted before: an inner list with parameters.
     pub(crate) fn read_again(value: &'a [u8]) -> Option<Self> {
-        let mut input = Self::NONE;
+        let mut input = Self::unread();
         input.read(b"", &mut Cursor::new(value)).ok().map(|()| input)
     }
 
-    /// Reads into `self`, which must be [`NONE`](Self::NONE).
+    /// Reads into `self`, which must be [`unread`](Self::unread).
     fn read(&mut self, label: &'a [u8], cursor: &mut Cursor<'a>) -> Result<(), SyntaxError> {
         let start = cursor.position();
         self.label = label;
@@ -396,7 +400,7 @@ impl<'a> SignatureInputs<'a> {
         self.members.next_key()
     }
 
-    /// Reads the member into `input`, which must be [`SignatureInput::NONE`]: to move it takes as long as to read it.
+    /// Reads the member into `input`, which must be [`SignatureInput::unread`]: to move it takes as long as to read it.
     pub(crate) fn read(&mut self, label: &'a [u8], input: &mut SignatureInput<'a>) -> Result<(), SyntaxError> {
         input.read(label, &mut self.members.cursor)
     }
@@ -409,7 +413,7 @@ impl<'a> Iterator for SignatureInputs<'a> {
         if self.done {
             return None;
         }
-        let mut input = SignatureInput::NONE;
+        let mut input = SignatureInput::unread();
         let next = match self.next_label() {
             Ok(None) => None,
             Ok(Some(label)) => Some(self.read(label, &mut input).map(|()| input)),

@@ -114,7 +114,7 @@ impl<'a> Claim<'a> {
                     }
                     count += 1;
                 }
-                Err(kind) => not_meant = Some((kind, mem::replace(&mut candidate.input, SignatureInput::NONE))),
+                Err(kind) => not_meant = Some((kind, mem::replace(&mut candidate.input, SignatureInput::unread()))),
             }
         }
 
@@ -230,7 +230,7 @@ fn refusal_of(kind: AuthErrorKind, input: &SignatureInput<'_>) -> AuthError {
 impl<'a> Candidate<'a> {
     #[inline]
     fn unread(options: &'a ValidateOptions) -> Self {
-        Self { input: SignatureInput::NONE, secret_name: &options.secret_name, mac: None }
+        Self { input: SignatureInput::unread(), secret_name: &options.secret_name, mac: None }
     }
 
     fn check(&self, request: &mut RequestHead<'a>, options: &ValidateOptions, now: i64) -> Result<(), AuthError> {
