@@ -321,6 +321,7 @@ impl<'a> Fields<'a> {
 }
 
 fn push_component_list(text: &mut Vec<u8>, fields: &Fields<'_>) -> Result<(), SignError> {
+    // The list begins with four.
     let mut count = 4;
     text.extend_from_slice(ALWAYS_LIST);
     for field in fields.iter() {

@@ -35,7 +35,8 @@ pub(crate) use self::{
     coverage::Coverage,
     dictionary::{ByteSequences, Bytes},
     head::Authority,
-    syntax::{QuotedString, is_key, is_printable_ascii, push_integer, push_quoted, text},
+    item::{QuotedString, is_printable_ascii, push_integer, push_quoted},
+    syntax::{is_key, text},
 };
 pub use self::{
     base::{MAX_BASE_LEN, MAX_QUERY_PARAMS, SignatureBase},
@@ -43,7 +44,8 @@ pub use self::{
     component::{Component, ComponentName},
     dictionary::MAX_FIELD_LEN,
     head::{RequestHead, ResponseHead, Scheme},
-    input::{Components, MAX_COMPONENTS, SignatureInput, SignatureInputs},
+    input::{Components, SignatureInput, SignatureInputs},
+    items::MAX_COMPONENTS,
     syntax::SyntaxError,
 };
 
@@ -56,6 +58,8 @@ mod coverage;
 mod dictionary;
 mod head;
 mod input;
+mod item;
+mod items;
 mod kind;
 mod query;
 mod syntax;

@@ -210,13 +210,12 @@ fn push_line_with_parameters(
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "see `push_known_line`")]
 fn begin_line(out: &mut Vec<u8>, name: ComponentName<'_>) {
-    match name.line_start() {
-        Some(start) => out.extend_from_slice(start),
-        None => {
-            out.push(b'"');
-            out.extend_from_slice(name.as_str().as_bytes());
-            out.extend_from_slice(b"\": ");
-        }
+    if let Some(start) = name.line_start() {
+        out.extend_from_slice(start);
+    } else {
+        out.push(b'"');
+        out.extend_from_slice(name.as_str().as_bytes());
+        out.extend_from_slice(b"\": ");
     }
 }
 

@@ -1,8 +1,9 @@
 use std::fmt;
 
 use super::{
+    item::{BareItem, QuotedString, write_parameter},
     kind::Kind,
-    syntax::{BareItem, Cursor, Keys, QuotedString, SyntaxError, text, write_parameter},
+    syntax::{Cursor, Keys, SyntaxError, text},
 };
 
 /// What a component identifier names, without its parameters (RFC 9421 section 2).

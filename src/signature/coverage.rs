@@ -12,6 +12,8 @@ impl Coverage {
     pub(crate) const AUTHORITY: Self = Self(1 << 1);
     pub(crate) const PATH: Self = Self(1 << 2);
     pub(crate) const QUERY: Self = Self(1 << 3);
+    /// What all signatures of the wire profile cover.
+    pub(super) const ALWAYS: Self = Self(Self::METHOD.0 | Self::AUTHORITY.0 | Self::PATH.0 | Self::QUERY.0);
     const SCHEME: Self = Self(1 << 4);
     const TARGET_URI: Self = Self(1 << 5);
     const REQUEST_TARGET: Self = Self(1 << 6);

@@ -4,16 +4,13 @@ use http::HeaderMap;
 
 use super::{
     SIGNATURE_INPUT,
-    base::ALWAYS_LIST,
     component::{Component, ComponentName},
     coverage::Coverage,
     dictionary::Members,
-    kind::Kind,
-    syntax::{Cursor, Keys, QuotedString, SyntaxError, text, write_parameter},
+    item::{QuotedString, write_parameter},
+    items::Items,
+    syntax::{Cursor, Keys, SyntaxError, text},
 };
-
-/// How many components a signature may cover.
-pub const MAX_COMPONENTS: usize = 32;
 
 /// One member of a `Signature-Input` field (RFC 9421 section 4.1): which components a signature covers, and its parameters.
 ///
@@ -38,7 +35,6 @@ pub struct SignatureInput<'a> {
     value: &'a [u8],
     /// Whether `value` is its own canonical serialisation.
     canonical: bool,
-    coverage: Coverage,
     items: Items,
     /// Where the parameters begin in `value`.
     parameters: usize,
@@ -50,34 +46,6 @@ pub struct SignatureInput<'a> {
     tag: Option<QuotedString<'a>>,
 }
 
-/// Where the components begin in `value`, and what they are: as little as possible, because this is moved about for each request.
-#[derive(Clone, Copy)]
-struct Items {
-    starts: [u16; MAX_COMPONENTS],
-    /// `None` for those with parameters.
-    kinds: [Option<Kind>; MAX_COMPONENTS],
-    len: u8,
-}
-
-impl Items {
-    const NONE: Self = Self { starts: [0; MAX_COMPONENTS], kinds: [None; MAX_COMPONENTS], len: 0 };
-
-    /// Those of a list that begins with `("@method" "@authority" "@path" "@query"`.
-    const ALWAYS: Self = {
-        let mut items = Self::NONE;
-        (items.starts[0], items.kinds[0]) = (1, Some(Kind::Method));
-        (items.starts[1], items.kinds[1]) = (11, Some(Kind::Authority));
-        (items.starts[2], items.kinds[2]) = (24, Some(Kind::Path));
-        (items.starts[3], items.kinds[3]) = (32, Some(Kind::Query));
-        items.len = 4;
-        items
-    };
-
-    fn iter(&self) -> impl Iterator<Item = (usize, Option<Kind>)> {
-        self.starts.iter().zip(&self.kinds).take(self.len.into()).map(|(start, kind)| (usize::from(*start), *kind))
-    }
-}
-
 impl<'a> SignatureInput<'a> {
     /// What is then read into: a constant would be copied with all that is not there.
     #[inline]
@@ -86,7 +54,6 @@ impl<'a> SignatureInput<'a> {
             label: b"",
             value: b"",
             canonical: true,
-            coverage: Coverage::NONE,
             items: Items::NONE,
             parameters: 0,
             created: None,
@@ -109,69 +76,12 @@ impl<'a> SignatureInput<'a> {
         let start = cursor.position();
         self.label = label;
         cursor.canonical = true;
-        self.read_components(cursor, start)?;
+        self.items.read(cursor)?;
         self.parameters = cursor.position() - start;
         self.read_parameters(cursor)?;
         self.value = cursor.since(start);
         self.canonical = cursor.canonical;
         Ok(())
-    }
-
-    /// `inner-list` of RFC 8941 section 3.1.1, whose items are components. `start` is where it begins.
-    fn read_components(&mut self, cursor: &mut Cursor<'a>, start: usize) -> Result<(), SyntaxError> {
-        // A bit for each kind seen without parameters. Those with parameters are rare, and kept for comparison.
-        let mut seen = 0_u16;
-        let mut with_parameters = Vec::new();
-        if cursor.take_items(ALWAYS_LIST) {
-            // What nearly all signers cover first: to compare it at once takes a tenth of the instructions of reading it.
-            self.items = Items::ALWAYS;
-            self.coverage = Coverage::METHOD | Coverage::AUTHORITY | Coverage::PATH | Coverage::QUERY;
-            seen = 1 << Kind::Method as u8 | 1 << Kind::Authority as u8 | 1 << Kind::Path as u8 | 1 << Kind::Query as u8;
-        } else {
-            cursor.expect(b'(', "expected a list of components, `(…)`")?;
-        }
-        loop {
-            let len = usize::from(self.items.len);
-            let spaces = cursor.spaces();
-            if cursor.take(b')') {
-                cursor.canonical &= spaces == 0;
-                return Ok(());
-            }
-            cursor.canonical &= spaces == usize::from(len > 0);
-            if len > 0 && spaces == 0 {
-                return Err(cursor.error("expected a space or the end of the list, `)`"));
-            }
-            let item = *cursor;
-            let kind = read_kind(cursor)?;
-            let is_plain = cursor.peek() != Some(b';');
-            let repeated = if is_plain {
-                let repeated = seen >> kind as u8 & 1 == 1
-                    && (kind.is_single() || self.has_text(cursor.since(item.position()), cursor.since(start)));
-                seen |= 1 << kind as u8;
-                self.coverage = self.coverage | Coverage::of(kind);
-                repeated
-            } else {
-                *cursor = item;
-                let component = Component::read(cursor)?;
-                let repeated = with_parameters.contains(&component);
-                with_parameters.push(component);
-                repeated
-            };
-            if repeated {
-                return Err(cursor.error("a component must not be repeated"));
-            }
-            if len == MAX_COMPONENTS {
-                return Err(cursor.error("at most 32 components are accepted"));
-            }
-            self.items.starts[len] = offset(&item, start)?;
-            self.items.kinds[len] = is_plain.then_some(kind);
-            self.items.len += 1;
-        }
-    }
-
-    /// Whether the quoted name stands in `list`, without parameters, as one of the items read so far.
-    fn has_text(&self, name: &[u8], list: &[u8]) -> bool {
-        self.items.iter().any(|(start, kind)| kind.is_some() && list[start..].starts_with(name))
     }
 
     fn read_parameters(&mut self, cursor: &mut Cursor<'a>) -> Result<(), SyntaxError> {
@@ -223,7 +133,7 @@ impl<'a> SignatureInput<'a> {
 
     /// What the components without parameters say together: one with parameters, such as `"content-digest";bs`, does not count.
     pub(crate) fn coverage(&self) -> Coverage {
-        self.coverage
+        self.items.coverage
     }
 
     fn component(&self, index: usize) -> Option<Component<'a>> {
@@ -235,12 +145,12 @@ impl<'a> SignatureInput<'a> {
 
     /// What the component names if it has no parameters.
     pub(super) fn plain_name(&self, index: usize) -> Option<ComponentName<'a>> {
-        let name = || self.cursor_at(self.items.starts[index].into()).string().map_or("", |name| text(name.raw));
-        self.items.kinds[index].map(|kind| kind.named(name))
+        let name = || self.cursor_at(self.items.start(index)).string().map_or("", |name| text(name.raw));
+        self.items.kind(index).map(|kind| kind.named(name))
     }
 
     pub(super) fn component_with_parameters(&self, index: usize) -> Option<Component<'a>> {
-        Component::read(&mut self.cursor_at(self.items.starts[index].into())).ok()
+        Component::read(&mut self.cursor_at(self.items.start(index))).ok()
     }
 
     fn cursor_at(&self, start: usize) -> Cursor<'a> {
@@ -249,11 +159,11 @@ impl<'a> SignatureInput<'a> {
 
     /// Whether the components begin with what all signatures of the wire profile cover.
     pub(super) fn begins_with_always(&self) -> bool {
-        self.items.kinds[..4] == Items::ALWAYS.kinds[..4]
+        self.items.begin_with_always()
     }
 
     pub(super) fn len(&self) -> usize {
-        usize::from(self.items.len)
+        self.items.len()
     }
 
     /// When the signature was made, in seconds since 1970.
@@ -321,22 +231,6 @@ impl<'a> SignatureInput<'a> {
     pub(super) fn value_len(&self) -> usize {
         self.value.len()
     }
-}
-
-/// Reads a name. To compare the likely ones at once takes a quarter of the instructions.
-fn read_kind(cursor: &mut Cursor<'_>) -> Result<Kind, SyntaxError> {
-    if cursor.take_items(br#""content-digest""#) {
-        Ok(Kind::ContentDigest)
-    } else if cursor.take_items(br#""content-type""#) {
-        Ok(Kind::ContentType)
-    } else {
-        Ok(Kind::of(cursor.string()?.raw))
-    }
-}
-
-/// How far the cursor is from `start`: two bytes, because a field has at most 8 KiB.
-fn offset(cursor: &Cursor<'_>, start: usize) -> Result<u16, SyntaxError> {
-    u16::try_from(cursor.position() - start).map_err(|_| cursor.error("the field has more than 8 KiB"))
 }
 
 impl fmt::Debug for SignatureInput<'_> {

@@ -1,6 +1,6 @@
 use super::{class::Class, component::ComponentName};
 
-/// A [`ComponentName`] without its text: small, because a list of them is moved about for each request.
+/// A [`ComponentName`] without its text: one byte, so that a list of them is small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Method,

@@ -1,6 +1,6 @@
 //! `@query-param`, RFC 9421 section 2.2.8: one parameter of a form-encoded query.
 
-use super::syntax::QuotedString;
+use super::item::QuotedString;
 
 /// Writes the value of the parameter `name`, which is itself percent-encoded. `false` if it does not occur exactly once.
 ///
