@@ -52,14 +52,6 @@ impl VerifiedHead {
     }
 }
 
-impl VerifiedHead {
-    /// Takes the whole body and finishes.
-    pub(super) fn finish_with(mut self, body: &[u8]) -> Result<Validated, AuthError> {
-        self.update(body);
-        self.finish()
-    }
-}
-
 impl fmt::Debug for VerifiedHead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VerifiedHead").field("covers_body", &self.covers_digest).finish_non_exhaustive()
