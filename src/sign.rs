@@ -9,12 +9,12 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, header, request};
 
 use crate::{
-    digest::{BodyDigest, DigestAlgorithm, DigestValue, push_base64},
+    digest::{BodyDigest, DigestAlgorithm, push_base64},
     error::SignError,
     secret::{DEFAULT_SECRET_NAME, SecretStore},
     signature::{
-        ByteSequences, CONTENT_DIGEST, Component, ComponentName, MAX_COMPONENTS, MAX_FIELD_LEN, RequestHead, SIGNATURE,
-        SIGNATURE_INPUT, SIGNATURE_PARAMS, SignatureInputs, is_key, is_printable_ascii, push_integer, push_line, push_quoted,
+        ALWAYS_LIST, ByteSequences, CONTENT_DIGEST, MAX_COMPONENTS, MAX_FIELD_LEN, RequestHead, SIGNATURE, SIGNATURE_INPUT,
+        SIGNATURE_PARAMS, SignatureInputs, is_key, is_printable_ascii, push_always, push_field_line, push_integer, push_quoted,
         shown,
     },
     time::{unix_seconds, whole_seconds},
@@ -100,7 +100,8 @@ pub struct SignOptions {
     cover: Vec<HeaderName>,
     digest: DigestAlgorithm,
     alg: AlgParameter,
-    at: Option<SystemTime>,
+    /// In seconds since 1970.
+    at: Option<i64>,
 }
 
 impl Default for SignOptions {
@@ -193,7 +194,7 @@ impl SignOptions {
     /// Signs as if at this time, for tests and for clocks of your own. Fractions of a second are cut off.
     #[must_use]
     pub fn at(mut self, time: SystemTime) -> Self {
-        self.at = Some(time);
+        self.at = Some(unix_seconds(Some(time)));
         self
     }
 }
@@ -237,45 +238,39 @@ fn sign(
 ) -> Result<NewFields, SignError> {
     let secrets = secrets.secrets(&options.secret_name)?;
     check_label(request.headers(), &options.label)?;
-    let digest = digest_for(request.headers(), body, options)?;
-    let fields = fields(&request, &digest, options);
 
     // One buffer for the values of all three fields and, for a while, the signature base.
-    let mut text = String::with_capacity(1024);
-    if let BodyCover::Added(digest) = &digest {
-        text.push_str(digest.as_str());
-    }
+    let mut text = Vec::with_capacity(1024);
+    let covers_body = push_digest(&mut text, request.headers(), body, options)?;
+    let fields = Fields::new(request.headers(), covers_body, options);
     let input_start = text.len();
-    text.push_str(&options.label);
-    text.push('=');
+    text.extend_from_slice(options.label.as_bytes());
+    text.push(b'=');
     let params = text.len();
-    push_component_list(&mut text, fields.clone())?;
+    push_component_list(&mut text, &fields)?;
     push_params(&mut text, options)?;
     let base = text.len();
     if base - input_start > MAX_FIELD_LEN {
         return Err(SignError::TooLarge);
     }
-    for component in ALWAYS {
-        push_line(&mut text, &Component::plain(component), &request)?;
-    }
-    for field in fields {
-        match &digest {
-            BodyCover::Added(digest) if field == "content-digest" => {
-                text.push_str("\"content-digest\": ");
-                text.push_str(digest.as_str());
-                text.push('\n');
-            }
-            _ => push_line(&mut text, &Component::plain(ComponentName::Field(field)), &request)?,
+    push_always(&mut text, &request)?;
+    for field in fields.iter() {
+        if field == "content-digest" && input_start > 0 {
+            text.extend_from_slice(b"\"content-digest\": ");
+            text.extend_from_within(..input_start);
+            text.push(b'\n');
+        } else {
+            push_field_line(&mut text, field, &request)?;
         }
     }
-    let (lines, params) = (&text.as_bytes()[base..], &text.as_bytes()[params..base]);
-    let mac = secrets.current().mac_of([lines, SIGNATURE_PARAMS.as_bytes(), params]);
+    let (lines, params) = (&text[base..], &text[params..base]);
+    let mac = secrets.current().mac_of([lines, SIGNATURE_PARAMS, params]);
 
     text.truncate(base);
-    text.push_str(&options.label);
-    text.push_str("=:");
+    text.extend_from_slice(options.label.as_bytes());
+    text.extend_from_slice(b"=:");
     push_base64(&mut text, &STANDARD, &mac);
-    text.push(':');
+    text.push(b':');
     let text = Bytes::from(text);
     let value = |range| HeaderValue::from_maybe_shared(text.slice(range)).expect("all that was written is printable ASCII");
     let mut signature = value(base..text.len());
@@ -287,95 +282,93 @@ fn sign(
     })
 }
 
-/// How the signature covers the body.
-enum BodyCover {
-    /// There is no body.
-    None,
-    /// By the `Content-Digest` that the request has already, and that is right.
-    Kept,
-    Added(DigestValue),
-}
-
-fn digest_for(headers: &HeaderMap, body: &[u8], options: &SignOptions) -> Result<BodyCover, SignError> {
-    match BodyDigest::read(headers).map_err(|_| SignError::UnusableDigest)? {
+/// Writes the value of a `Content-Digest` field if one has to be added; says whether there is one to cover then.
+fn push_digest(text: &mut Vec<u8>, headers: &HeaderMap, body: &[u8], options: &SignOptions) -> Result<bool, SignError> {
+    let present = if headers.contains_key(CONTENT_DIGEST) { BodyDigest::read(headers) } else { Ok(None) };
+    match present.map_err(|_| SignError::UnusableDigest)? {
         Some(mut digest) => {
             digest.update(body);
-            if digest.matches() { Ok(BodyCover::Kept) } else { Err(SignError::WrongDigest) }
+            if digest.matches() { Ok(true) } else { Err(SignError::WrongDigest) }
         }
-        None if body.is_empty() && !options.cover.contains(&CONTENT_DIGEST) => Ok(BodyCover::None),
-        None => Ok(BodyCover::Added(options.digest.value_for(body))),
+        None if body.is_empty() && !options.cover.contains(&CONTENT_DIGEST) => Ok(false),
+        None => {
+            options.digest.push_value(text, body);
+            Ok(true)
+        }
     }
 }
 
-/// What is always covered, in the order of the wire profile.
-const ALWAYS: [ComponentName<'static>; 4] =
-    [ComponentName::Method, ComponentName::Authority, ComponentName::Path, ComponentName::Query];
-
-/// How a list with them begins.
-const ALWAYS_LIST: &str = r#"("@method" "@authority" "@path" "@query""#;
-
 /// The fields that are covered, in the order of the wire profile.
-fn fields<'a>(request: &RequestHead<'_>, digest: &BodyCover, options: &'a SignOptions) -> impl Iterator<Item = &'a str> + Clone {
-    const CONTENT: [&str; 3] = ["content-digest", "content-type", "content-encoding"];
-    let headers = request.headers();
-    let is_covered = [
-        !matches!(digest, BodyCover::None),
-        headers.contains_key(header::CONTENT_TYPE),
-        headers.contains_key(header::CONTENT_ENCODING),
-    ];
-    let content = CONTENT.into_iter().zip(is_covered).filter(|(_, is_covered)| *is_covered).map(|(name, _)| name);
-    let is_in_content = move |field: &&str| CONTENT.iter().zip(is_covered).any(|(name, is_covered)| is_covered && name == field);
-    content.chain(options.cover.iter().map(HeaderName::as_str).filter(move |field| !is_in_content(field)))
+struct Fields<'a> {
+    /// Which of `CONTENT`.
+    content: [bool; 3],
+    further: &'a [HeaderName],
 }
 
-fn push_component_list<'a>(text: &mut String, fields: impl Iterator<Item = &'a str>) -> Result<(), SignError> {
-    let mut count = ALWAYS.len();
-    text.push_str(ALWAYS_LIST);
-    for field in fields {
+const CONTENT: [&str; 3] = ["content-digest", "content-type", "content-encoding"];
+
+impl<'a> Fields<'a> {
+    fn new(headers: &HeaderMap, covers_body: bool, options: &'a SignOptions) -> Self {
+        let content = [covers_body, headers.contains_key(header::CONTENT_TYPE), headers.contains_key(header::CONTENT_ENCODING)];
+        Self { content, further: &options.cover }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &str> {
+        let content = || CONTENT.iter().zip(&self.content).filter(|(_, is_covered)| **is_covered).map(|(name, _)| *name);
+        let further = self.further.iter().map(HeaderName::as_str).filter(move |field| !content().any(|name| name == *field));
+        content().chain(further)
+    }
+}
+
+fn push_component_list(text: &mut Vec<u8>, fields: &Fields<'_>) -> Result<(), SignError> {
+    // The list begins with four.
+    let mut count = 4;
+    text.extend_from_slice(ALWAYS_LIST);
+    for field in fields.iter() {
         if field == "signature" || field == "signature-input" {
             return Err(SignError::NotCoverable { name: field.to_owned() });
         }
-        text.push_str(" \"");
-        text.push_str(field);
-        text.push('"');
+        text.extend_from_slice(b" \"");
+        text.extend_from_slice(field.as_bytes());
+        text.push(b'"');
         count += 1;
     }
-    text.push(')');
+    text.push(b')');
     if count > MAX_COMPONENTS { Err(SignError::TooManyComponents { count }) } else { Ok(()) }
 }
 
 /// The parameters, in the order of the wire profile.
-fn push_params(text: &mut String, options: &SignOptions) -> Result<(), SignError> {
-    let created = unix_seconds(options.at);
+fn push_params(text: &mut Vec<u8>, options: &SignOptions) -> Result<(), SignError> {
+    let created = options.at.unwrap_or_else(|| unix_seconds(None));
     push_time(text, ";created=", Some(created))?;
     if let Some(duration) = options.expires_in {
         push_time(text, ";expires=", created.checked_add(whole_seconds(duration)))?;
     }
-    text.push_str(";nonce=\"");
+    text.extend_from_slice(b";nonce=\"");
     push_base64(text, &URL_SAFE_NO_PAD, &nonce()?);
-    text.push('"');
+    text.push(b'"');
     if options.alg == AlgParameter::HmacSha256 {
-        text.push_str(";alg=\"hmac-sha256\"");
+        text.extend_from_slice(b";alg=\"hmac-sha256\"");
     }
     push_string(text, "key_id", ";keyid=", options.key_id.as_deref())?;
     push_string(text, "tag", ";tag=", options.tag.as_deref())
 }
 
-fn push_time(text: &mut String, key: &str, seconds: Option<i64>) -> Result<(), SignError> {
+fn push_time(text: &mut Vec<u8>, key: &str, seconds: Option<i64>) -> Result<(), SignError> {
     // RFC 8941 section 3.3.1: at most 15 digits.
     const MAX: u64 = 999_999_999_999_999;
     let seconds = seconds.filter(|seconds| seconds.unsigned_abs() <= MAX).ok_or(SignError::TimeOutOfRange)?;
-    text.push_str(key);
+    text.extend_from_slice(key.as_bytes());
     push_integer(text, seconds);
     Ok(())
 }
 
-fn push_string(text: &mut String, parameter: &'static str, key: &str, value: Option<&str>) -> Result<(), SignError> {
+fn push_string(text: &mut Vec<u8>, parameter: &'static str, key: &str, value: Option<&str>) -> Result<(), SignError> {
     let Some(value) = value else { return Ok(()) };
     if !is_printable_ascii(value) {
         return Err(SignError::InvalidParameter { parameter, value: shown(value), remedy: "use printable ASCII" });
     }
-    text.push_str(key);
+    text.extend_from_slice(key.as_bytes());
     push_quoted(text, value);
     Ok(())
 }
@@ -388,6 +381,9 @@ fn check_label(headers: &HeaderMap, label: &str) -> Result<(), SignError> {
             remedy: "begin with a lower-case letter or `*`, go on with those, digits, `_`, `-` and `.`",
         });
     }
+    if !headers.contains_key(SIGNATURE_INPUT) && !headers.contains_key(SIGNATURE) {
+        return Ok(());
+    }
     let taken = || Err(SignError::LabelTaken { label: label.to_owned() });
     for input in SignatureInputs::new(headers) {
         if input.map_err(SignError::MalformedSignature)?.label() == label {
@@ -396,7 +392,7 @@ fn check_label(headers: &HeaderMap, label: &str) -> Result<(), SignError> {
     }
     let mut signatures = ByteSequences::new(headers, &SIGNATURE);
     while let Some(signature) = signatures.next_member().map_err(SignError::MalformedSignature)? {
-        if signature.key == label {
+        if signature.key == label.as_bytes() {
             return taken();
         }
     }

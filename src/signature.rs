@@ -29,30 +29,38 @@
 
 use http::HeaderName;
 
-pub use self::{
-    base::{BaseError, MAX_BASE_LEN, MAX_QUERY_PARAMS, SignatureBase},
-    component::{Component, ComponentName},
-    dictionary::MAX_FIELD_LEN,
-    head::{RequestHead, ResponseHead, Scheme},
-    input::{Components, MAX_COMPONENTS, SignatureInput, SignatureInputs},
-    syntax::SyntaxError,
-};
 pub(crate) use self::{
-    base::{SIGNATURE_PARAMS, push_line, push_shown, shown},
+    base::{ALWAYS_LIST, SIGNATURE_PARAMS, push_always, push_field_line},
+    base_error::{push_shown, shown},
     coverage::Coverage,
     dictionary::{ByteSequences, Bytes},
     head::Authority,
-    syntax::{is_key, is_printable_ascii, push_integer, push_quoted},
+    item::{QuotedString, is_printable_ascii, push_integer, push_quoted},
+    syntax::{is_key, text},
+};
+pub use self::{
+    base::{MAX_BASE_LEN, MAX_QUERY_PARAMS, SignatureBase},
+    base_error::BaseError,
+    component::{Component, ComponentName},
+    dictionary::MAX_FIELD_LEN,
+    head::{RequestHead, ResponseHead, Scheme},
+    input::{Components, SignatureInput, SignatureInputs},
+    items::MAX_COMPONENTS,
+    syntax::SyntaxError,
 };
 
 mod base;
 mod base64;
+mod base_error;
 mod class;
 mod component;
 mod coverage;
 mod dictionary;
 mod head;
 mod input;
+mod item;
+mod items;
+mod kind;
 mod query;
 mod syntax;
 

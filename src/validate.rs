@@ -59,7 +59,7 @@ pub fn validate_auth<B: AsRef<[u8]>>(
     secrets: &(impl SecretStore + ?Sized),
     options: &ValidateOptions,
 ) -> Result<Validated, AuthError> {
-    let mut head = Claim::parse(request, options)?.verify_any(secrets)?;
-    head.update(request.body().as_ref());
-    head.finish()
+    let mut claim = Claim::unread(request.into(), options);
+    claim.read()?;
+    claim.verify_any(secrets, request.body().as_ref())?.finish()
 }

@@ -4,11 +4,13 @@ use http::{HeaderMap, HeaderName, header};
 
 use super::{
     CONTENT_DIGEST,
-    component::{Component, ComponentName},
+    base_error::{BaseError, Problem},
+    component::{Component, ComponentName, Parameters},
     dictionary::MAX_FIELD_LEN,
-    head::{RequestHead, ResponseHead},
+    head::{Authority, RequestHead, ResponseHead},
     input::SignatureInput,
     query::push_query_param,
+    syntax::text,
 };
 
 /// How many bytes a signature base may have: four times the largest field.
@@ -28,7 +30,7 @@ pub const MAX_QUERY_PARAMS: usize = 8;
 /// `content-digest`, `content-encoding`, `content-length`, `content-type`, `date` and `host`. All others may be secrets.
 /// [`as_str`](Self::as_str) shows everything.
 #[derive(Clone, PartialEq, Eq)]
-pub struct SignatureBase(String);
+pub struct SignatureBase(Vec<u8>);
 
 impl SignatureBase {
     /// The base of a request signature.
@@ -37,7 +39,15 @@ impl SignatureBase {
     ///
     /// [`BaseError`] if a covered component is absent or cannot be written.
     pub fn of_request(request: &RequestHead<'_>, input: &SignatureInput<'_>) -> Result<Self, BaseError> {
-        Self::build(input, |out, component| push_line(out, component, request))
+        let mut base = Self::for_input(input);
+        let first = if input.begins_with_always() {
+            push_always(&mut base.0, request)?;
+            ALWAYS.len()
+        } else {
+            0
+        };
+        base.push_all(first, input, |out, name, parameters| push_request_value(out, name, parameters, request))?;
+        Ok(base)
     }
 
     /// The base of a response signature.
@@ -46,44 +56,59 @@ impl SignatureBase {
     ///
     /// [`BaseError`] if a covered component is absent or cannot be written.
     pub fn of_response(response: &ResponseHead<'_>, input: &SignatureInput<'_>) -> Result<Self, BaseError> {
-        Self::build(input, |out, component| push_response_line(out, component, response))
+        let mut base = Self::for_input(input);
+        base.push_all(0, input, |out, name, parameters| push_response_value(out, name, parameters, response))?;
+        Ok(base)
     }
 
-    fn build(
+    /// Most bases are about twice as long as the list of their components; one that is longer grows.
+    fn for_input(input: &SignatureInput<'_>) -> Self {
+        Self(Vec::with_capacity(2 * input.value_len() + 256))
+    }
+
+    /// Writes the lines of all components from the one at `first` on, and the last line.
+    fn push_all(
+        &mut self,
+        first: usize,
         input: &SignatureInput<'_>,
-        push_line: impl Fn(&mut String, &Component<'_>) -> Result<(), BaseError>,
-    ) -> Result<Self, BaseError> {
-        // Most bases are about twice as long as the list of their components; one that is longer grows.
-        let mut text = String::with_capacity(2 * input.value_len() + 256);
+        push_value: impl Fn(&mut Vec<u8>, ComponentName<'_>, &Parameters<'_>) -> Result<(), Problem>,
+    ) -> Result<(), BaseError> {
         let mut query_params = 0;
-        // `components()` would copy the whole input first.
-        for component in (0..input.len()).map_while(|index| input.component(index)) {
-            // Each one walks through the whole query, which nobody has proven yet.
-            query_params += usize::from(component.name == ComponentName::QueryParam);
-            if query_params > MAX_QUERY_PARAMS {
-                return Err(BaseError::too_large(&component));
+        for index in first..input.len() {
+            if let Some(name) = input.plain_name(index) {
+                push_plain_line(&mut self.0, name, |out| push_value(out, name, &Parameters::NONE))?;
+            } else if let Some(component) = input.component_with_parameters(index) {
+                // Each one walks through the whole query, which nobody has proven yet.
+                query_params += usize::from(component.name == ComponentName::QueryParam);
+                if query_params > MAX_QUERY_PARAMS {
+                    return Err(Problem::TooLarge.with(&component));
+                }
+                push_line_with_parameters(&mut self.0, &component, &push_value)?;
             }
-            push_line(&mut text, &component)?;
         }
-        text.push_str(SIGNATURE_PARAMS);
-        input.write_value(&mut text);
-        Ok(Self(text))
+        self.0.extend_from_slice(SIGNATURE_PARAMS);
+        input.write_value(&mut self.0);
+        Ok(())
     }
 
     /// The text, with all values.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        text(&self.0)
     }
 
-    pub(crate) fn into_string(self) -> String {
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.0
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
     }
 }
 
 impl fmt::Display for SignatureBase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, line) in self.0.split('\n').enumerate() {
+        for (index, line) in self.as_str().split('\n').enumerate() {
             let separator = if index == 0 { "" } else { "\n" };
             match line.split_once(": ") {
                 Some((identifier, value)) if !is_public(identifier) => {
@@ -122,120 +147,179 @@ fn is_public(identifier: &str) -> bool {
 }
 
 /// What the last line of every base starts with.
-pub(crate) const SIGNATURE_PARAMS: &str = "\"@signature-params\": ";
+pub(crate) const SIGNATURE_PARAMS: &[u8] = b"\"@signature-params\": ";
 
-/// Writes the line of one component of a request, with its line break.
-pub(crate) fn push_line(out: &mut String, component: &Component<'_>, request: &RequestHead<'_>) -> Result<(), BaseError> {
-    push_any_line(out, component, |out| {
-        if component.of_request {
-            // RFC 9421 section 2.4: in a request, there is no other request.
-            return Err(BaseError::unsupported(component));
-        }
-        push_request_value(out, component, request)
-    })
+/// What all signatures of the wire profile cover, in this order, before anything else.
+pub(super) const ALWAYS: [ComponentName<'static>; 4] =
+    [ComponentName::Method, ComponentName::Authority, ComponentName::Path, ComponentName::Query];
+
+/// How the list of their components begins.
+pub(crate) const ALWAYS_LIST: &[u8; 40] = br#"("@method" "@authority" "@path" "@query""#;
+
+/// Writes the lines of what is always covered.
+pub(crate) fn push_always(out: &mut Vec<u8>, request: &RequestHead<'_>) -> Result<(), BaseError> {
+    // One by one, so that each name is known when this is compiled.
+    let [method, authority, path, query] = ALWAYS;
+    push_known_line(out, method, request)?;
+    push_known_line(out, authority, request)?;
+    push_known_line(out, path, request)?;
+    push_known_line(out, query, request)
 }
 
-fn push_response_line(out: &mut String, component: &Component<'_>, response: &ResponseHead<'_>) -> Result<(), BaseError> {
-    push_any_line(out, component, |out| match (component.of_request, component.name) {
-        (true, _) => {
-            let request = response.request.as_ref().ok_or_else(|| BaseError::absent(component))?;
-            push_request_value(out, component, request)
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "for a name that is known when this is compiled, a third of the instructions")]
+fn push_known_line(out: &mut Vec<u8>, name: ComponentName<'_>, request: &RequestHead<'_>) -> Result<(), BaseError> {
+    begin_line(out, name);
+    let written = push_request_value(out, name, &Parameters::NONE, request);
+    end_line(out, written).map_err(|problem| problem.with(&Component::plain(name)))
+}
+
+/// Writes the line of a field, with its line break.
+pub(crate) fn push_field_line(out: &mut Vec<u8>, name: &str, request: &RequestHead<'_>) -> Result<(), BaseError> {
+    let name = ComponentName::Field(name);
+    push_plain_line(out, name, |out| push_request_value(out, name, &Parameters::NONE, request))
+}
+
+fn push_plain_line(
+    out: &mut Vec<u8>,
+    name: ComponentName<'_>,
+    push_value: impl FnOnce(&mut Vec<u8>) -> Result<(), Problem>,
+) -> Result<(), BaseError> {
+    begin_line(out, name);
+    let written = push_value(out);
+    end_line(out, written).map_err(|problem| problem.with(&Component::plain(name)))
+}
+
+fn push_line_with_parameters(
+    out: &mut Vec<u8>,
+    component: &Component<'_>,
+    push_value: impl FnOnce(&mut Vec<u8>, ComponentName<'_>, &Parameters<'_>) -> Result<(), Problem>,
+) -> Result<(), BaseError> {
+    let Component { name, parameters, .. } = component;
+    let is_query_param = *name == ComponentName::QueryParam;
+    let is_field = matches!(name, ComponentName::Field(_));
+    if parameters.unsupported || parameters.query_name.is_some() != is_query_param || (parameters.byte_sequence && !is_field) {
+        return Err(Problem::Unsupported.with(component));
+    }
+    component.write_identifier(out);
+    out.extend_from_slice(b": ");
+    let written = push_value(out, *name, parameters);
+    end_line(out, written).map_err(|problem| problem.with(component))
+}
+
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "see `push_known_line`")]
+fn begin_line(out: &mut Vec<u8>, name: ComponentName<'_>) {
+    if let Some(start) = name.line_start() {
+        out.extend_from_slice(start);
+    } else {
+        out.push(b'"');
+        out.extend_from_slice(name.as_str().as_bytes());
+        out.extend_from_slice(b"\": ");
+    }
+}
+
+fn end_line(out: &mut Vec<u8>, written: Result<(), Problem>) -> Result<(), Problem> {
+    out.push(b'\n');
+    if out.len() > MAX_BASE_LEN { written.and(Err(Problem::TooLarge)) } else { written }
+}
+
+fn push_response_value(
+    out: &mut Vec<u8>,
+    name: ComponentName<'_>,
+    parameters: &Parameters<'_>,
+    response: &ResponseHead<'_>,
+) -> Result<(), Problem> {
+    match name {
+        _ if parameters.of_request => {
+            let request = response.request.as_ref().ok_or(Problem::Absent)?;
+            push_request_value(out, name, &Parameters { of_request: false, ..*parameters }, request)
         }
-        (false, ComponentName::Status) => {
-            out.push_str(response.status.as_str());
+        ComponentName::Status => {
+            out.extend_from_slice(response.status.as_str().as_bytes());
             Ok(())
         }
-        (false, ComponentName::Field(name)) => push_field(out, component, name, response.headers),
-        _ => Err(BaseError::unsupported(component)),
-    })
+        ComponentName::Field(name) => push_field(out, name, parameters.byte_sequence, response.headers),
+        _ => Err(Problem::Unsupported),
+    }
 }
 
-fn push_any_line(
-    out: &mut String,
-    component: &Component<'_>,
-    push_value: impl FnOnce(&mut String) -> Result<(), BaseError>,
-) -> Result<(), BaseError> {
-    let is_query_param = component.name == ComponentName::QueryParam;
-    let is_field = matches!(component.name, ComponentName::Field(_));
-    if component.unsupported || component.query_name.is_some() != is_query_param || (component.byte_sequence && !is_field) {
-        return Err(BaseError::unsupported(component));
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "see `push_known_line`")]
+fn push_request_value(
+    out: &mut Vec<u8>,
+    name: ComponentName<'_>,
+    parameters: &Parameters<'_>,
+    request: &RequestHead<'_>,
+) -> Result<(), Problem> {
+    // RFC 9421 section 2.4: in a request, there is no other request.
+    if parameters.of_request {
+        return Err(Problem::Unsupported);
     }
-    match component.name.line_start() {
-        Some(start) if component.is_plain() => out.push_str(start),
-        _ => {
-            component.write_identifier(out);
-            out.push_str(": ");
-        }
-    }
-    push_value(out)?;
-    out.push('\n');
-    if out.len() > MAX_BASE_LEN { Err(BaseError::too_large(component)) } else { Ok(()) }
-}
-
-fn push_request_value(out: &mut String, component: &Component<'_>, request: &RequestHead<'_>) -> Result<(), BaseError> {
     let uri = request.uri;
-    let ascii = |out: &mut String, text: &str| {
-        if !text.is_ascii() {
-            return Err(BaseError::not_ascii(component));
-        }
-        out.push_str(text);
-        Ok(())
-    };
-    match component.name {
-        ComponentName::Method => out.push_str(request.method.as_str()),
-        ComponentName::Authority => request.authority()?.push_lower_case(out),
-        ComponentName::Scheme => out.push_str(request.scheme.as_str()),
-        ComponentName::Path => ascii(out, path_of(request))?,
+    match name {
+        ComponentName::Method => out.extend_from_slice(request.method.as_str().as_bytes()),
+        ComponentName::Authority => authority_of(request)?.push_lower_case(out),
+        ComponentName::Scheme => out.extend_from_slice(request.scheme.as_str().as_bytes()),
+        ComponentName::Path => push_ascii(out, path_of(request).as_bytes())?,
         ComponentName::Query => {
-            out.push('?');
-            ascii(out, uri.query().unwrap_or_default())?;
+            out.push(b'?');
+            push_ascii(out, uri.query().unwrap_or_default().as_bytes())?;
         }
         ComponentName::TargetUri => {
-            out.push_str(request.scheme.as_str());
-            out.push_str("://");
-            request.authority()?.push_lower_case(out);
-            push_path_and_query(out, request, ascii)?;
+            out.extend_from_slice(request.scheme.as_str().as_bytes());
+            out.extend_from_slice(b"://");
+            authority_of(request)?.push_lower_case(out);
+            push_path_and_query(out, request)?;
         }
         ComponentName::RequestTarget => {
             // CONNECT has the authority alone. In the absolute form of HTTP/1.1, which is for proxies, the target begins with the
             // scheme. HTTP/2 and 3 send the path alone (RFC 9421 section 2.2.5).
             if let (None, Some(authority)) = (uri.scheme(), uri.authority()) {
-                out.push_str(authority.as_str());
+                out.extend_from_slice(authority.as_str().as_bytes());
                 return Ok(());
             }
             if let (true, Some(scheme), Some(authority)) =
                 (request.version <= http::Version::HTTP_11, uri.scheme(), uri.authority())
             {
-                out.push_str(scheme.as_str());
-                out.push_str("://");
-                out.push_str(authority.as_str());
+                out.extend_from_slice(scheme.as_str().as_bytes());
+                out.extend_from_slice(b"://");
+                out.extend_from_slice(authority.as_str().as_bytes());
             }
-            push_path_and_query(out, request, ascii)?;
+            push_path_and_query(out, request)?;
         }
         ComponentName::QueryParam => {
-            let name = component.query_name.ok_or_else(|| BaseError::unsupported(component))?;
+            let name = parameters.query_name.ok_or(Problem::Unsupported)?;
             if uri.query().is_some_and(|query| query.len() > MAX_FIELD_LEN) {
-                return Err(BaseError::too_large(component));
+                return Err(Problem::TooLarge);
             }
             if !push_query_param(out, uri.query().unwrap_or_default(), name) {
-                return Err(BaseError::absent(component));
+                return Err(Problem::Absent);
             }
         }
-        ComponentName::Field(name) => push_field(out, component, name, request.headers())?,
-        ComponentName::Status | ComponentName::Unknown(_) => return Err(BaseError::unsupported(component)),
+        ComponentName::Field(name) => push_field(out, name, parameters.byte_sequence, request.headers())?,
+        ComponentName::Status | ComponentName::Unknown(_) => return Err(Problem::Unsupported),
     }
     Ok(())
 }
 
-fn push_path_and_query(
-    out: &mut String,
-    request: &RequestHead<'_>,
-    push_ascii: impl Fn(&mut String, &str) -> Result<(), BaseError>,
-) -> Result<(), BaseError> {
-    push_ascii(out, path_of(request))?;
+fn authority_of<'a>(request: &RequestHead<'a>) -> Result<Authority<'a>, Problem> {
+    request.authority().map_err(Problem::Authority)
+}
+
+fn push_ascii(out: &mut Vec<u8>, text: &[u8]) -> Result<(), Problem> {
+    if !text.is_ascii() {
+        return Err(Problem::NotAscii);
+    }
+    out.extend_from_slice(text);
+    Ok(())
+}
+
+fn push_path_and_query(out: &mut Vec<u8>, request: &RequestHead<'_>) -> Result<(), Problem> {
+    push_ascii(out, path_of(request).as_bytes())?;
     if let Some(query) = request.uri.query() {
-        out.push('?');
-        push_ascii(out, query)?;
+        out.push(b'?');
+        push_ascii(out, query.as_bytes())?;
     }
     Ok(())
 }
@@ -250,10 +334,7 @@ fn path_of<'a>(request: &RequestHead<'a>) -> &'a str {
 
 /// The lines of a field, each trimmed, joined with a comma and a space (RFC 9421 section 2.1); with `bs`, each as a byte sequence
 /// of its own (section 2.1.3).
-fn push_field(out: &mut String, component: &Component<'_>, name: &str, headers: &HeaderMap) -> Result<(), BaseError> {
-    use base64::{Engine, engine::general_purpose::STANDARD};
-
-    let start = out.len();
+fn push_field(out: &mut Vec<u8>, name: &str, byte_sequence: bool, headers: &HeaderMap) -> Result<(), Problem> {
     // Looking a field up by a static name takes half the time.
     let known: Option<HeaderName> = match name {
         "content-digest" => Some(CONTENT_DIGEST),
@@ -265,113 +346,31 @@ fn push_field(out: &mut String, component: &Component<'_>, name: &str, headers: 
         Some(name) => headers.get_all(name),
         None => headers.get_all(name),
     };
+    let start = out.len();
     let mut found = false;
     for line in lines {
         if found {
-            out.push_str(", ");
+            out.extend_from_slice(b", ");
         }
         found = true;
         let line = line.as_bytes().trim_ascii();
         if out.len() - start + line.len() > MAX_FIELD_LEN {
-            return Err(BaseError::too_large(component));
+            return Err(Problem::TooLarge);
         }
-        if component.byte_sequence {
-            out.push(':');
-            STANDARD.encode_string(line, out);
-            out.push(':');
-            continue;
-        }
-        match std::str::from_utf8(line) {
-            Ok(line) if line.is_ascii() => out.push_str(line),
-            _ => return Err(BaseError::not_ascii(component)),
+        if byte_sequence {
+            push_byte_sequence(out, line);
+        } else {
+            push_ascii(out, line)?;
         }
     }
-    if found { Ok(()) } else { Err(BaseError::absent(component)) }
+    if found { Ok(()) } else { Err(Problem::Absent) }
 }
 
-/// Why a signature base cannot be built.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum BaseError {
-    /// A covered component that the message does not have, or a query parameter that it does not have exactly once.
-    #[error("{component} is covered but not in the message, or not exactly once")]
-    Absent {
-        /// The identifier.
-        component: String,
-    },
-    /// An identifier that is not defined for such a message, or that this crate does not implement: `sf`, `key` and `tr`.
-    #[error("{component} is not a supported component of this message")]
-    Unsupported {
-        /// The identifier.
-        component: String,
-    },
-    /// A value with a byte that is not ASCII: percent-encode it, or cover the field with `bs`.
-    #[error("the value of {component} is not ASCII")]
-    NotAscii {
-        /// The identifier.
-        component: String,
-    },
-    /// A field of more than 8 KiB, a base of more than 32 KiB, or more than 8 query parameters one by one.
-    #[error("with {component}, the signature base gets too large")]
-    TooLarge {
-        /// The identifier.
-        component: String,
-    },
-    /// Neither the request target nor a `Host` field names an authority.
-    #[error("no authority: give the URI a host, or add a `Host` field")]
-    NoAuthority,
-    /// The request target and the `Host` fields name different authorities, or there are several `Host` fields.
-    #[error("conflicting authorities: the URI and the `Host` fields must agree on one")]
-    ConflictingAuthority,
-    /// The authority is not `host` or `host:port`; user information is not allowed.
-    #[error("invalid authority `{authority}`: give `host` or `host:port`, without user information")]
-    InvalidAuthority {
-        /// What stands there, escaped and cut.
-        authority: String,
-    },
-}
+#[cold]
+fn push_byte_sequence(out: &mut Vec<u8>, line: &[u8]) {
+    use base64::{Engine, engine::general_purpose::STANDARD};
 
-impl BaseError {
-    fn absent(component: &Component<'_>) -> Self {
-        Self::Absent { component: identifier(component) }
-    }
-
-    fn unsupported(component: &Component<'_>) -> Self {
-        Self::Unsupported { component: identifier(component) }
-    }
-
-    fn not_ascii(component: &Component<'_>) -> Self {
-        Self::NotAscii { component: identifier(component) }
-    }
-
-    fn too_large(component: &Component<'_>) -> Self {
-        Self::TooLarge { component: identifier(component) }
-    }
-}
-
-/// An identifier for an error; it is printable ASCII, but may be long.
-fn identifier(component: &Component<'_>) -> String {
-    let mut identifier = String::with_capacity(64);
-    component.write_identifier(&mut identifier);
-    if identifier.len() > 64 { shown(&identifier) } else { identifier }
-}
-
-/// A peer's text as an operator may see it: escaped, and cut after 64 characters.
-pub(crate) fn shown(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len().min(64) + 4);
-    push_shown(&mut shown, text);
-    shown
-}
-
-pub(crate) fn push_shown(out: &mut String, text: &str) {
-    for (index, c) in text.chars().enumerate() {
-        match c {
-            _ if index == 64 => {
-                out.push('…');
-                break;
-            }
-            ' '..='~' => out.push(c),
-            _ => out.extend(c.escape_default()),
-        }
-    }
+    out.push(b':');
+    out.extend(STANDARD.encode(line).into_bytes());
+    out.push(b':');
 }

@@ -10,22 +10,23 @@ pub(super) fn decode_32(text: &[u8]) -> Option<[u8; 32]> {
     if std::mem::replace(&mut digits[LEN_OF_32 - 1], b'A') != b'=' {
         return None;
     }
-    let mut bytes = [0; 33];
+    let mut bytes = [0; 34];
     let mut all = 0;
     for group in 0..LEN_OF_32 / 4 {
-        let value = |i| u32::from(VALUES[usize::from(digits[4 * group + i])]);
-        let [a, b, c, d] = [value(0), value(1), value(2), value(3)];
-        all |= a | b | c | d;
-        [_, bytes[3 * group], bytes[3 * group + 1], bytes[3 * group + 2]] = (a << 18 | b << 12 | c << 6 | d).to_be_bytes();
+        let [a, b, c, d] = std::array::from_fn(|i| value(digits[4 * group + i]));
+        let word = a << 18 | b << 12 | c << 6 | d;
+        all |= word;
+        // The fourth byte is where the next group goes.
+        bytes[3 * group..][..4].copy_from_slice(&(word << 8).to_be_bytes());
     }
-    let [bytes @ .., unused] = &bytes;
-    (all < 64 && *unused == 0).then_some(*bytes)
+    let [bytes @ .., unused, _] = &bytes;
+    (all < 1 << 24 && *unused == 0).then_some(*bytes)
 }
 
-/// The value of each digit; 255 for what is none.
-static VALUES: [u8; 256] = {
+/// The value of each digit. For what is none, one that stands out of 24 bits wherever it is shifted to.
+static VALUES: [u32; 256] = {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut values = [255; 256];
+    let mut values = [!0xff; 256];
     let mut value = 0;
     while value < 64 {
         values[DIGITS[value as usize] as usize] = value;
@@ -35,7 +36,7 @@ static VALUES: [u8; 256] = {
 };
 
 /// The value of a digit.
-pub(super) fn value(digit: u8) -> u8 {
+pub(super) fn value(digit: u8) -> u32 {
     VALUES[usize::from(digit)]
 }
 

@@ -11,7 +11,8 @@ impl Class {
     pub(super) const STRING: Self = Self(1 << 2);
     pub(super) const TOKEN: Self = Self(1 << 3);
     pub(super) const BASE64: Self = Self(1 << 4);
-    pub(super) const DIGIT: Self = Self(1 << 5);
+    /// [`HOST`](Self::HOST) without the capitals.
+    pub(super) const LOWER_HOST: Self = Self(1 << 5);
     /// `tchar` of RFC 9110 section 5.6.2 without the capitals.
     pub(super) const FIELD_NAME: Self = Self(1 << 6);
     /// `unreserved` of RFC 3986 section 2.3 and `_`.
@@ -37,7 +38,7 @@ impl Class {
                 | bit(Self::STRING, matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\')
                 | bit(Self::TOKEN, tchar || matches!(byte, b':' | b'/'))
                 | bit(Self::BASE64, alphanumeric || matches!(byte, b'+' | b'/'))
-                | bit(Self::DIGIT, digit)
+                | bit(Self::LOWER_HOST, lower || digit || matches!(byte, b'-' | b'.' | b'_' | b'~'))
                 | bit(Self::FIELD_NAME, tchar && !byte.is_ascii_uppercase())
                 | bit(Self::HOST, alphanumeric || matches!(byte, b'-' | b'.' | b'_' | b'~'));
             byte += 1;
@@ -50,8 +51,24 @@ impl Class {
     }
 
     /// How many bytes of this class `bytes` begins with.
+    #[inline]
     pub(super) fn leading(self, bytes: &[u8]) -> usize {
-        bytes.iter().position(|byte| !self.contains(*byte)).unwrap_or(bytes.len())
+        // Four at once, with one branch, take half the instructions.
+        let mut rest = bytes;
+        while let Some((four, after)) = rest.split_first_chunk::<4>() {
+            let [a, b, c, d] = four.map(|byte| Self::OF[usize::from(byte)]);
+            if a & b & c & d & self.0 == 0 {
+                break;
+            }
+            rest = after;
+        }
+        while let [byte, after @ ..] = rest {
+            if !self.contains(*byte) {
+                break;
+            }
+            rest = after;
+        }
+        bytes.len() - rest.len()
     }
 
     pub(super) fn contains_all(self, text: &str) -> bool {

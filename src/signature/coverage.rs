@@ -1,6 +1,6 @@
 use std::ops::BitOr;
 
-use super::{CONTENT_DIGEST, ComponentName};
+use super::kind::Kind;
 
 /// The parts of a request that a host may require to be covered, besides fields of its own choice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -12,32 +12,36 @@ impl Coverage {
     pub(crate) const AUTHORITY: Self = Self(1 << 1);
     pub(crate) const PATH: Self = Self(1 << 2);
     pub(crate) const QUERY: Self = Self(1 << 3);
+    /// What all signatures of the wire profile cover.
+    pub(super) const ALWAYS: Self = Self(Self::METHOD.0 | Self::AUTHORITY.0 | Self::PATH.0 | Self::QUERY.0);
     const SCHEME: Self = Self(1 << 4);
     const TARGET_URI: Self = Self(1 << 5);
     const REQUEST_TARGET: Self = Self(1 << 6);
     pub(crate) const CONTENT_DIGEST: Self = Self(1 << 7);
 
-    /// What the component says about the request, if it has no parameters.
-    pub(crate) fn of(name: ComponentName<'_>) -> Self {
-        match name {
-            ComponentName::Method => Self::METHOD,
-            ComponentName::Authority => Self::AUTHORITY,
-            ComponentName::Path => Self::PATH,
-            ComponentName::Query => Self::QUERY,
-            ComponentName::Scheme => Self::SCHEME,
-            ComponentName::TargetUri => Self::TARGET_URI | Self::AUTHORITY | Self::PATH | Self::QUERY,
-            ComponentName::RequestTarget => Self::REQUEST_TARGET | Self::PATH | Self::QUERY,
-            ComponentName::Field(name) if name == CONTENT_DIGEST.as_str() => Self::CONTENT_DIGEST,
-            _ => Self::default(),
+    /// What a component of this kind says about the request, if it has no parameters.
+    pub(super) fn of(kind: Kind) -> Self {
+        match kind {
+            Kind::Method => Self::METHOD,
+            Kind::Authority => Self::AUTHORITY,
+            Kind::Path => Self::PATH,
+            Kind::Query => Self::QUERY,
+            Kind::Scheme => Self::SCHEME,
+            Kind::TargetUri => Self::TARGET_URI | Self::AUTHORITY | Self::PATH | Self::QUERY,
+            Kind::RequestTarget => Self::REQUEST_TARGET | Self::PATH | Self::QUERY,
+            Kind::ContentDigest => Self::CONTENT_DIGEST,
+            Kind::QueryParam | Kind::Status | Kind::ContentType | Kind::ContentEncoding | Kind::Field | Kind::Unknown => {
+                Self::NONE
+            }
         }
     }
 
     /// What a requirement of this component asks for: nothing less than the component itself.
-    pub(crate) fn required_by(name: ComponentName<'_>) -> Self {
-        match name {
-            ComponentName::TargetUri => Self::TARGET_URI,
-            ComponentName::RequestTarget => Self::REQUEST_TARGET,
-            name => Self::of(name),
+    pub(crate) fn required_by(name: &str) -> Self {
+        match Kind::of(name.as_bytes()) {
+            Kind::TargetUri => Self::TARGET_URI,
+            Kind::RequestTarget => Self::REQUEST_TARGET,
+            kind => Self::of(kind),
         }
     }
 

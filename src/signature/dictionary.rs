@@ -12,19 +12,21 @@ pub(super) struct Members<'a> {
     lines: ValueIter<'a, HeaderValue>,
     /// Bytes of the field up to here.
     len: usize,
+    /// In the present line; at the end of an empty one before the first.
     pub(super) cursor: Cursor<'a>,
     pub(super) keys: Keys<'a>,
-    in_line: bool,
 }
 
 impl<'a> Members<'a> {
+    #[inline]
     pub(super) fn new(headers: &'a HeaderMap, field: &HeaderName) -> Self {
-        Self { lines: headers.get_all(field).iter(), len: 0, cursor: Cursor::new(""), keys: Keys::new(), in_line: false }
+        Self { lines: headers.get_all(field).iter(), len: 0, cursor: Cursor::new(b""), keys: Keys::new() }
     }
 
     /// The key of the next member, whose value then stands at the cursor.
-    pub(super) fn next_key(&mut self) -> Result<Option<&'a str>, SyntaxError> {
-        if !self.in_line || !self.cursor.next_member()? {
+    #[inline]
+    pub(super) fn next_key(&mut self) -> Result<Option<&'a [u8]>, SyntaxError> {
+        if !self.cursor.next_member()? {
             let Some(line) = self.lines.next() else { return Ok(None) };
             self.start_line(line)?;
         }
@@ -36,15 +38,12 @@ impl<'a> Members<'a> {
 
     /// A line without a member is an error, and so is a value that goes on in the next line.
     fn start_line(&mut self, line: &'a HeaderValue) -> Result<(), SyntaxError> {
-        let line = std::str::from_utf8(line.as_bytes())
-            .map_err(|error| SyntaxError { position: error.valid_up_to(), expected: "expected ASCII" })?;
-        self.cursor = Cursor::new(line);
+        self.cursor = Cursor::new(line.as_bytes());
         self.len += line.len();
         if self.len > MAX_FIELD_LEN {
             return Err(self.cursor.error("the field has more than 8 KiB"));
         }
         self.cursor.spaces();
-        self.in_line = true;
         Ok(())
     }
 }
@@ -54,7 +53,7 @@ pub(crate) struct ByteSequences<'a>(Members<'a>);
 
 /// One member of such a dictionary.
 pub(crate) struct ByteSequence<'a> {
-    pub(crate) key: &'a str,
+    pub(crate) key: &'a [u8],
     pub(crate) value: Bytes<'a>,
     pub(crate) has_parameters: bool,
 }
@@ -63,10 +62,20 @@ pub(crate) struct ByteSequence<'a> {
 pub(crate) enum Bytes<'a> {
     Of32([u8; 32]),
     /// Canonical base64 of any other length.
-    Base64(&'a str),
+    Base64(&'a [u8]),
+}
+
+impl Bytes<'_> {
+    pub(crate) fn of_32(&self) -> Option<[u8; 32]> {
+        match self {
+            Self::Of32(bytes) => Some(*bytes),
+            Self::Base64(_) => None,
+        }
+    }
 }
 
 impl<'a> ByteSequences<'a> {
+    #[inline]
     pub(crate) fn new(headers: &'a HeaderMap, field: &HeaderName) -> Self {
         Self(Members::new(headers, field))
     }

@@ -1,11 +1,11 @@
 //! `@query-param`, RFC 9421 section 2.2.8: one parameter of a form-encoded query.
 
-use super::syntax::QuotedString;
+use super::item::QuotedString;
 
 /// Writes the value of the parameter `name`, which is itself percent-encoded. `false` if it does not occur exactly once.
 ///
 /// Octets that are not UTF-8 stay as they are; the URL standard would replace them, and two queries would then look alike.
-pub(super) fn push_query_param(out: &mut String, query: &str, name: QuotedString<'_>) -> bool {
+pub(super) fn push_query_param(out: &mut Vec<u8>, query: &str, name: QuotedString<'_>) -> bool {
     let name = name.text();
     let mut found = None;
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -14,7 +14,7 @@ pub(super) fn push_query_param(out: &mut String, query: &str, name: QuotedString
             return false;
         }
     }
-    found.inspect(|value| out.extend(encoded_again(value).map(char::from))).is_some()
+    found.inspect(|value| out.extend(encoded_again(value))).is_some()
 }
 
 /// Decodes a form-encoded text and percent-encodes it, so that a space is always `%20`.

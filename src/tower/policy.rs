@@ -47,12 +47,12 @@ impl Policy {
 
     /// All checks that need no byte of the body.
     pub(super) fn verify_head(&self, parts: &Parts, body: &impl Body, max_body_len: u64) -> Result<VerifiedHead, AuthError> {
-        let claim = Claim::parse(RequestHead::from(parts).uri(self.uri(parts)), &self.options)?;
+        let mut claim = Claim::parse(RequestHead::from(parts).uri(self.uri(parts)), &self.options)?;
         let len = announced_len(&parts.headers, body);
         if len > max_body_len {
             return Err(too_large(max_body_len));
         }
-        let head = claim.verify_any(&*self.secrets).map_err(|error| self.explain(error, parts))?;
+        let head = claim.verify_any(&*self.secrets, &[]).map_err(|error| self.explain(error, parts))?;
         if len > 0 && !head.covers_body() {
             return Err(AuthErrorKind::BodyNotCovered.into());
         }

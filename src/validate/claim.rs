@@ -1,4 +1,4 @@
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{borrow::Cow, fmt, iter, mem, sync::Arc};
 
 use super::{ValidateOptions, Validated, VerifiedHead};
 use crate::{
@@ -8,8 +8,8 @@ use crate::{
     replay::ReplayId,
     secret::{SecretSet, SecretStore},
     signature::{
-        ByteSequences, Bytes, ComponentName, Coverage, RequestHead, SIGNATURE, SignatureBase, SignatureInput, SignatureInputs,
-        push_shown, shown,
+        ByteSequences, ComponentName, Coverage, RequestHead, SIGNATURE, SignatureBase, SignatureInput, SignatureInputs,
+        push_shown, shown, text,
     },
 };
 
@@ -53,8 +53,6 @@ pub struct Claim<'a> {
 #[derive(Clone, Copy)]
 struct Candidate<'a> {
     input: SignatureInput<'a>,
-    /// The position of its label in `Signature-Input`.
-    label: usize,
     secret_name: &'a Arc<str>,
     /// `None` until a signature of 32 bytes was found.
     mac: Option<Mac>,
@@ -67,23 +65,79 @@ impl<'a> Claim<'a> {
     ///
     /// [`AuthError`] if no signature of the request could be accepted by this host.
     pub fn parse(request: impl Into<RequestHead<'a>>, options: &'a ValidateOptions) -> Result<Self, AuthError> {
-        options.check()?;
-        let mut request = request.into().scheme(options.external_scheme).trust_forwarded_host(options.forwarded_host.as_ref());
-        let now = options.now();
-        let Candidates { first, mut others } = read_candidates(&request, options)?;
-        let mut current = Some(first);
+        let mut claim = Self::unread(request.into(), options);
+        claim.read()?;
+        Ok(claim)
+    }
+
+    /// What [`read`](Self::read) then fills in place: to move a claim about takes as long as to read it.
+    #[inline]
+    pub(super) fn unread(request: RequestHead<'a>, options: &'a ValidateOptions) -> Self {
+        let request = request.scheme(options.external_scheme).listed(&options.normal_authorities);
+        let request = request.trust_forwarded_host(options.forwarded_host.as_ref());
+        let current = Candidate::unread(options);
+        Self { request, options, now: options.now(), current, others: Vec::new() }
+    }
+
+    /// Makes the checks of [`parse`](Self::parse).
+    pub(super) fn read(&mut self) -> Result<(), AuthError> {
+        self.options.check()?;
+        self.read_candidates()?;
         let mut refusal = None;
-        while let Some(candidate) = &current {
-            match candidate.check(&mut request, options, now) {
-                Ok(()) => break,
-                Err(error) => refusal = Some(AuthError::furthest(refusal, error)),
+        while let Err(error) = self.current.check(&mut self.request, self.options, self.now) {
+            let furthest = AuthError::furthest(refusal, error);
+            if !self.advance() {
+                return Err(furthest);
             }
-            current = (!others.is_empty()).then(|| others.remove(0));
+            refusal = Some(furthest);
         }
-        others.retain(|candidate| candidate.check(&mut request, options, now).is_ok());
-        match (current, refusal) {
-            (Some(current), _) => Ok(Self { request, options, now, current, others }),
-            (None, refusal) => Err(refusal.unwrap_or_else(|| AuthErrorKind::MissingSignature.into())),
+        self.others.retain(|candidate| candidate.check(&mut self.request, self.options, self.now).is_ok());
+        Ok(())
+    }
+
+    /// Reads both signature fields and picks what may be meant for this host.
+    fn read_candidates(&mut self) -> Result<(), AuthError> {
+        let (headers, options) = (self.request.headers(), self.options);
+        let mut count = 0;
+        let mut not_meant = None;
+        let malformed = |syntax| AuthError::malformed(AuthErrorKind::MalformedSignatureInput, syntax);
+        let mut inputs = SignatureInputs::new(headers);
+        while let Some(label) = inputs.next_label().map_err(malformed)? {
+            let mut other = None;
+            let candidate = if count == 0 { &mut self.current } else { other.insert(Candidate::unread(options)) };
+            inputs.read(label, &mut candidate.input).map_err(malformed)?;
+            match options.secret_name_for(&candidate.input) {
+                Ok(_) if count == MAX_CANDIDATES => return Err(AuthErrorKind::TooManyCandidates.into()),
+                Ok(secret_name) => {
+                    candidate.secret_name = secret_name;
+                    if let Some(other) = other {
+                        self.others.push(other);
+                    }
+                    count += 1;
+                }
+                Err(kind) => not_meant = Some((kind, mem::replace(&mut candidate.input, SignatureInput::unread()))),
+            }
+        }
+
+        let malformed = |syntax| AuthError::malformed(AuthErrorKind::MalformedSignature, syntax);
+        let mut signatures = ByteSequences::new(headers, &SIGNATURE);
+        while let Some(signature) = signatures.next_member().map_err(malformed)? {
+            let mut candidates = iter::once(&mut self.current).chain(&mut self.others);
+            match candidates.find(|candidate| candidate.input.has_label(signature.key)) {
+                // A parameter of the signature itself is not signed.
+                Some(candidate) => candidate.mac = signature.value.of_32().filter(|_| !signature.has_parameters),
+                None if inputs.labels().any(|label| label == signature.key) => {}
+                None => return Err(AuthError::new(AuthErrorKind::UnpairedLabel).detail(shown(text(signature.key)))),
+            }
+        }
+        // No label is repeated in either field, and all of the second are in the first.
+        if signatures.len() != inputs.len() {
+            return Err(AuthErrorKind::UnpairedLabel.into());
+        }
+        match not_meant {
+            _ if count > 0 => Ok(()),
+            Some((kind, input)) => Err(refusal_of(kind, &input)),
+            None => Err(AuthErrorKind::MissingSignature.into()),
         }
     }
 
@@ -125,7 +179,7 @@ impl<'a> Claim<'a> {
         let mac = mac.ok_or(AuthErrorKind::MalformedSignature)?;
         let created = input.created().ok_or(AuthErrorKind::MissingCreated)?;
         let base = self.signature_base()?;
-        if !secrets.accepted().any(|secret| mac_eq(&secret.mac(base.as_str().as_bytes()), &mac)) {
+        if !secrets.accepted().any(|secret| mac_eq(&secret.mac(base.as_bytes()), &mac)) {
             return Err(AuthErrorKind::WrongMac.into());
         }
         let digest = BodyDigest::read(self.request.headers())?;
@@ -136,12 +190,21 @@ impl<'a> Claim<'a> {
         Ok(VerifiedHead { validated, digest, covers_digest, has_body: false })
     }
 
-    /// Checks the MACs of all signatures that may be meant for this host, until one matches.
-    pub(crate) fn verify_any(mut self, secrets: &(impl SecretStore + ?Sized)) -> Result<VerifiedHead, AuthError> {
+    /// Checks the MACs of all signatures that may be meant for this host, until one matches, and feeds its head with `body`.
+    #[inline]
+    pub(crate) fn verify_any(&mut self, secrets: &(impl SecretStore + ?Sized), body: &[u8]) -> Result<VerifiedHead, AuthError> {
         let mut refusal: Option<AuthError> = None;
         loop {
-            match secrets.secrets(self.secret_name()).map_err(AuthError::from).and_then(|secrets| self.verify_head(&secrets)) {
-                Ok(head) => return Ok(head),
+            let mut verified = match secrets.secrets(self.secret_name()) {
+                Ok(secrets) => self.verify_head(&secrets),
+                Err(error) => Err(error.into()),
+            };
+            match verified {
+                Ok(ref mut head) => {
+                    // In place: a head is 360 bytes, and each move of it takes 64 instructions.
+                    head.update(body);
+                    return verified;
+                }
                 Err(error) => {
                     let furthest = AuthError::furthest(refusal, error);
                     if !self.advance() {
@@ -172,59 +235,6 @@ impl fmt::Debug for Claim<'_> {
     }
 }
 
-/// The signatures of a request that may be meant for this host.
-struct Candidates<'a> {
-    first: Candidate<'a>,
-    others: Vec<Candidate<'a>>,
-}
-
-/// Reads both signature fields and picks what may be meant for this host.
-fn read_candidates<'a>(request: &RequestHead<'a>, options: &'a ValidateOptions) -> Result<Candidates<'a>, AuthError> {
-    let mut first: Option<Candidate<'a>> = None;
-    let mut others = Vec::new();
-    let mut not_meant = None;
-    let mut inputs = SignatureInputs::new(request.headers());
-    for label in 0.. {
-        // Read where it will stay: moving it takes as long as reading it.
-        let mut candidate = Candidate { input: SignatureInput::NONE, label, secret_name: &options.secret_name, mac: None };
-        let found = inputs.read(&mut candidate.input);
-        if !found.map_err(|syntax| AuthError::malformed(AuthErrorKind::MalformedSignatureInput, syntax))? {
-            break;
-        }
-        match options.secret_name_for(&candidate.input) {
-            Ok(_) if first.is_some() && others.len() + 1 == MAX_CANDIDATES => return Err(AuthErrorKind::TooManyCandidates.into()),
-            Ok(secret_name) => {
-                candidate.secret_name = secret_name;
-                if first.is_none() { first = Some(candidate) } else { others.push(candidate) }
-            }
-            Err(kind) => not_meant = Some((kind, candidate.input)),
-        }
-    }
-
-    let malformed = |syntax| AuthError::malformed(AuthErrorKind::MalformedSignature, syntax);
-    let mut signatures = ByteSequences::new(request.headers(), &SIGNATURE);
-    while let Some(signature) = signatures.next_member().map_err(malformed)? {
-        let unpaired = || AuthError::new(AuthErrorKind::UnpairedLabel).detail(shown(signature.key));
-        let label = inputs.labels().position(|label| label == signature.key).ok_or_else(unpaired)?;
-        if let Some(candidate) = first.iter_mut().chain(&mut others).find(|candidate| candidate.label == label) {
-            // A parameter of the signature itself is not signed.
-            candidate.mac = match signature.value {
-                Bytes::Of32(mac) if !signature.has_parameters => Some(mac),
-                _ => None,
-            };
-        }
-    }
-    // No label is repeated in either field, and all of the second are in the first.
-    if signatures.len() != inputs.labels().count() {
-        return Err(AuthErrorKind::UnpairedLabel.into());
-    }
-    match (first, not_meant) {
-        (Some(first), _) => Ok(Candidates { first, others }),
-        (None, Some((kind, input))) => Err(refusal_of(kind, &input)),
-        (None, None) => Err(AuthErrorKind::MissingSignature.into()),
-    }
-}
-
 fn refusal_of(kind: AuthErrorKind, input: &SignatureInput<'_>) -> AuthError {
     let (parameter, value) = match kind {
         AuthErrorKind::UnsupportedAlgorithm => ("alg", input.alg()),
@@ -245,6 +255,11 @@ fn refusal_of(kind: AuthErrorKind, input: &SignatureInput<'_>) -> AuthError {
 }
 
 impl<'a> Candidate<'a> {
+    #[inline]
+    fn unread(options: &'a ValidateOptions) -> Self {
+        Self { input: SignatureInput::unread(), secret_name: &options.secret_name, mac: None }
+    }
+
     fn check(&self, request: &mut RequestHead<'a>, options: &ValidateOptions, now: i64) -> Result<(), AuthError> {
         if self.mac.is_none() {
             return Err(

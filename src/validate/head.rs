@@ -51,10 +51,10 @@ impl VerifiedHead {
             return Err(AuthErrorKind::BodyNotCovered.into());
         }
         // Checked even if it is not covered, as on a request without a body: a wrong one is never passed on.
-        if self.digest.is_some_and(|digest| !digest.matches()) {
-            return Err(AuthErrorKind::WrongDigest.into());
+        match self.digest.map(BodyDigest::matches) {
+            Some(false) => Err(AuthErrorKind::WrongDigest.into()),
+            Some(true) | None => Ok(self.validated),
         }
-        Ok(self.validated)
     }
 }
 

@@ -46,14 +46,15 @@ pub struct ValidateOptions {
     pub(super) max_time_diff: i64,
     pub(super) max_clock_skew: i64,
     authorities: Option<Vec<Box<str>>>,
-    /// The authorities without the default port of the external scheme.
-    normal_authorities: Vec<Box<str>>,
+    /// The authorities without the default port of the external scheme, in lower case.
+    pub(super) normal_authorities: Vec<Box<str>>,
     pub(super) external_scheme: Scheme,
     pub(super) forwarded_host: Option<HeaderName>,
     pub(super) required: Coverage,
     pub(super) required_fields: Vec<Box<str>>,
     pub(super) tag: Option<Box<str>>,
-    at: Option<SystemTime>,
+    /// In seconds since 1970.
+    at: Option<i64>,
     problem: Option<Box<str>>,
 }
 
@@ -177,10 +178,10 @@ impl ValidateOptions {
                     shown(&component)
                 ));
             }
-            ComponentName::Field(name) if Coverage::of(ComponentName::Field(name)) == Coverage::default() => {
-                self.required_fields.push(component);
-            }
-            name => self.required = self.required | Coverage::required_by(name),
+            _ => match Coverage::required_by(&component) {
+                Coverage::NONE => self.required_fields.push(component),
+                required => self.required = self.required | required,
+            },
         }
         self
     }
@@ -199,7 +200,7 @@ impl ValidateOptions {
     /// Validates as if at this time, for tests and for clocks of your own. Fractions of a second are cut off.
     #[must_use]
     pub fn at(mut self, time: SystemTime) -> Self {
-        self.at = Some(time);
+        self.at = Some(unix_seconds(Some(time)));
         self
     }
 
@@ -220,7 +221,7 @@ impl ValidateOptions {
     }
 
     pub(super) fn now(&self) -> i64 {
-        unix_seconds(self.at)
+        self.at.unwrap_or_else(|| unix_seconds(None))
     }
 
     /// The host's name of the secret for a signature that may be meant for it.
@@ -251,7 +252,7 @@ impl ValidateOptions {
         self.normal_authorities.clear();
         for authority in self.authorities.clone().unwrap_or_default() {
             match Authority::parse(&authority, self.external_scheme) {
-                Some(authority) => self.normal_authorities.push(authority.as_str().into()),
+                Some(authority) => self.normal_authorities.push(authority.as_str().to_ascii_lowercase().into()),
                 None => self.note_problem(format!("the authority `{}` is not `host` or `host:port`", shown(&authority))),
             }
         }
@@ -260,16 +261,16 @@ impl ValidateOptions {
     /// What to sign, for a consumer that did not (RFC 9421 section 5.1).
     pub(crate) fn accept_signature(&self) -> HeaderValue {
         let always = self.required | Coverage::QUERY | Coverage::CONTENT_DIGEST;
-        let mut value = String::from("sig1=(");
+        let mut value = b"sig1=(".to_vec();
         for (index, component) in always.names().chain(self.required_fields.iter().map(|field| &**field)).enumerate() {
             if index > 0 {
-                value.push(' ');
+                value.push(b' ');
             }
             push_quoted(&mut value, component);
         }
-        value.push_str(r#");created;alg="hmac-sha256""#);
+        value.extend_from_slice(br#");created;alg="hmac-sha256""#);
         if let Some(tag) = self.tag.as_ref().filter(|tag| is_printable_ascii(tag)) {
-            value.push_str(";tag=");
+            value.extend_from_slice(b";tag=");
             push_quoted(&mut value, tag);
         }
         HeaderValue::try_from(value).unwrap_or_else(|_| HeaderValue::from_static("sig1=()"))

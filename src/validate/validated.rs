@@ -1,8 +1,8 @@
-use std::{borrow::Cow, fmt, ops::Range, sync::Arc, time::SystemTime};
+use std::{fmt, ops::Range, sync::Arc, time::SystemTime};
 
 use crate::{
     replay::ReplayId,
-    signature::{Component, SIGNATURE_PARAMS, SignatureBase, SignatureInput},
+    signature::{Component, QuotedString, SIGNATURE_PARAMS, SignatureBase, SignatureInput, text},
     time::system_time,
 };
 
@@ -14,7 +14,7 @@ use crate::{
 pub struct Validated {
     secret_name: Arc<str>,
     /// The signature base, then the key id, the nonce and the tag without their quotes: all in one allocation.
-    text: String,
+    text: Vec<u8>,
     base_len: usize,
     key_id: Option<Range<usize>>,
     nonce: Option<Range<usize>>,
@@ -25,6 +25,7 @@ pub struct Validated {
 }
 
 impl Validated {
+    #[inline]
     pub(super) fn new(
         base: SignatureBase,
         input: &SignatureInput<'_>,
@@ -32,16 +33,15 @@ impl Validated {
         key_id_is_listed: bool,
         replay_id: ReplayId,
     ) -> Self {
-        let mut text = base.into_string();
+        let mut text = base.into_bytes();
         let base_len = text.len();
-        let mut keep = |value: Option<Cow<'_, str>>| {
-            value.map(|value| {
-                let start = text.len();
-                text.push_str(&value);
-                start..text.len()
-            })
+        let mut keep = |string: Option<QuotedString<'_>>| {
+            let start = text.len();
+            text.extend_from_slice(&string?.bytes());
+            Some(start..text.len())
         };
-        let (key_id, nonce, tag) = (keep(input.key_id()), keep(input.nonce()), keep(input.tag()));
+        let [key_id, nonce, tag] = input.strings();
+        let (key_id, nonce, tag) = (keep(key_id), keep(nonce), keep(tag));
         Self { secret_name, text, base_len, key_id, nonce, tag, expires: input.expires(), key_id_is_listed, replay_id }
     }
 
@@ -96,7 +96,7 @@ impl Validated {
 
     /// The components that the signature covers: nothing else of the head is proven.
     pub fn components(&self) -> impl Iterator<Item = Component<'_>> {
-        let last_line = self.text[..self.base_len].rsplit('\n').next().unwrap_or_default();
+        let last_line = self.text[..self.base_len].rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
         SignatureInput::read_again(&last_line[SIGNATURE_PARAMS.len()..]).into_iter().flat_map(|input| input.components())
     }
 
@@ -107,7 +107,7 @@ impl Validated {
     }
 
     fn kept(&self, range: Option<&Range<usize>>) -> Option<&str> {
-        range.map(|range| &self.text[range.clone()])
+        range.map(|range| text(&self.text[range.clone()]))
     }
 }
 
