@@ -1,24 +1,23 @@
-use std::{
-    cell::RefCell,
-    io,
-    time::{Duration, SystemTime},
-};
+use std::{cell::RefCell, io};
 
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, header, request};
 
 use crate::{
-    digest::{BodyDigest, DigestAlgorithm, push_base64},
+    digest::{BodyDigest, push_base64},
     error::SignError,
-    secret::{DEFAULT_SECRET_NAME, SecretStore},
+    secret::SecretStore,
     signature::{
         ALWAYS_LIST, ByteSequences, CONTENT_DIGEST, MAX_COMPONENTS, MAX_FIELD_LEN, RequestHead, SIGNATURE, SIGNATURE_INPUT,
-        SIGNATURE_PARAMS, SignatureInputs, is_key, is_printable_ascii, push_always, push_field_line, push_integer, push_quoted,
-        shown,
+        SIGNATURE_PARAMS, SignatureInputs, push_always, push_field_line, push_integer,
     },
     time::{unix_seconds, whole_seconds},
 };
+
+pub use self::options::{AlgParameter, SignOptions};
+
+mod options;
 
 /// The label used when none is configured. Labels mean nothing and are not signed.
 pub const DEFAULT_LABEL: &str = "sig1";
@@ -75,141 +74,6 @@ pub fn sign_parts(
     fields.add_to(&mut parts.headers)
 }
 
-/// How to sign.
-///
-/// # Defaults
-///
-/// | option | default |
-/// | --- | --- |
-/// | [`secret_name`](Self::secret_name) | [`DEFAULT_SECRET_NAME`], `hmac-authentication-secret-key` |
-/// | [`key_id`](Self::key_id) | none |
-/// | [`expires_in`](Self::expires_in) | no `expires` |
-/// | [`tag`](Self::tag) | none |
-/// | [`label`](Self::label) | [`DEFAULT_LABEL`], `sig1` |
-/// | [`cover`](Self::cover) | no further fields |
-/// | [`digest`](Self::digest) | [`DigestAlgorithm::Sha256`] |
-/// | [`alg`](Self::alg) | [`AlgParameter::Omit`] |
-/// | [`at`](Self::at) | the clock |
-#[derive(Clone, Debug)]
-pub struct SignOptions {
-    secret_name: String,
-    key_id: Option<String>,
-    expires_in: Option<Duration>,
-    tag: Option<String>,
-    label: String,
-    cover: Vec<HeaderName>,
-    digest: DigestAlgorithm,
-    alg: AlgParameter,
-    /// In seconds since 1970.
-    at: Option<i64>,
-}
-
-impl Default for SignOptions {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl SignOptions {
-    /// The defaults.
-    #[must_use]
-    pub fn new() -> Self {
-        Self {
-            secret_name: DEFAULT_SECRET_NAME.to_owned(),
-            key_id: None,
-            expires_in: None,
-            tag: None,
-            label: DEFAULT_LABEL.to_owned(),
-            cover: Vec::new(),
-            digest: DigestAlgorithm::default(),
-            alg: AlgParameter::default(),
-            at: None,
-        }
-    }
-
-    /// The name of the secret in the consumer's own store.
-    #[must_use]
-    pub fn secret_name(mut self, name: impl Into<String>) -> Self {
-        self.secret_name = name.into();
-        self
-    }
-
-    /// Under which name the host knows this consumer: the parameter `keyid`. Printable ASCII.
-    #[must_use]
-    pub fn key_id(mut self, key_id: impl Into<String>) -> Self {
-        self.key_id = Some(key_id.into());
-        self
-    }
-
-    /// Adds `expires`, this long after the time of signing; fractions of a second are rounded up.
-    ///
-    /// A host refuses what is older than its own `max_time_diff` all the same.
-    #[must_use]
-    pub fn expires_in(mut self, duration: Duration) -> Self {
-        self.expires_in = Some(duration);
-        self
-    }
-
-    /// For which application the signature is: the parameter `tag`. Printable ASCII.
-    #[must_use]
-    pub fn tag(mut self, tag: impl Into<String>) -> Self {
-        self.tag = Some(tag.into());
-        self
-    }
-
-    /// The label of the signature: a lower-case letter or `*`, then lower-case letters, digits, `_`, `-`, `.` and `*`.
-    ///
-    /// Only needed beside another signature with the same label.
-    #[must_use]
-    pub fn label(mut self, label: impl Into<String>) -> Self {
-        self.label = label.into();
-        self
-    }
-
-    /// Covers one more header field, which the request must then have.
-    ///
-    /// Choose none that a proxy or the client may change, such as `host`, `date`, `via` or `forwarded`.
-    #[must_use]
-    pub fn cover(mut self, field: HeaderName) -> Self {
-        if !self.cover.contains(&field) {
-            self.cover.push(field);
-        }
-        self
-    }
-
-    /// The hash for the `Content-Digest` that is added if the request has none.
-    #[must_use]
-    pub fn digest(mut self, algorithm: DigestAlgorithm) -> Self {
-        self.digest = algorithm;
-        self
-    }
-
-    /// Whether to name the algorithm in the parameter `alg`.
-    #[must_use]
-    pub fn alg(mut self, alg: AlgParameter) -> Self {
-        self.alg = alg;
-        self
-    }
-
-    /// Signs as if at this time, for tests and for clocks of your own. Fractions of a second are cut off.
-    #[must_use]
-    pub fn at(mut self, time: SystemTime) -> Self {
-        self.at = Some(unix_seconds(Some(time)));
-        self
-    }
-}
-
-/// Whether a signature names its algorithm. The key decides it anyway, so a verifier does not need to read it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum AlgParameter {
-    /// No parameter `alg`. The default.
-    #[default]
-    Omit,
-    /// `alg="hmac-sha256"`, for verifiers that insist on it.
-    HmacSha256,
-}
-
 /// The fields that signing adds. All three values share one buffer.
 struct NewFields {
     content_digest: Option<HeaderValue>,
@@ -237,6 +101,9 @@ fn sign(
     options: &SignOptions,
 ) -> Result<NewFields, SignError> {
     let secrets = secrets.secrets(&options.secret_name)?;
+    if let Some((parameter, value, remedy)) = &options.problem {
+        return Err(SignError::InvalidParameter { parameter, value: value.clone(), remedy });
+    }
     check_label(request.headers(), &options.label)?;
 
     // One buffer for the values of all three fields and, for a while, the signature base.
@@ -347,11 +214,8 @@ fn push_params(text: &mut Vec<u8>, options: &SignOptions) -> Result<(), SignErro
     text.extend_from_slice(b";nonce=\"");
     push_base64(text, &URL_SAFE_NO_PAD, &nonce()?);
     text.push(b'"');
-    if options.alg == AlgParameter::HmacSha256 {
-        text.extend_from_slice(b";alg=\"hmac-sha256\"");
-    }
-    push_string(text, "key_id", ";keyid=", options.key_id.as_deref())?;
-    push_string(text, "tag", ";tag=", options.tag.as_deref())
+    text.extend_from_slice(&options.fixed_params);
+    Ok(())
 }
 
 fn push_time(text: &mut Vec<u8>, key: &str, seconds: Option<i64>) -> Result<(), SignError> {
@@ -363,24 +227,7 @@ fn push_time(text: &mut Vec<u8>, key: &str, seconds: Option<i64>) -> Result<(), 
     Ok(())
 }
 
-fn push_string(text: &mut Vec<u8>, parameter: &'static str, key: &str, value: Option<&str>) -> Result<(), SignError> {
-    let Some(value) = value else { return Ok(()) };
-    if !is_printable_ascii(value) {
-        return Err(SignError::InvalidParameter { parameter, value: shown(value), remedy: "use printable ASCII" });
-    }
-    text.extend_from_slice(key.as_bytes());
-    push_quoted(text, value);
-    Ok(())
-}
-
 fn check_label(headers: &HeaderMap, label: &str) -> Result<(), SignError> {
-    if !is_key(label) {
-        return Err(SignError::InvalidParameter {
-            parameter: "label",
-            value: shown(label),
-            remedy: "begin with a lower-case letter or `*`, go on with those, digits, `_`, `-` and `.`",
-        });
-    }
     if !headers.contains_key(SIGNATURE_INPUT) && !headers.contains_key(SIGNATURE) {
         return Ok(());
     }
