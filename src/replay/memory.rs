@@ -79,6 +79,14 @@ struct Shard {
     dropped: Option<i64>,
 }
 
+impl Shard {
+    /// The set of a second. A new one begins with as much room as the latest one has needed: growing takes as long as inserting.
+    fn second(&mut self, created: i64) -> &mut Second {
+        let len = self.seconds.last_key_value().map_or(0, |(_, latest)| latest.used.len());
+        self.seconds.entry(created).or_insert_with(|| Second { used: HashSet::with_capacity(len), ..Second::default() })
+    }
+}
+
 /// What was used of the signatures made in one second.
 #[derive(Default)]
 struct Second {
@@ -183,7 +191,7 @@ impl MemoryReplayGuard {
             if shard.dropped.is_some_and(|dropped| id.created <= dropped) {
                 return Err(AuthErrorKind::BeforeGuardStart.into());
             }
-            let second = shard.seconds.entry(id.created).or_default();
+            let second = shard.second(id.created);
             second.fresh_until = second.fresh_until.max(id.fresh_until);
             if second.used.contains(&fingerprint) {
                 return Err(AuthErrorKind::Replayed.into());

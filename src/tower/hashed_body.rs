@@ -51,8 +51,7 @@ where
     B: Body,
     B::Error: Into<BoxError>,
 {
-    pub(super) fn new(body: B, head: VerifiedHead, headers: &HeaderMap, max_len: u64) -> Self {
-        let content_length = content_length(headers);
+    pub(super) fn new(body: B, head: VerifiedHead, content_length: Option<u64>, max_len: u64) -> Self {
         Self { body, rest: Bytes::new(), head: Some(head), read: 0, max_len, content_length, pace: Pace::default() }
     }
 
@@ -107,6 +106,11 @@ where
         })
     }
 
+    /// What is proven of the head, until the end.
+    pub(super) fn unfinished(&self) -> Option<&Validated> {
+        self.head.as_ref().map(VerifiedHead::unfinished)
+    }
+
     /// The proof, if it is known beforehand that no byte will come.
     pub(super) fn finish_if_empty(&mut self) -> Result<Option<Validated>, AuthError> {
         let is_empty = self.body.is_end_stream() && self.content_length.unwrap_or(0) == 0;
@@ -130,13 +134,8 @@ pub(super) fn add_len(mut hint: SizeHint, len: usize) -> SizeHint {
     hint
 }
 
-/// How long a body will be at least, by what is known before it is read: by its header or, without one, by its own hint.
-pub(super) fn announced_len(headers: &HeaderMap, body: &impl Body) -> u64 {
-    content_length(headers).unwrap_or(0).max(body.size_hint().lower())
-}
-
 /// What the header says. A value that is not a number is for the server to refuse, which frames the body by it.
-fn content_length(headers: &HeaderMap) -> Option<u64> {
+pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 

@@ -11,13 +11,16 @@ use http::{
 };
 use http_body::Body;
 
-use super::hashed_body::{announced_len, too_large};
+use super::{
+    BoxError,
+    hashed_body::{HashedBody, content_length, too_large},
+};
 use crate::{
     error::{AuthError, AuthErrorKind},
     replay::{MemoryReplayGuard, ReplayGuard, UseOnce},
     secret::SecretStore,
     signature::{RequestHead, shown},
-    validate::{Claim, ValidateOptions, Validated, VerifiedHead},
+    validate::{Claim, ValidateOptions, Validated},
 };
 
 #[derive(Clone)]
@@ -45,18 +48,22 @@ impl Policy {
         }
     }
 
-    /// All checks that need no byte of the body.
-    pub(super) fn verify_head(&self, parts: &Parts, body: &impl Body, max_body_len: u64) -> Result<VerifiedHead, AuthError> {
+    /// Makes all checks that need no byte of the body.
+    pub(super) fn verify<B: Body>(&self, parts: &Parts, body: B, max_len: u64) -> Result<HashedBody<B>, AuthError>
+    where
+        B::Error: Into<BoxError>,
+    {
         let mut claim = Claim::parse(RequestHead::from(parts).uri(self.uri(parts)), &self.options)?;
-        let len = announced_len(&parts.headers, body);
-        if len > max_body_len {
-            return Err(too_large(max_body_len));
+        let content_length = content_length(&parts.headers);
+        let announced_len = content_length.unwrap_or(0).max(body.size_hint().lower());
+        if announced_len > max_len {
+            return Err(too_large(max_len));
         }
         let head = claim.verify_any(&*self.secrets, &[]).map_err(|error| self.explain(error, parts))?;
-        if len > 0 && !head.covers_body() {
+        if announced_len > 0 && !head.covers_body() {
             return Err(AuthErrorKind::BodyNotCovered.into());
         }
-        Ok(head)
+        Ok(HashedBody::new(body, head, content_length, max_len))
     }
 
     pub(super) fn use_once(&self, validated: &Validated) -> UseOnce {

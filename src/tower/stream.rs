@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, request::Parts};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
@@ -94,22 +94,13 @@ where
         let service = take_ready(&mut self.inner);
         let (mut parts, body) = request.into_parts();
         let max_len = self.policy.max_body_len.unwrap_or(u64::MAX);
-        let state = match self.policy.verify_head(&parts, &body, max_len) {
-            Ok(head) => {
-                let upload = Upload::new(head.unfinished().clone(), parts.clone(), Arc::clone(&self.policy));
+        let verified = self.policy.verify(&parts, body, max_len);
+        let state = match verified.and_then(|body| StreamedBody::new(body, &parts, &self.policy)) {
+            Ok(body) => {
+                let upload = body.upload.clone();
                 parts.extensions.insert(upload.clone());
-                match StreamedBody::new(HashedBody::new(body, head, &parts.headers, max_len), &upload) {
-                    Ok(body) => {
-                        let answer = self.policy.use_once(upload.head());
-                        State::UsingOnce {
-                            service: Some(service),
-                            request: Some(Request::from_parts(parts, body)),
-                            answer,
-                            upload,
-                        }
-                    }
-                    Err(error) => State::Refused { response: Some(self.policy.refuse(&error, &parts)) },
-                }
+                let answer = self.policy.use_once(upload.head());
+                State::UsingOnce { service: Some(service), request: Some(Request::from_parts(parts, body)), answer, upload }
             }
             Err(error) => State::Refused { response: Some(self.policy.refuse(&error, &parts)) },
         };
@@ -204,14 +195,16 @@ where
     B: Body,
     B::Error: Into<BoxError>,
 {
-    fn new(mut body: HashedBody<B>, upload: &Upload) -> Result<Self, AuthError> {
+    fn new(mut body: HashedBody<B>, parts: &Parts, policy: &Arc<Policy>) -> Result<Self, AuthError> {
+        let head = body.unfinished().ok_or(AuthErrorKind::BodyUnreadable)?.clone();
+        let upload = Upload::new(head, parts.clone(), Arc::clone(policy));
         let mut state = BodyState::Reading;
         // A service that expects no body does not read it.
         if body.finish_if_empty()?.is_some() {
             upload.prove();
             state = BodyState::Proven;
         }
-        Ok(Self { body, last: Bytes::new(), state, upload: upload.clone() })
+        Ok(Self { body, last: Bytes::new(), state, upload })
     }
 }
 

@@ -24,7 +24,7 @@ use crate::{
     error::AuthError,
     replay::{ReplayGuard, UseOnce},
     secret::SecretStore,
-    validate::{ValidateOptions, Validated, VerifiedHead},
+    validate::{ValidateOptions, Validated},
 };
 
 /// The largest body that is accepted, unless configured: 2 MiB, in bytes.
@@ -177,8 +177,8 @@ where
         let service = take_ready(&mut self.inner);
         let (parts, body) = request.into_parts();
         let max_len = self.policy.max_body_len.unwrap_or(DEFAULT_MAX_BODY_LEN);
-        let state = match self.policy.verify_head(&parts, &body, max_len) {
-            Ok(head) => State::reading(service, parts, body, head, max_len),
+        let state = match self.policy.verify(&parts, body, max_len) {
+            Ok(body) => State::Reading { service: Some(service), parts: Some(parts), body, buffer: Buffer::default() },
             Err(error) => State::Refused { response: Some(self.policy.refuse(&error, &parts)) },
         };
         ValidateAuthFuture { policy: Arc::clone(&self.policy), state }
@@ -201,18 +201,6 @@ pin_project! {
         UsingOnce { service: Option<S>, request: Option<Request<B>>, validated: Option<Validated>, #[pin] answer: UseOnce },
         Calling { #[pin] response: S::Future },
         Refused { response: Option<Response<Bytes>> },
-    }
-}
-
-impl<S, B> State<S, B>
-where
-    S: Service<Request<B>>,
-    B: Body,
-    B::Error: Into<BoxError>,
-{
-    fn reading(service: S, parts: Parts, body: B, head: VerifiedHead, max_len: u64) -> Self {
-        let body = HashedBody::new(body, head, &parts.headers, max_len);
-        Self::Reading { service: Some(service), parts: Some(parts), body, buffer: Buffer::default() }
     }
 }
 
