@@ -1,5 +1,5 @@
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashSet},
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
@@ -63,7 +63,7 @@ pub struct MemoryReplayGuard {
     shards: [Mutex<Shard>; SHARDS],
     total: AtomicUsize,
     /// How many signatures are remembered of each consumer.
-    consumers: RwLock<HashMap<Box<str>, Arc<AtomicUsize>>>,
+    consumers: RwLock<BTreeMap<Box<str>, Arc<AtomicUsize>>>,
     capacity: usize,
     capacity_per_consumer: usize,
     start: i64,

@@ -177,11 +177,12 @@ where
         let service = take_ready(&mut self.inner);
         let (parts, body) = request.into_parts();
         let max_len = self.policy.max_body_len.unwrap_or(DEFAULT_MAX_BODY_LEN);
-        let state = match self.policy.verify(&parts, body, max_len) {
-            Ok(body) => State::Reading { service: Some(service), parts: Some(parts), body, buffer: Buffer::default() },
-            Err(error) => State::Refused { response: Some(self.policy.refuse(&error, &parts)) },
+        let policy = Arc::clone(&self.policy);
+        let state = match policy.verify(&parts, body, max_len) {
+            Ok(body) => State::Reading { body, buffer: Buffer::default() },
+            Err(error) => State::Refused { response: Some(policy.refuse(&error, &parts)) },
         };
-        ValidateAuthFuture { policy: Arc::clone(&self.policy), state }
+        ValidateAuthFuture { policy, service: Some(service), parts: Some(parts), state }
     }
 }
 
@@ -189,6 +190,9 @@ pin_project! {
     /// The response of the service, or that to a refused request.
     pub struct ValidateAuthFuture<S: Service<Request<B>>, B> {
         policy: Arc<Policy>,
+        // Both until the service is called.
+        service: Option<S>,
+        parts: Option<Parts>,
         #[pin]
         state: State<S, B>,
     }
@@ -197,8 +201,8 @@ pin_project! {
 pin_project! {
     #[project = StateProjection]
     enum State<S: Service<Request<B>>, B> {
-        Reading { service: Option<S>, parts: Option<Parts>, #[pin] body: HashedBody<B>, buffer: Buffer },
-        UsingOnce { service: Option<S>, request: Option<Request<B>>, validated: Option<Validated>, #[pin] answer: UseOnce },
+        Reading { #[pin] body: HashedBody<B>, buffer: Buffer },
+        UsingOnce { validated: Option<Validated>, body: Bytes, #[pin] answer: UseOnce },
         Calling { #[pin] response: S::Future },
         Refused { response: Option<Response<Bytes>> },
     }
@@ -217,43 +221,35 @@ where
         const UNFINISHED: &str = "a future is not polled after it is ready";
         let mut this = self.project();
         loop {
-            let next = match this.state.as_mut().project() {
-                StateProjection::Reading { service, parts, body, buffer } => match ready!(body.poll_piece(cx)) {
+            let outcome = match this.state.as_mut().project() {
+                StateProjection::Reading { body, buffer } => match ready!(body.poll_piece(cx)) {
                     Ok(Piece::Data(piece)) => {
                         buffer.push(piece);
                         continue;
                     }
                     Ok(Piece::End(validated)) => {
                         let answer = this.policy.use_once(&validated);
-                        let request =
-                            Request::from_parts(parts.take().expect(UNFINISHED), B::from(mem::take(buffer).into_bytes()));
-                        State::UsingOnce { service: service.take(), request: Some(request), validated: Some(validated), answer }
+                        let body = mem::take(buffer).into_bytes();
+                        Ok(State::UsingOnce { validated: Some(validated), body, answer })
                     }
-                    Err(error) => {
-                        let parts = parts.take().expect(UNFINISHED);
-                        State::Refused { response: Some(this.policy.refuse(&error, &parts)) }
-                    }
+                    Err(error) => Err(error),
                 },
-                StateProjection::UsingOnce { service, request, validated, answer } => {
-                    let answer = ready!(answer.poll(cx));
-                    let mut request = request.take().expect(UNFINISHED);
-                    match answer {
-                        Ok(()) => {
-                            // Only now: owning one is the proof.
-                            request.extensions_mut().insert(validated.take().expect(UNFINISHED));
-                            State::Calling { response: service.take().expect(UNFINISHED).call(request) }
-                        }
-                        Err(error) => {
-                            let (parts, _) = request.into_parts();
-                            State::Refused { response: Some(this.policy.refuse(&error, &parts)) }
-                        }
-                    }
-                }
+                StateProjection::UsingOnce { validated, body, answer } => ready!(answer.poll(cx)).map(|()| {
+                    let mut parts = this.parts.take().expect(UNFINISHED);
+                    // Only now: owning one is the proof.
+                    parts.extensions.insert(validated.take().expect(UNFINISHED));
+                    let request = Request::from_parts(parts, B::from(mem::take(body)));
+                    State::Calling { response: this.service.take().expect(UNFINISHED).call(request) }
+                }),
                 StateProjection::Calling { response } => return response.poll(cx),
                 StateProjection::Refused { response } => {
                     return Poll::Ready(Ok(response.take().expect(UNFINISHED).map(R::from)));
                 }
             };
+            let next = outcome.unwrap_or_else(|error| {
+                let parts = this.parts.take().expect(UNFINISHED);
+                State::Refused { response: Some(this.policy.refuse(&error, &parts)) }
+            });
             this.state.set(next);
         }
     }

@@ -1,5 +1,5 @@
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -42,7 +42,7 @@ pub const DEFAULT_MAX_CLOCK_SKEW: Duration = Duration::from_secs(10);
 pub struct ValidateOptions {
     pub(super) secret_name: Arc<str>,
     /// Secret names by key id.
-    pub(super) key_ids: Option<HashMap<Box<str>, Arc<str>>>,
+    pub(super) key_ids: Option<BTreeMap<Box<str>, Arc<str>>>,
     pub(super) max_time_diff: i64,
     pub(super) max_clock_skew: i64,
     authorities: Option<Vec<Box<str>>>,
@@ -103,7 +103,7 @@ impl ValidateOptions {
     /// ```
     #[must_use]
     pub fn key_ids<K: Into<Box<str>>, N: Into<Arc<str>>>(mut self, key_ids: impl IntoIterator<Item = (K, N)>) -> Self {
-        let key_ids: HashMap<_, _> = key_ids.into_iter().map(|(key_id, name)| (key_id.into(), name.into())).collect();
+        let key_ids: BTreeMap<_, _> = key_ids.into_iter().map(|(key_id, name)| (key_id.into(), name.into())).collect();
         if key_ids.is_empty() {
             self.note_problem("`key_ids` is empty: nobody could be accepted");
         }
