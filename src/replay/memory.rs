@@ -193,17 +193,17 @@ impl MemoryReplayGuard {
             }
             let second = shard.second(id.created);
             second.fresh_until = second.fresh_until.max(id.fresh_until);
-            if second.used.contains(&fingerprint) {
+            if !second.used.insert(fingerprint) {
                 return Err(AuthErrorKind::Replayed.into());
             }
             if self.reserve(&consumer) {
-                second.used.insert(fingerprint);
                 match second.counts.iter_mut().find(|(counter, _)| Arc::ptr_eq(counter, &consumer)) {
                     Some((_, count)) => *count += 1,
                     None => second.counts.push((consumer, 1)),
                 }
                 return Ok(());
             }
+            second.used.remove(&fingerprint);
             drop(shard);
             if !last_try {
                 for index in 0..SHARDS {

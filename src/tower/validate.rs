@@ -221,7 +221,7 @@ where
         const UNFINISHED: &str = "a future is not polled after it is ready";
         let mut this = self.project();
         loop {
-            let outcome = match this.state.as_mut().project() {
+            let error = match this.state.as_mut().project() {
                 StateProjection::Reading { body, buffer } => match ready!(body.poll_piece(cx)) {
                     Ok(Piece::Data(piece)) => {
                         buffer.push(piece);
@@ -230,27 +230,30 @@ where
                     Ok(Piece::End(validated)) => {
                         let answer = this.policy.use_once(&validated);
                         let body = mem::take(buffer).into_bytes();
-                        Ok(State::UsingOnce { validated: Some(validated), body, answer })
+                        this.state.set(State::UsingOnce { validated: Some(validated), body, answer });
+                        continue;
                     }
-                    Err(error) => Err(error),
+                    Err(error) => error,
                 },
-                StateProjection::UsingOnce { validated, body, answer } => ready!(answer.poll(cx)).map(|()| {
-                    let mut parts = this.parts.take().expect(UNFINISHED);
-                    // Only now: owning one is the proof.
-                    parts.extensions.insert(validated.take().expect(UNFINISHED));
-                    let request = Request::from_parts(parts, B::from(mem::take(body)));
-                    State::Calling { response: this.service.take().expect(UNFINISHED).call(request) }
-                }),
+                StateProjection::UsingOnce { validated, body, answer } => match ready!(answer.poll(cx)) {
+                    Ok(()) => {
+                        let mut parts = this.parts.take().expect(UNFINISHED);
+                        // Only now: owning one is the proof.
+                        parts.extensions.insert(validated.take().expect(UNFINISHED));
+                        let request = Request::from_parts(parts, B::from(mem::take(body)));
+                        let response = this.service.take().expect(UNFINISHED).call(request);
+                        this.state.set(State::Calling { response });
+                        continue;
+                    }
+                    Err(error) => error,
+                },
                 StateProjection::Calling { response } => return response.poll(cx),
                 StateProjection::Refused { response } => {
                     return Poll::Ready(Ok(response.take().expect(UNFINISHED).map(R::from)));
                 }
             };
-            let next = outcome.unwrap_or_else(|error| {
-                let parts = this.parts.take().expect(UNFINISHED);
-                State::Refused { response: Some(this.policy.refuse(&error, &parts)) }
-            });
-            this.state.set(next);
+            let response = this.policy.refuse(&error, &this.parts.take().expect(UNFINISHED));
+            this.state.set(State::Refused { response: Some(response) });
         }
     }
 }
