@@ -1,0 +1,94 @@
+// Does what the test says, one JSON object a line, and answers each with a line: { ok } or { error }.
+
+import { createInterface } from 'node:readline';
+
+import { become } from './site.mjs';
+import { WixHttpFunctionRequest } from './stand_ins.mjs';
+
+become(process.argv[2] ?? 'www.example.com');
+const { invoke, validateAuth } = await import('backend/hmac-auth.js');
+const wire = await import('backend/http-signature.js');
+const site = await import('backend/backend.web.js');
+
+const realNow = Date.now;
+const used = new Set();
+const hooks = {
+  neverUsed: () => true,
+  truthy: () => 'yes',
+  inSet: async (id, until) => { const isNew = !used.has(id); used.add(id); return isNew && until instanceof Date; },
+  failing: () => { throw new Error('the collection is away'); },
+};
+
+const operations = {
+  /** Accepts, or throws what `validateAuth` throws; then says what the handler reads. */
+  async validate({ request, options, handler, how = {} }) {
+    const given = options && { ...options };
+    if (given?.onceOnly) given.onceOnly = hooks[given.onceOnly] ?? given.onceOnly;
+    const seen = [];
+    if (given?.debugSignatureBase) given.debugSignatureBase = (base) => seen.push(base);
+    const body = Buffer.from(request.body ?? '', 'base64');
+    const received = new WixHttpFunctionRequest({ ...request, body, ...how });
+    if (how.frozen) Object.freeze(received);
+    try {
+      const resolved = await validateAuth(received, given);
+      if (resolved !== undefined) throw new Error('it resolves to something');
+    } catch (error) {
+      throw Object.assign(error, { seen });
+    }
+    if (!handler) return true;
+    const { buffer, text, json } = received.body;
+    return { buffer: (await buffer()).toString('base64'), text: await text(), json: await json().catch(() => null) };
+  },
+
+  /** Signs and validates so many requests; says how many were accepted. */
+  async fill({ count }) {
+    const headers = {};
+    globalThis.recordFetch = (url, init) => { Object.assign(headers, init.headers); };
+    let accepted = 0;
+    for (; accepted < count; accepted += 1) {
+      await invoke('https://www.example.com/');
+      await validateAuth({ method: 'GET', url: 'https://www.example.com/', headers });
+    }
+    delete globalThis.recordFetch;
+    return accepted;
+  },
+
+  /** What `invoke` gives to `fetch`. */
+  async sign({ url, fetchOptions, options }) {
+    let call;
+    globalThis.recordFetch = (...given) => { call = given; };
+    await invoke(url, fetchOptions, options).finally(() => { delete globalThis.recordFetch; });
+    return { url: call[0], init: call[1] };
+  },
+
+  async invoke({ url, fetchOptions, options }) {
+    const response = await invoke(url, fetchOptions, options);
+    return { status: response.status, text: await response.text() };
+  },
+
+  siteStats: () => site.siteStats(),
+  sendSiteStats: ({ stats }) => site.sendSiteStats(stats),
+
+  mac: ({ key, base }) => wire.macOf(Buffer.from(key, 'base64'), base).toString('base64'),
+
+  /** The base of the first signature of a request, and the MAC of it. */
+  base({ key, request }) {
+    const [input] = wire.readInputs(request.headers).values();
+    const base = wire.signatureBase(wire.messageOf(request), input);
+    return { base, mac: wire.macOf(Buffer.from(key, 'base64'), base).toString('base64') };
+  },
+};
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const { operation, now, secrets, ...given } = JSON.parse(line);
+  Date.now = now === undefined ? realNow : () => now * 1000 + 999;
+  if (secrets) process.env.VELO_SECRETS = JSON.stringify(secrets);
+  let answer;
+  try {
+    answer = { ok: (await operations[operation](given)) ?? null };
+  } catch (error) {
+    const { name, kind, message, status, seen, cause } = error;
+    answer = { error: { name, kind, message, status, seen, cause: cause && String(cause), stack: kind ? undefined : error.stack } };
+  }
+  console.log(JSON.stringify(answer));
+}
