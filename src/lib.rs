@@ -118,6 +118,8 @@ mod time;
 #[cfg(feature = "tower")]
 pub mod tower;
 mod validate;
+#[cfg(feature = "wix")]
+pub mod wix;
 
 /// Compiles the code of the README.
 #[cfg(doctest)]

@@ -1,0 +1,51 @@
+//! Wix: what the self-hosted backend of a Wix app has to verify.
+//!
+//! A page of the app sends its *app instance* along with each request: a short JSON object that Wix has signed with the app secret.
+//! [`AppInstance::parse`] verifies it and tells which installation of the app is calling and who is looking at it:
+//!
+//! ```
+//! use hmac_auth::{Secret, SecretSet, wix::{AppInstance, AppInstanceOptions, app_instance_of}};
+//! # use std::time::{Duration, UNIX_EPOCH};
+//!
+//! # let options = AppInstanceOptions::new().at(UNIX_EPOCH + Duration::from_secs(1_405_507_200));
+//! # let _ =
+//! AppInstanceOptions::new().app_id("your-app-id");
+//! // The app secret, from the OAuth page of the app's dashboard; here, that of a published sample of 2014.
+//! let secrets = SecretSet::new(Secret::from_text("7f00e181-fcf7-4058-a116-88607c49049e")?);
+//! let request = http::Request::get("/").header("authorization", "dxGP5SRMYqQbqGtORZY__phVyfPN1f2swVUmRrX5H4Y.eyJpbnN0YW5jZUlkIjoiMTM3Mzg3MWUtODg5Zi00NGY3LTBlMTUtZjNkOGI3MmMyMWNjIiwic2lnbkRhdGUiOiIyMDE0LTA3LTE2VDEwOjM4OjU4LjMzOFoiLCJ1aWQiOiJhZDA4ZWM2ZS0zMzk1LTRkYzgtOWJhMC1mMDVlZWQ4YTYxOGUiLCJwZXJtaXNzaW9ucyI6Ik9XTkVSIiwiaXBBbmRQb3J0IjoiOTEuMTk5LjExOS4yNTQvNTQ3NjIiLCJ2ZW5kb3JQcm9kdWN0SWQiOm51bGwsImRlbW9Nb2RlIjpmYWxzZX0").body(())?;
+//!
+//! let instance = AppInstance::parse(&app_instance_of(&request)?, &secrets, &options)?;
+//! assert_eq!(instance.instance_id(), "1373871e-889f-44f7-0e15-f3d8b72c21cc");
+//! instance.require_owner()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Which token is which
+//!
+//! | text | what it is | who can check it |
+//! | --- | --- | --- |
+//! | `signature.payload` | app instance: which installation, and who looks at it | you, with the app secret |
+//! | `OauthNG.JWS.…` | access token of a visitor, a member, a Wix user or the app | only Wix, which tells by its Token Info endpoint |
+//! | `header.payload.signature` | JWT, as webhooks have it | you, with the app's public key; not with this crate |
+//! | `wixcode-pub.…` | the public instance of a site's own code | only Wix |
+//!
+//! # Security
+//!
+//! An app instance has no nonce: whoever sees it can use it for as long as it is fresh, so it belongs into headers over TLS, not into
+//! logs. It says who looks at a page, not that they wanted what the request asks for. It is signed, not encrypted.
+
+pub use self::{
+    app_instance::{
+        AppInstance, AppInstanceError, AppInstanceErrorKind, AppInstanceOptions, DEFAULT_APP_SECRET_NAME, DEFAULT_MAX_AGE,
+        Identity, MAX_APP_INSTANCE_LEN,
+    },
+    request::app_instance_of,
+};
+
+#[cfg(feature = "tower")]
+pub use self::layer::{AppInstanceFuture, AppInstanceLayer, AppInstanceService};
+
+mod app_instance;
+#[cfg(feature = "tower")]
+mod layer;
+mod request;
