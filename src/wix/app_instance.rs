@@ -265,21 +265,29 @@ impl fmt::Debug for AppInstance {
     }
 }
 
-/// Tells apart what else turns up in its place.
+/// The two parts of an app instance.
 fn split(text: &str) -> Result<(&str, &str), AppInstanceError> {
-    if text.is_empty() {
-        return Err(AppInstanceErrorKind::Missing.into());
-    }
     if text.len() > MAX_APP_INSTANCE_LEN {
         return Err(AppInstanceErrorKind::TooLarge.into());
     }
-    let mut parts = text.split('.');
-    match (parts.next(), parts.next(), parts.next(), parts.next()) {
-        (Some("OauthNG"), Some("JWS"), ..) => Err(AppInstanceErrorKind::AccessToken.into()),
-        (Some("wixcode-pub"), ..) => Err(AppInstanceErrorKind::PublicInstance.into()),
-        (Some(header), Some(_), Some(_), None) if header.starts_with("eyJ") => Err(AppInstanceErrorKind::Jwt.into()),
-        (Some(signature), Some(payload), None, None) if !payload.is_empty() => Ok((signature, payload)),
-        _ => Err(AppInstanceErrorKind::NotTwoParts.into()),
+    match text.split_once('.') {
+        Some((signature, payload)) if !payload.is_empty() && !payload.contains('.') => Ok((signature, payload)),
+        _ => Err(look_alike(text).into()),
+    }
+}
+
+/// What else turns up in its place.
+fn look_alike(text: &str) -> AppInstanceErrorKind {
+    if text.is_empty() {
+        AppInstanceErrorKind::Missing
+    } else if text.starts_with("OauthNG.JWS.") {
+        AppInstanceErrorKind::AccessToken
+    } else if text.starts_with("wixcode-pub.") {
+        AppInstanceErrorKind::PublicInstance
+    } else if text.starts_with("eyJ") && text.matches('.').count() == 2 {
+        AppInstanceErrorKind::Jwt
+    } else {
+        AppInstanceErrorKind::NotTwoParts
     }
 }
 
@@ -290,7 +298,6 @@ fn decode(payload: &str) -> Result<String, AppInstanceError> {
     const STANDARD: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::STANDARD, CONFIG);
 
     let malformed = |reason: &str| AppInstanceError::new(AppInstanceErrorKind::MalformedPayload).detail(reason);
-    let engine = if payload.bytes().any(|byte| matches!(byte, b'+' | b'/')) { STANDARD } else { URL_SAFE };
-    let json = engine.decode(payload).map_err(|_| malformed("it is not base64"))?;
+    let json = URL_SAFE.decode(payload).or_else(|_| STANDARD.decode(payload)).map_err(|_| malformed("it is not base64"))?;
     String::from_utf8(json).map_err(|_| malformed("it is not UTF-8"))
 }
