@@ -29,6 +29,11 @@
 //! | `header.payload.signature` | JWT, as webhooks have it | you, with the app's public key; not with this crate |
 //! | `wixcode-pub.…` | the public instance of a site's own code | only Wix |
 //!
+//! # CORS
+//!
+//! With the feature `tower`, `wix::cors(app_id)` is a layer that lets the browser's pages of the app, from `https://<app-id>.wix.run`,
+//! call a backend. Put it outside of `AppInstanceLayer`: browsers ask first, without an app instance.
+//!
 //! # Security
 //!
 //! An app instance has no nonce: whoever sees it can use it for as long as it is fresh, so it belongs into headers over TLS, not into
@@ -43,9 +48,14 @@ pub use self::{
 };
 
 #[cfg(feature = "tower")]
-pub use self::layer::{AppInstanceFuture, AppInstanceLayer, AppInstanceService};
+pub use self::{
+    cors::{Cors, CorsFuture, CorsService, cors},
+    layer::{AppInstanceFuture, AppInstanceLayer, AppInstanceService},
+};
 
 mod app_instance;
+#[cfg(feature = "tower")]
+mod cors;
 #[cfg(feature = "tower")]
 mod layer;
 mod request;
