@@ -40,22 +40,35 @@
 //! logs. It says who looks at a page, not that they wanted what the request asks for. It is signed, not encrypted.
 
 pub use self::{
+    access_token::{AccessToken, access_token_request},
     app_instance::{
         AppInstance, AppInstanceError, AppInstanceErrorKind, AppInstanceOptions, DEFAULT_APP_SECRET_NAME, DEFAULT_MAX_AGE,
         Identity, MAX_APP_INSTANCE_LEN,
     },
+    credentials::{AppCredentials, CredentialsError, InstanceId},
+    elevation_error::{ElevationError, ElevationErrorKind},
     request::app_instance_of,
+    token_info::{MAX_ACCESS_TOKEN_LEN, SubjectType, TokenInfo, token_info_request},
 };
 
+#[cfg(feature = "client")]
+pub use self::elevation::{DEFAULT_ELEVATION_TIMEOUT, ElevatedToken, Elevation};
 #[cfg(feature = "tower")]
 pub use self::{
     cors::{Cors, CorsFuture, CorsService, cors},
     layer::{AppInstanceFuture, AppInstanceLayer, AppInstanceService},
 };
 
+mod access_token;
 mod app_instance;
 #[cfg(feature = "tower")]
 mod cors;
+mod credentials;
+#[cfg(feature = "client")]
+mod elevation;
+mod elevation_error;
 #[cfg(feature = "tower")]
 mod layer;
+mod oauth;
 mod request;
+mod token_info;

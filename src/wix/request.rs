@@ -29,7 +29,7 @@ pub fn app_instance_of<B>(request: &Request<B>) -> Result<Cow<'_, str>, AppInsta
     found.filter(|text| !text.is_empty()).ok_or_else(|| AppInstanceErrorKind::Missing.into())
 }
 
-fn without_scheme(value: &str) -> &str {
+pub(super) fn without_scheme(value: &str) -> &str {
     match value.split_at_checked("bearer ".len()) {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer ") => rest.trim_ascii_start(),
         _ => value,
