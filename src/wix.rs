@@ -29,6 +29,45 @@
 //! | `header.payload.signature` | JWT, as webhooks have it | you, with the app's public key; not with this crate |
 //! | `wixcode-pub.…` | the public instance of a site's own code | only Wix |
 //!
+//! # Elevation
+//!
+//! The tokens of visitors and members may do little. A backend may exchange one for a token of the app itself, after asking Wix
+//! whose it is, and after deciding that this subject may do *this*:
+//!
+//! 1. [`token_info_request`] and [`TokenInfo::from_response`]: is the token active, not expired, and for this app?
+//! 2. your decision, by [`TokenInfo::subject_type`] and [`TokenInfo::subject_id`];
+//! 3. [`access_token_request`] and [`AccessToken::from_response`]: a token of the app, for the same installation.
+//!
+//! These do no I/O. With the feature `client`, `wix::Elevation` sends them, and asks nothing twice while an answer is usable. Who has
+//! an [`InstanceId`] otherwise, such as a verified [`AppInstance`] of the owner, needs the third step only.
+//!
+//! ```
+//! use hmac_auth::wix::{AccessToken, AppCredentials, SubjectType, TokenInfo, access_token_request, token_info_request};
+//! # use http::{Request, Response};
+//! # use std::time::{Duration, SystemTime};
+//! # fn send(request: Request<Vec<u8>>) -> Response<Vec<u8>> {
+//! #     let exp = SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() + 60;
+//! #     Response::new(if request.uri().path() == "/oauth2/token" {
+//! #         br#"{"access_token":"OauthNG.JWS.a.b.c","expires_in":14400}"#.to_vec()
+//! #     } else {
+//! #         format!(r#"{{"active":true,"clientId":"id of the app","instanceId":"i","exp":"{exp}","subjectType":"MEMBER"}}"#).into()
+//! #     })
+//! # }
+//!
+//! let credentials = AppCredentials::new("id of the app", "secret of the app")?;
+//!
+//! let answer = send(token_info_request("OauthNG.JWS.header.payload.signature")?);
+//! let info = TokenInfo::from_response(&answer, credentials.app_id(), SystemTime::now())?;
+//! assert_eq!(info.subject_type(), SubjectType::Member);
+//!
+//! let sent_at = SystemTime::now();
+//! let token = AccessToken::from_response(&send(access_token_request(&credentials, info.instance_id())), sent_at)?;
+//! let mut call = Request::get("https://www.wixapis.com/members/v1/members").body(())?;
+//! token.authorize(&mut call);
+//! assert_eq!(call.headers()["authorization"], "OauthNG.JWS.a.b.c");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # CORS
 //!
 //! With the feature `tower`, `wix::cors(app_id)` is a layer that lets the browser's pages of the app, from `https://<app-id>.wix.run`,

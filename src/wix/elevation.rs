@@ -176,19 +176,22 @@ impl Elevation {
         let request = token_info_request(token)?;
         let (info, asked_at) =
             self.client.ask(request, |answer, _| TokenInfo::from_response(answer, app_id, crate::time::now())).await?;
-        // Not later than `exp`, of which a time that cannot be represented is certainly not.
-        let until = asked_at.checked_add(MAX_TOKEN_INFO_AGE).map_or(info.expires_at(), |until| until.min(info.expires_at()));
-        Ok(Entry { value: Arc::new(info), until })
+        Ok(Entry { until: info_usable_until(info.expires_at(), asked_at), value: Arc::new(info) })
     }
 
     async fn ask_access_token(&self, instance_id: &InstanceId) -> Result<Entry<Arc<AccessToken>>, ElevationError> {
         let request = access_token_request(&self.credentials, instance_id);
         let (token, asked_at) = self.client.ask(request, AccessToken::from_response).await?;
-        Ok(Entry { until: usable_until(token.expires_at(), asked_at), value: Arc::new(token) })
+        Ok(Entry { until: token_usable_until(token.expires_at(), asked_at), value: Arc::new(token) })
     }
 }
 
-fn usable_until(expires_at: SystemTime, asked_at: SystemTime) -> SystemTime {
+fn info_usable_until(expires_at: SystemTime, asked_at: SystemTime) -> SystemTime {
+    // Without a minute to add to it, it is the end of time.
+    asked_at.checked_add(MAX_TOKEN_INFO_AGE).map_or(expires_at, |until| until.min(expires_at))
+}
+
+fn token_usable_until(expires_at: SystemTime, asked_at: SystemTime) -> SystemTime {
     let lifetime = expires_at.duration_since(asked_at).unwrap_or_default();
     expires_at.checked_sub(SAFETY_MARGIN.min(lifetime / 10)).unwrap_or(asked_at)
 }
@@ -243,11 +246,21 @@ mod tests {
 
     use super::*;
 
+    fn after(seconds: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(1_700_000_000 + seconds)
+    }
+
+    #[test]
+    fn an_answer_of_token_info_is_used_for_a_minute_at_most() {
+        for (lifetime, usable) in [(3_600, 60), (61, 60), (60, 60), (59, 59), (1, 1)] {
+            assert_eq!(info_usable_until(after(lifetime), after(0)), after(usable), "{lifetime}");
+        }
+    }
+
     #[test]
     fn the_safety_margin_is_five_minutes_or_a_tenth() {
-        let after = |seconds| UNIX_EPOCH + Duration::from_secs(1_700_000_000 + seconds);
         for (lifetime, usable) in [(14_400, 14_100), (3_000, 2_700), (2_000, 1_800), (10, 9)] {
-            assert_eq!(usable_until(after(lifetime), after(0)), after(usable), "{lifetime}");
+            assert_eq!(token_usable_until(after(lifetime), after(0)), after(usable), "{lifetime}");
         }
     }
 }

@@ -126,4 +126,14 @@ mod tests {
         assert_eq!(error.kind(), ElevationErrorKind::Unavailable);
         assert!(block_on(fresh.0.get(&1)).is_none());
     }
+
+    #[test]
+    fn entries_do_not_stay() {
+        let fresh = Fresh::new();
+        assert_eq!(fresh.0.policy().max_capacity(), Some(CAPACITY));
+        block_on(fresh.0.insert(1, Entry { value: (), until: after(500) }));
+        assert!(block_on(fresh.0.get(&1)).is_some());
+        std::thread::sleep(Duration::from_millis(510));
+        assert!(block_on(fresh.0.get(&1)).is_none());
+    }
 }
