@@ -4,153 +4,22 @@ use std::{
     collections::HashSet,
     error::Error as _,
     sync::{Arc, Mutex},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime},
 };
 
-use axum::{Router, body::Bytes, extract::State, response::IntoResponse};
 use hmac_auth::wix::{
     AppCredentials, ElevatedToken, Elevation, ElevationError, ElevationErrorKind as Kind, InstanceId, SubjectType, TokenInfo,
 };
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinSet, time::sleep};
 
-const APP_ID: &str = "1b3a6e2c-05f5-4e0f-9d6b-6a4e0d9c1f77";
-const APP_SECRET: &str = "d245bbf8-57eb-49d6-aeff-beff6d82cd39";
+use stand_in::{APP_ID, APP_SECRET, Reply, Wix, elevation, good_info, good_token, now, visitor_token};
+
+#[path = "elevation/stand_in.rs"]
+mod stand_in;
+
 const MILLISECOND: Duration = Duration::from_millis(1);
-
-/// The token of visitor `subject` of the site with this instance, as the stand-in understands it.
-fn visitor_token(instance: &str, subject: usize) -> String {
-    format!("OauthNG.JWS.{instance}.{subject}.visitor")
-}
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
-}
-
-/// A request that the stand-in got.
-#[derive(Clone)]
-struct Asked {
-    method: Method,
-    path: String,
-    headers: HeaderMap,
-    body: String,
-}
-
-/// What the stand-in answers.
-struct Reply {
-    status: u16,
-    headers: Vec<(&'static str, String)>,
-    body: String,
-    delay: Duration,
-}
-
-impl Reply {
-    fn json(body: &Value) -> Self {
-        Self { status: 200, headers: Vec::new(), body: body.to_string(), delay: Duration::ZERO }
-    }
-
-    fn status(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: String::new(), delay: Duration::ZERO }
-    }
-
-    fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
-        self
-    }
-
-    fn after(mut self, delay: Duration) -> Self {
-        self.delay = delay;
-        self
-    }
-}
-
-/// Gets how often this endpoint was asked before, and the question.
-type Script = Box<dyn Fn(usize, &Value) -> Reply + Send + Sync>;
-
-struct Wix {
-    url: String,
-    asked: Mutex<Vec<Asked>>,
-    token_info: Mutex<Script>,
-    access_token: Mutex<Script>,
-}
-
-impl Wix {
-    /// One that answers as Wix does.
-    async fn start() -> Arc<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let wix = Arc::new(Self {
-            url: format!("http://{}", listener.local_addr().unwrap()),
-            asked: Mutex::default(),
-            token_info: Mutex::new(Box::new(|_, question| Reply::json(&good_info(question)))),
-            access_token: Mutex::new(Box::new(|count, question| Reply::json(&good_token(count, question)))),
-        });
-        let app = Router::new().fallback(Self::answer).with_state(Arc::clone(&wix));
-        tokio::spawn(async { axum::serve(listener, app).await });
-        wix
-    }
-
-    async fn answer(
-        State(wix): State<Arc<Self>>,
-        method: Method,
-        uri: Uri,
-        headers: HeaderMap,
-        body: Bytes,
-    ) -> impl IntoResponse {
-        let path = uri.path().to_owned();
-        let count = wix.count(&path);
-        let body = String::from_utf8(body.to_vec()).unwrap();
-        let question = serde_json::from_str(&body).unwrap_or_default();
-        wix.asked.lock().unwrap().push(Asked { method, path: path.clone(), headers, body });
-        let script = if path.ends_with("/token") { &wix.access_token } else { &wix.token_info };
-        let reply = script.lock().unwrap()(count, &question);
-        sleep(reply.delay).await;
-        let mut response = Response::builder().status(reply.status);
-        for (name, value) in reply.headers {
-            response = response.header(name, value);
-        }
-        response.body(reply.body).unwrap()
-    }
-
-    fn on_token_info(&self, script: impl Fn(usize, &Value) -> Reply + Send + Sync + 'static) {
-        *self.token_info.lock().unwrap() = Box::new(script);
-    }
-
-    fn on_access_token(&self, script: impl Fn(usize, &Value) -> Reply + Send + Sync + 'static) {
-        *self.access_token.lock().unwrap() = Box::new(script);
-    }
-
-    fn count(&self, path: &str) -> usize {
-        self.asked.lock().unwrap().iter().filter(|asked| asked.path == path).count()
-    }
-
-    /// How often Token Info and Create Access Token were asked.
-    fn counts(&self) -> (usize, usize) {
-        (self.count("/oauth2/token-info"), self.count("/oauth2/token"))
-    }
-
-    fn elevation(&self) -> Elevation {
-        elevation(&self.url)
-    }
-}
-
-fn good_info(question: &Value) -> Value {
-    let mut parts = question["token"].as_str().unwrap().split('.').skip(2);
-    json!({
-        "active": true, "subjectType": "VISITOR", "exp": now() + 3600, "iat": now().to_string(), "clientId": APP_ID,
-        "instanceId": parts.next().unwrap(), "subjectId": parts.next().unwrap(), "siteId": null,
-    })
-}
-
-fn good_token(count: usize, question: &Value) -> Value {
-    let instance = question["instance_id"].as_str().unwrap();
-    json!({"access_token": format!("OauthNG.JWS.{instance}.{count}.app"), "token_type": "Bearer", "expires_in": 14_400})
-}
-
-fn elevation(base_url: &str) -> Elevation {
-    let credentials = AppCredentials::new(APP_ID, APP_SECRET).unwrap();
-    Elevation::new(credentials, reqwest::Client::builder().no_proxy()).unwrap().base_url(base_url.parse().unwrap())
-}
 
 fn everybody(_: &TokenInfo) -> bool {
     true

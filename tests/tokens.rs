@@ -1,6 +1,6 @@
 //! The questions to the OAuth endpoints of Wix, and their answers: without a network, each field in each shape.
 //!
-//! The bodies of the questions are those of `AppStrategy` of the npm package `@wix/sdk` 1.21.16.
+//! The bodies of the questions have the fields of `AppStrategy` of the npm package `@wix/sdk` 1.21.16.
 
 use std::{
     error::Error as _,
@@ -369,12 +369,12 @@ fn what_wix_says_of_errors_is_shown_but_no_secret() {
     let rfc6749 = json!({"error": "invalid_client", "error_description": "Client authentication failed"});
     let wix = json!({
         "message": "something",
-        "details": {"applicationError": {"code": "INSTANCE_NOT_FOUND_FOR_APPLICATION", "description": "no such\ninstance", "data": {}}},
+        "details": {"applicationError": {"code": "INSTANCE_NOT_FOUND_FOR_APP", "description": "no such\ninstance", "data": {}}},
     });
     let odd = json!({"error": 7, "error_description": null, "details": "text", "message": ""});
     for (body, expected) in [
         (rfc6749, "status 400, `invalid_client`, `Client authentication failed`"),
-        (wix, r"status 400, `INSTANCE_NOT_FOUND_FOR_APPLICATION`, `no such\ninstance`, `something`"),
+        (wix, r"status 400, `INSTANCE_NOT_FOUND_FOR_APP`, `no such\ninstance`, `something`"),
         (odd, "status 400"),
     ] {
         let error = access_token(&answer(400, body.to_string())).unwrap_err();

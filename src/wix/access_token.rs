@@ -23,7 +23,8 @@ const MAX_LIFETIME: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 ///
 /// # Security
 ///
-/// The body is the app secret: it belongs into no log, and `Debug` of the request shows it. It is not wiped when the request is dropped.
+/// The body is the app secret: it belongs into no log, and `Debug` of the request shows it. It is not wiped when the request is
+/// dropped.
 #[must_use]
 pub fn access_token_request(credentials: &AppCredentials, instance_id: &InstanceId) -> Request<Vec<u8>> {
     #[derive(Serialize)]
@@ -41,7 +42,8 @@ pub fn access_token_request(credentials: &AppCredentials, instance_id: &Instance
 
 /// A token of the app itself, for one installation. Whoever has it can do there whatever the app may.
 ///
-/// It is wiped when it is dropped, and `Debug` does not show it; the headers that it was [written to](Self::authorize) are not wiped.
+/// It is wiped when it is dropped, and `Debug` does not show it; the headers that it was [written to](Self::authorize) are not
+/// wiped.
 pub struct AccessToken {
     text: Zeroizing<String>,
     expires_at: SystemTime,

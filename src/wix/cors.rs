@@ -28,12 +28,12 @@ pub fn cors(app_id: &str) -> Cors {
 ///
 /// It allows what Wix lists for
 /// [an app with its own backend](https://dev.wix.com/docs/build-apps/develop-your-app/frameworks/wix-cli/app-development/integrate-your-own-backend):
-/// the methods `GET`, `POST`, `PUT`, `DELETE` and `OPTIONS`, and the headers that Wix's own clients send: `authorization`, `content-type`,
-/// `x-wix-linguist` and `x-wix-consistent`. Answers have `Vary: origin`, so that a cache keeps them apart. Credentials of the browser,
-/// such as cookies, are not allowed; `Authorization` as set by the page needs none.
+/// the methods `GET`, `POST`, `PUT`, `DELETE` and `OPTIONS`, and the headers that Wix's own clients send: `authorization`,
+/// `content-type`, `x-wix-linguist` and `x-wix-consistent`. Answers have `Vary: origin`, so that a cache keeps them apart.
+/// Credentials of the browser, such as cookies, are not allowed; `Authorization` as set by the page needs none.
 ///
-/// Every `OPTIONS` request is answered here and never reaches the service, so put this outside of what authenticates: browsers ask
-/// first, without any token.
+/// Every `OPTIONS` request is answered here and never reaches the service, so put this outside of what authenticates: browsers
+/// ask first, without any token.
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -61,8 +61,8 @@ impl Cors {
     ///
     /// # Security
     ///
-    /// Then any page that the user's own machine serves may call; do not set it in production. Only the host `localhost` itself is meant:
-    /// a test for a part of the text, as in some samples, would let `http://localhost.evil.com` in.
+    /// Then any page that the user's own machine serves may call; do not set it in production. Only the host `localhost` itself
+    /// is meant: a test for a part of the text, as in some samples, would let `http://localhost.evil.com` in.
     #[must_use]
     pub fn allow_localhost(mut self) -> Self {
         self.allows_localhost = true;

@@ -17,7 +17,7 @@ impl AppCredentials {
     ///
     /// # Errors
     ///
-    /// [`CredentialsError`] if one of them is empty, or begins or ends with whitespace, which is mostly the end of a line in a file.
+    /// [`CredentialsError`] if one of them is empty, or begins or ends with whitespace, mostly the end of a line in a file.
     pub fn new(app_id: impl Into<Box<str>>, app_secret: impl Into<String>) -> Result<Self, CredentialsError> {
         let (app_id, app_secret) = (app_id.into(), Zeroizing::new(app_secret.into()));
         check("app id", &app_id)?;
@@ -44,8 +44,8 @@ impl fmt::Debug for AppCredentials {
 
 /// One installation of an app on one site. Cheap to clone.
 ///
-/// A [`TokenInfo`](super::TokenInfo) has one, an [`AppInstance`] can be made into one, and a job without a visitor makes it of what the
-/// application has stored.
+/// A [`TokenInfo`](super::TokenInfo) has one, an [`AppInstance`] can be made into one, and a job without a visitor makes it of
+/// what the application has stored.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct InstanceId(Arc<str>);
 

@@ -26,17 +26,17 @@ pub const DEFAULT_ELEVATION_TIMEOUT: Duration = Duration::from_secs(10);
 /// For how long an answer of Token Info is used at most. A token that Wix revokes is accepted for that long.
 const MAX_TOKEN_INFO_AGE: Duration = Duration::from_secs(60);
 
-/// No elevated token is given out later than this before it expires, or a tenth of its lifetime if that is less: what is done with it
-/// takes time, and clocks differ.
+/// No elevated token is given out later than this before it expires, or a tenth of its lifetime if that is less: what is done
+/// with it takes time, and clocks differ.
 const SAFETY_MARGIN: Duration = Duration::from_secs(5 * 60);
 
-/// Lets the backend of an app do what its visitors may not: with a token of the app itself, for the installation that the visitor's
-/// token belongs to.
+/// Lets the backend of an app do what its visitors may not: with a token of the app itself, for the installation that the
+/// visitor's token belongs to.
 ///
 /// It is what Wix describes in
 /// [Elevate REST API Call Permissions with Self-Hosting](https://dev.wix.com/docs/build-apps/develop-your-app/frameworks/self-hosting/elevate-rest-api-call-permissions-for-self-hosting),
-/// with what it leaves to the backend: the checks of [`TokenInfo::from_response`], your decision, and caches. Keep one for the app; it
-/// is cheap to clone, and the clones share caches and connections.
+/// with what it leaves to the backend: the checks of [`TokenInfo::from_response`], your decision, and caches. Keep one for the
+/// app; it is cheap to clone, and the clones share caches and connections.
 ///
 /// ```no_run
 /// use hmac_auth::wix::{AppCredentials, Elevation, ElevationError, SubjectType};
@@ -64,9 +64,14 @@ const SAFETY_MARGIN: Duration = Duration::from_secs(5 * 60);
 /// | your decision | each time |
 /// | Create Access Token, for each instance | five minutes before the token expires, or a tenth of its lifetime |
 ///
-/// Who asks the same at the same time waits for one answer. Each question may take [`DEFAULT_ELEVATION_TIMEOUT`], or
-/// [`timeout`](Self::timeout); within it, a lost connection and a 5xx without `Retry-After` are retried twice, after a short random
-/// time. A 429 is not retried but says [when](ElevationError::retry_after). No failure is remembered. Up to 10 000 answers of either kind are.
+/// Who asks the same at the same time waits for one answer. Each question may take [`DEFAULT_ELEVATION_TIMEOUT`], or what
+/// [`timeout`](Self::timeout) says; within it, a lost connection and a 5xx without `Retry-After` are retried twice, after a short
+/// random time. A 429 is not retried but says [when](ElevationError::retry_after). No failure is remembered. Up to 10 000 answers
+/// of either kind are.
+///
+/// # TLS
+///
+/// Your own dependency on `reqwest` chooses it with a feature, such as `rustls`. Without one, Wix cannot be reached.
 ///
 /// # Security
 ///
@@ -81,8 +86,8 @@ pub struct Elevation {
 }
 
 impl Elevation {
-    /// Builds the client, and switches off that it follows redirects, which would show tokens and the app secret to somebody else, and that
-    /// it retries by itself.
+    /// Builds the client, and switches off that it follows redirects, which would show tokens and the app secret to somebody
+    /// else, and that it retries by itself.
     ///
     /// Set no `default_headers` on the builder, such as `Authorization`: Wix would get them.
     ///
@@ -116,8 +121,8 @@ impl Elevation {
         self
     }
 
-    /// Exchanges the token of a visitor, member or user for one of the app, if `allow` says that this subject may do what is to be
-    /// done with it.
+    /// Exchanges the token of a visitor, member or user for one of the app, if `allow` says that this subject may do what is to
+    /// be done with it.
     ///
     /// `frontend_token` is the `Authorization` that the page has sent, as it is or after `Bearer `.
     ///
@@ -128,9 +133,10 @@ impl Elevation {
     /// # Security
     ///
     /// Every visitor of every site with your app has a token that passes all checks here. So `allow` decides who may do *this*, by
-    /// [`subject_type`](TokenInfo::subject_type) and [`subject_id`](TokenInfo::subject_id), and it is asked each time, with a cached token as
-    /// well. One that says yes to everybody gives the rights of the app to whoever finds the route: a privilege escalation. Who has to
-    /// wait for the decision, such as for a database, takes [`token_info`](Self::token_info) first, and then
+    /// [`subject_type`](TokenInfo::subject_type) and [`subject_id`](TokenInfo::subject_id). It is asked each time, with a cached
+    /// token as well. One that says yes to everybody gives the rights of the app to whoever finds the route: a privilege escalation.
+    ///
+    /// Who has to wait for the decision, such as for a database, takes [`token_info`](Self::token_info) first, and then
     /// [`access_token`](Self::access_token).
     pub async fn elevate(
         &self,
@@ -205,7 +211,8 @@ impl fmt::Debug for Elevation {
 
 /// A token of the app itself, for one installation. Whoever has it can do there whatever the app may.
 ///
-/// Cheap to clone. Use it at once and do not keep it: [`Elevation`] does, and knows when it expires. `Debug` does not show the token.
+/// Cheap to clone. Use it at once and do not keep it: [`Elevation`] does, and knows when it expires. `Debug` does not show the
+/// token.
 #[derive(Clone, Debug)]
 pub struct ElevatedToken {
     token: Arc<AccessToken>,

@@ -10,7 +10,8 @@ pub enum ElevationErrorKind {
     Missing,
     /// The token has more than 8 KiB. Nothing was asked.
     TooLarge,
-    /// It is an app instance, `signature.payload`: verify it with [`AppInstance::parse`](super::AppInstance::parse). Nothing was asked.
+    /// It is an app instance, `signature.payload`: verify it with [`AppInstance::parse`](super::AppInstance::parse). Nothing was
+    /// asked.
     AppInstance,
     /// It is the public instance of a site's own code, `wixcode-pub.…`. Nothing was asked.
     PublicInstance,

@@ -56,8 +56,8 @@ pub(super) fn access_token_of(value: &str) -> Result<&str, ElevationError> {
 
 /// What Wix says of an access token: for which installation of the app it is, and whose.
 ///
-/// It comes out of [`from_response`](Self::from_response) and from nowhere else, so that owning one is the proof that, at that time, the
-/// token was active, not expired, and for this app.
+/// It comes out of [`from_response`](Self::from_response) and from nowhere else, so that owning one is the proof that, at that
+/// time, the token was active, not expired, and for this app.
 #[derive(Clone, Debug)]
 pub struct TokenInfo {
     instance_id: InstanceId,
@@ -89,9 +89,9 @@ pub enum SubjectType {
 impl TokenInfo {
     /// Reads the answer to a [`token_info_request`].
     ///
-    /// Checked: the token is active, `exp` is there and in the future, `clientId` is `app_id`, and there is an `instanceId`. Types do not
-    /// matter as long as the meaning is clear: Wix has numbers as text, and null for what is absent. What is neither is taken
-    /// for absent.
+    /// Checked: the token is active, `exp` is there and in the future, `clientId` is `app_id`, and there is an `instanceId`.
+    /// Types do not matter as long as the meaning is clear: Wix has numbers as text, and null for what is absent. What is neither
+    /// is taken for absent.
     ///
     /// # Errors
     ///
@@ -103,8 +103,8 @@ impl TokenInfo {
     ///
     /// # Security
     ///
-    /// Tokens of other apps are valid too. Without the check of `clientId`, what a visitor has sent to another app, that app could
-    /// send here.
+    /// Tokens of other apps are valid too. Without the check of `clientId`, what a visitor has sent to another app, that app
+    /// could send here.
     pub fn from_response(response: &Response<impl AsRef<[u8]>>, app_id: &str, now: SystemTime) -> Result<Self, ElevationError> {
         if response.status().is_success() && response.body().as_ref().trim_ascii().is_empty() {
             return Err(ElevationError::new(ElevationErrorKind::TokenRefused).detail("the answer is empty"));

@@ -37,8 +37,8 @@ impl Client {
         self.timeout = timeout;
     }
 
-    /// Sends the request and reads the answer, again if that may help, and all that in time. `read` also gets when it was sent, and so does
-    /// the caller.
+    /// Sends the request and reads the answer, again if that may help, and all that in time. `read` also gets when it was sent,
+    /// and so does the caller.
     pub(super) async fn ask<T>(
         &self,
         request: Request<Vec<u8>>,

@@ -36,8 +36,8 @@ where
         Self(Cache::builder().max_capacity(CAPACITY).expire_after(UntilUnusable).build())
     }
 
-    /// The value of `key`, which is asked for if there is none that is usable. All who wait for one key share one answer, also if it is an
-    /// error; only values are kept. If the one who asks gives up, the next one asks.
+    /// The value of `key`, which is asked for if there is none that is usable. All who wait for one key share one answer, also if
+    /// it is an error; only values are kept. If the one who asks gives up, the next one asks.
     pub(super) async fn get<F>(&self, key: K, ask: impl Fn() -> F) -> Result<V, ElevationError>
     where
         F: Future<Output = Result<Entry<V>, ElevationError>>,
@@ -53,7 +53,8 @@ where
         Err(ElevationError::new(ElevationErrorKind::Unavailable).detail("its answer had expired on arrival"))
     }
 
-    /// The cache measures time with another clock, which may stand still while the machine sleeps. It is the one of the token that counts.
+    /// The cache measures time with another clock, which may stand still while the machine sleeps. It is the one of the token
+    /// that counts.
     async fn remove_unusable(&self, key: K) {
         let remove = async |entry: Option<moka::Entry<K, Entry<V>>>| match entry {
             Some(entry) if !entry.value().is_usable() => Op::Remove,
