@@ -137,7 +137,7 @@ fn localhost_is_allowed_for_development_only_as_a_whole() {
     for origin in allowed {
         assert!(allows(&cors, &[origin]), "{}", origin.escape_ascii());
     }
-    let refused: [&[u8]; 37] = [
+    let refused: [&[u8]; 40] = [
         b"",
         b"null",
         b"*",
@@ -152,6 +152,9 @@ fn localhost_is_allowed_for_development_only_as_a_whole() {
         b"HTTP://localhost",
         b"http://localhost.evil.com",
         b"http://localhost:5173.evil.com",
+        b"http://localhost.evil.com:5173",
+        b"http://localhost.:5173",
+        b"http://LOCALHOST:5173",
         b"http://localhost@evil.com",
         b"http://localhost:5173@evil.com",
         b"http://evil.com@localhost",

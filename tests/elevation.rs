@@ -417,6 +417,17 @@ async fn malformed_answers_are_errors() {
 }
 
 #[tokio::test]
+async fn what_fits_only_when_cut_is_malformed() {
+    let wix = Wix::start().await;
+    wix.on_access_token(|count, question| {
+        let reply = Reply::json(&good_token(count, question));
+        Reply { body: reply.body + &" ".repeat(64 * 1024), ..reply }
+    });
+    let error = refusal(wix.elevation().elevate(&visitor_token("i1", 1), everybody).await);
+    assert_eq!(error.kind(), Kind::MalformedResponse);
+}
+
+#[tokio::test]
 async fn a_redirect_is_not_followed() {
     let elsewhere = Wix::start().await;
     for status in [301, 302, 303, 307, 308] {
