@@ -72,8 +72,9 @@
 //!
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
-//! | `tower` | no | layers for servers and clients on tower: the module `tower` |
-//! | `client` | no | signs and sends with reqwest: the module `client` |
+//! | `wix` | yes | the backend of a Wix app: app instances, access tokens, elevation: the module `wix` |
+//! | `tower` | no | layers for servers and clients on tower: the module `tower`; with `wix`, those for app instances and CORS |
+//! | `client` | no | signs and sends with reqwest: the module `client`; with `wix`, exchanges access tokens |
 //! | `tracing` | no | an event for each request that a layer refuses; switches `tower` on |
 //! | `aws-lc-rs` | no | computes SHA-2 and HMAC with AWS-LC instead of `sha2`: same API, same results, faster where the processor has no SHA instructions; needs a C compiler |
 //!
@@ -118,6 +119,8 @@ mod time;
 #[cfg(feature = "tower")]
 pub mod tower;
 mod validate;
+#[cfg(feature = "wix")]
+pub mod wix;
 
 /// Compiles the code of the README.
 #[cfg(doctest)]

@@ -221,6 +221,12 @@ impl SecretSet {
     }
 }
 
+impl From<Secret> for SecretSet {
+    fn from(current: Secret) -> Self {
+        Self::new(current)
+    }
+}
+
 impl fmt::Debug for SecretSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SecretSet(1 current, {} previous)", self.0.len() - 1)

@@ -1,4 +1,4 @@
-//! Key states are wiped when the last handle is dropped: every freed block of memory is searched for them.
+//! Key states, app secrets and tokens are wiped when the last handle is dropped: every freed block of memory is searched for them.
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -8,13 +8,18 @@ use std::{
 };
 
 use hmac_auth::{
-    DEFAULT_SECRET_NAME, MemorySecrets, Secret, SecretSet, SecretStore, SignOptions, ValidateOptions, sign_request, validate_auth,
+    DEFAULT_SECRET_NAME, MemorySecrets, Secret, SecretSet, SecretStore, SignOptions, ValidateOptions, sign_request,
+    validate_auth,
+    wix::{AccessToken, AppCredentials, InstanceId, access_token_request},
 };
 
 const KEY: [u8; 32] = *b"the key that must not stay there";
 
-/// The inner and the outer state of HMAC-SHA256 under `KEY`: as good as the key itself. Zero until they are known.
-static STATES: [[AtomicU64; 4]; 2] = [const { [const { AtomicU64::new(0) }; 4] }; 2];
+/// An app secret, and a token.
+const TEXT: &str = "the-text-that-must-not-stay-here";
+
+/// The inner and the outer state of HMAC-SHA256 under `KEY`, as good as the key itself, and `TEXT`. Zero until they are known.
+static STATES: [[AtomicU64; 4]; 3] = [const { [const { AtomicU64::new(0) }; 4] }; 3];
 static FOUND: AtomicUsize = AtomicUsize::new(0);
 
 struct Searching;
@@ -48,6 +53,12 @@ fn found(work: impl FnOnce()) -> usize {
     FOUND.load(Ordering::SeqCst) - before
 }
 
+fn search_for(state: &[AtomicU64; 4], bytes: &[u8]) {
+    for (word, bytes) in state.iter().zip(bytes.chunks_exact(8)) {
+        word.store(u64::from_ne_bytes(bytes.try_into().unwrap()), Ordering::SeqCst);
+    }
+}
+
 /// What the engine keeps of a key, freed without running its destructor.
 #[cfg(not(feature = "aws-lc-rs"))]
 fn free_unwiped() {
@@ -62,20 +73,19 @@ fn free_unwiped() {
 }
 
 #[test]
-fn key_states_do_not_survive_in_freed_memory() {
+fn secrets_do_not_survive_in_freed_memory() {
     for (state, pad) in STATES.iter().zip([0x36, 0x5c]) {
         let mut block = [pad; 64];
         block.iter_mut().zip(KEY).for_each(|(byte, key)| *byte ^= key);
         let mut words =
             [0x6a09_e667_u32, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
         sha2::block_api::compress256(&mut words, &[block]);
-        for (word, pair) in state.iter().zip(words.chunks(2)) {
-            let bytes = [pair[0].to_ne_bytes(), pair[1].to_ne_bytes()].concat();
-            word.store(u64::from_ne_bytes(bytes.try_into().unwrap()), Ordering::SeqCst);
-        }
+        search_for(state, &words.map(u32::to_ne_bytes).concat());
     }
+    search_for(&STATES[2], TEXT.as_bytes());
     // The search finds what is not wiped; if not, the rest would prove nothing.
     assert_eq!(found(free_unwiped), 2);
+    assert_eq!(found(|| drop(black_box(TEXT.to_owned()))), 1);
 
     let leaked = found(|| {
         let secret = Secret::from_bytes(&KEY).unwrap();
@@ -88,4 +98,18 @@ fn key_states_do_not_survive_in_freed_memory() {
         black_box(secrets.secrets("set").unwrap());
     });
     assert_eq!(leaked, 0);
+
+    // What the caller has, a request and a response, is the caller's.
+    let response = http::Response::new(format!(r#"{{"access_token":"{TEXT}","expires_in":14400}}"#));
+    let malformed = http::Response::new(format!(r#"{{"access_token":"{TEXT}","expires_in":0}}"#));
+    let mut request = None;
+    let leaked = found(|| {
+        let credentials = AppCredentials::new("app", TEXT).unwrap();
+        request = Some(access_token_request(&credentials, &InstanceId::new("i1").unwrap()));
+        black_box(AppCredentials::new("", TEXT).unwrap_err());
+        black_box(AccessToken::from_response(&response, std::time::SystemTime::now()).unwrap());
+        black_box(AccessToken::from_response(&malformed, std::time::SystemTime::now()).unwrap_err());
+    });
+    assert_eq!(leaked, 0);
+    assert_eq!(found(|| drop(black_box(request))), 1);
 }
