@@ -9,7 +9,7 @@ use std::{error::Error as StdError, fmt, io, sync::Arc};
 use base64::{Engine, engine::general_purpose};
 use zeroize::Zeroizing;
 
-use crate::crypto::{HmacKey, Mac};
+use crate::crypto::{HmacKey, Mac, mac_eq};
 
 pub use self::{env::EnvSecrets, file::FileSecrets, memory::MemorySecrets};
 
@@ -213,6 +213,12 @@ impl SecretSet {
     /// All secrets to accept, the current one first.
     pub fn accepted(&self) -> impl Iterator<Item = &Secret> {
         self.0.iter()
+    }
+
+    /// Whether `mac` is that of `message` under any secret of this set: the only place where a MAC is checked.
+    #[inline]
+    pub(crate) fn verifies(&self, message: &[u8], mac: &Mac) -> bool {
+        self.accepted().any(|secret| mac_eq(&secret.mac(message), mac))
     }
 
     /// This set after a rotation; of the previous secrets, the oldest beyond three is dropped.

@@ -4,21 +4,25 @@
 //! [`AppInstance::parse`] verifies it and tells which installation of the app is calling and who is looking at it:
 //!
 //! ```
-//! use hmac_auth::{Secret, SecretSet, wix::{AppInstance, AppInstanceOptions, app_instance_of}};
-//! # use std::time::{Duration, UNIX_EPOCH};
+//! use hmac_auth::{
+//!     SecretSet,
+//!     wix::{AppInstance, AppInstanceError, AppInstanceOptions, app_instance_of},
+//! };
 //!
-//! # let options = AppInstanceOptions::new().at(UNIX_EPOCH + Duration::from_secs(1_405_507_200));
-//! # let _ =
-//! AppInstanceOptions::new().app_id("your-app-id");
-//! // The app secret, from the OAuth page of the app's dashboard; here, that of a published sample of 2014.
-//! let secrets = SecretSet::new(Secret::from_text("7f00e181-fcf7-4058-a116-88607c49049e")?);
-//! let request = http::Request::get("/").header("authorization", "dxGP5SRMYqQbqGtORZY__phVyfPN1f2swVUmRrX5H4Y.eyJpbnN0YW5jZUlkIjoiMTM3Mzg3MWUtODg5Zi00NGY3LTBlMTUtZjNkOGI3MmMyMWNjIiwic2lnbkRhdGUiOiIyMDE0LTA3LTE2VDEwOjM4OjU4LjMzOFoiLCJ1aWQiOiJhZDA4ZWM2ZS0zMzk1LTRkYzgtOWJhMC1mMDVlZWQ4YTYxOGUiLCJwZXJtaXNzaW9ucyI6Ik9XTkVSIiwiaXBBbmRQb3J0IjoiOTEuMTk5LjExOS4yNTQvNTQ3NjIiLCJ2ZW5kb3JQcm9kdWN0SWQiOm51bGwsImRlbW9Nb2RlIjpmYWxzZX0").body(())?;
-//!
-//! let instance = AppInstance::parse(&app_instance_of(&request)?, &secrets, &options)?;
-//! assert_eq!(instance.instance_id(), "1373871e-889f-44f7-0e15-f3d8b72c21cc");
-//! instance.require_owner()?;
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! /// `app_secrets` holds the app secret, from the OAuth page of the app's dashboard.
+//! fn settings<B>(request: &http::Request<B>, app_secrets: &SecretSet) -> Result<String, AppInstanceError> {
+//!     let options = AppInstanceOptions::new().app_id("the id of your app");
+//!     let instance = AppInstance::parse(&app_instance_of(request)?, app_secrets, &options)?;
+//!     instance.require_owner()?;
+//!     Ok(format!("the settings of {}", instance.instance_id()))
+//! }
+//! # let secrets = SecretSet::new(hmac_auth::Secret::from_text(&hmac_auth::generate_secret()?)?);
+//! # let refused = settings(&http::Request::new(()), &secrets).unwrap_err();
+//! # assert_eq!(refused.kind(), hmac_auth::wix::AppInstanceErrorKind::Missing);
+//! # Ok::<(), hmac_auth::SecretError>(())
 //! ```
+//!
+//! With the feature `tower`, an `AppInstanceLayer` does so for whole routes.
 //!
 //! # Which token is which
 //!

@@ -256,13 +256,11 @@ fn look_alikes_are_told_apart() {
 
 #[test]
 fn sizes_and_shapes_are_limited() {
-    let filler = |len: usize| "x".repeat(len);
     let of_len = |len: usize| {
         let empty = signed(payload(&[("bs", Some(json!("")))])).len();
         // Base64 takes four characters for three bytes.
-        (0..)
-            .map(|more| signed(payload(&[("bs", Some(json!(filler((len - empty) * 3 / 4 + more))))])))
-            .find(|text| text.len() >= len)
+        let least = (len - empty) * 3 / 4;
+        (least..least + 4).map(|bytes| signed(payload(&[("bs", Some(json!("x".repeat(bytes))))]))).find(|text| text.len() >= len)
     };
     let largest = of_len(MAX_APP_INSTANCE_LEN - 1).unwrap();
     assert!(largest.len() <= MAX_APP_INSTANCE_LEN && parse(&largest).is_ok());
@@ -361,7 +359,7 @@ fn requests_carry_it_in_one_place() {
         }
         request.body(()).unwrap()
     };
-    let found = |uri: &str, headers: &[&str]| app_instance_of(&request(uri, headers)).map(|text| text.into_owned());
+    let found = |uri: &str, headers: &[&str]| app_instance_of(&request(uri, headers)).map(std::borrow::Cow::into_owned);
     for (uri, headers) in [
         ("/", &["s.p"][..]),
         ("/", &["Bearer s.p"]),

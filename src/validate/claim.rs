@@ -2,7 +2,7 @@ use std::{borrow::Cow, fmt, iter, mem, sync::Arc};
 
 use super::{ValidateOptions, Validated, VerifiedHead};
 use crate::{
-    crypto::{Mac, mac_eq},
+    crypto::Mac,
     digest::BodyDigest,
     error::{AuthError, AuthErrorKind},
     replay::ReplayId,
@@ -179,7 +179,7 @@ impl<'a> Claim<'a> {
         let mac = mac.ok_or(AuthErrorKind::MalformedSignature)?;
         let created = input.created().ok_or(AuthErrorKind::MissingCreated)?;
         let base = self.signature_base()?;
-        if !secrets.accepted().any(|secret| mac_eq(&secret.mac(base.as_bytes()), &mac)) {
+        if !secrets.verifies(base.as_bytes(), &mac) {
             return Err(AuthErrorKind::WrongMac.into());
         }
         let digest = BodyDigest::read(self.request.headers())?;

@@ -6,7 +6,7 @@ use base64::{
 };
 
 use self::payload::{Payload, Text};
-use crate::{crypto::mac_eq, secret::SecretSet};
+use crate::secret::SecretSet;
 
 pub use self::{
     error::{AppInstanceError, AppInstanceErrorKind},
@@ -83,7 +83,7 @@ impl AppInstance {
             Ok(32) => mac.first_chunk().ok_or(AppInstanceErrorKind::MalformedSignature)?,
             _ => return Err(AppInstanceErrorKind::MalformedSignature.into()),
         };
-        if !secrets.accepted().any(|secret| mac_eq(&secret.mac(payload.as_bytes()), mac)) {
+        if !secrets.verifies(payload.as_bytes(), mac) {
             return Err(AppInstanceErrorKind::WrongMac.into());
         }
         let instance = Self::read(decode(payload)?)?;

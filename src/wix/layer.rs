@@ -37,7 +37,8 @@ use crate::signature::shown;
 /// }
 ///
 /// let secrets = MemorySecrets::new();
-/// secrets.insert(DEFAULT_APP_SECRET_NAME, Secret::from_text("the app secret of your app")?);
+/// # let app_secret = hmac_auth::generate_secret()?;
+/// secrets.insert(DEFAULT_APP_SECRET_NAME, Secret::from_text(&app_secret)?);
 /// let instances = AppInstanceLayer::new(secrets, AppInstanceOptions::new().app_id("the id of your app"));
 /// let app: Router = Router::new()
 ///     .route("/settings", get(settings).post(settings).layer(instances.clone().require_owner()))
