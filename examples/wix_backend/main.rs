@@ -1,0 +1,127 @@
+//! The self-hosted backend of a Wix app: CORS, app instances, a route for the owner, and one that calls Wix with the rights of the app.
+//!
+//! ```text
+//! cargo run --example wix_backend
+//! ```
+//!
+//! Wix itself cannot be reached from here, so the example also starts what stands in for it: the two OAuth endpoints and one API
+//! (`wix_stand_in.rs`), and the page of the app (`page/`), on another origin. It prints where to open the page, as the owner of a site,
+//! as a visitor and with a forged instance, and serves until it is stopped.
+
+use std::{error::Error, sync::Arc};
+
+use axum::{
+    Extension, Json, Router,
+    body::Body,
+    extract::State,
+    http::{HeaderMap, StatusCode, header::AUTHORIZATION},
+    response::Response,
+    routing::{get, put},
+};
+use hmac_auth::{
+    MemorySecrets, Secret, generate_secret,
+    wix::{
+        self, AppCredentials, AppInstance, AppInstanceLayer, AppInstanceOptions, DEFAULT_APP_SECRET_NAME, Elevation,
+        ElevationError, Identity, SubjectType,
+    },
+};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+mod page;
+mod wix_stand_in;
+
+/// The id of the app, from its dashboard.
+const APP_ID: &str = "0b8a3c52-6d7e-4f10-9a2b-3c4d5e6f7081";
+
+/// The installation of the app on the one site of this example.
+const INSTANCE_ID: &str = "130db01f-83b1-17c8-1803-c27217800b45";
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    // A real app has its secret from its dashboard.
+    let app_secret = generate_secret()?;
+    let wix_url = wix_stand_in::start(&app_secret).await?;
+
+    let backend = Backend {
+        elevation: Elevation::new(AppCredentials::new(APP_ID, app_secret.clone())?, reqwest::Client::builder().no_proxy())?
+            .base_url(wix_url.parse()?),
+        http: reqwest::Client::builder().no_proxy().build()?,
+        wix_url,
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let backend_url = format!("http://{}", listener.local_addr()?);
+    tokio::spawn(axum::serve(listener, app(&app_secret, backend)?).into_future());
+
+    let page_url = page::start(&backend_url).await?;
+    let query = |instance: String, token: &str| format!("instance={instance}&token={token}");
+    let owner = wix_stand_in::app_instance(&app_secret, &json!({ "uid": "owner-1", "permissions": "OWNER" }))?;
+    let visitor = wix_stand_in::app_instance(&app_secret, &json!({ "aid": "visitor-1" }))?;
+    let forged = wix_stand_in::app_instance(&generate_secret()?, &json!({ "uid": "owner-1", "permissions": "OWNER" }))?;
+    println!("backend {backend_url}");
+    println!("owner   {page_url}/?{}", query(owner, wix_stand_in::MEMBER_TOKEN));
+    println!("visitor {page_url}/?{}", query(visitor, wix_stand_in::VISITOR_TOKEN));
+    println!("forged  {page_url}/?{}", query(forged, "OauthNG.JWS.forged"));
+    std::future::pending().await
+}
+
+struct Backend {
+    elevation: Elevation,
+    /// For the APIs of Wix.
+    http: reqwest::Client,
+    wix_url: String,
+}
+
+fn app(app_secret: &str, backend: Backend) -> Result<Router, Box<dyn Error>> {
+    let secrets = MemorySecrets::new();
+    secrets.insert(DEFAULT_APP_SECRET_NAME, Secret::from_text(app_secret)?);
+    let instances = AppInstanceLayer::new(secrets, AppInstanceOptions::new().app_id(APP_ID));
+    Ok(Router::new()
+        .route("/settings", put(settings).layer(instances.clone().require_owner()))
+        .route("/visit", get(visit).layer(instances))
+        .route("/products", get(products))
+        .with_state(Arc::new(backend))
+        // Around everything: a browser asks before it sends an app instance. Production has no `allow_localhost`.
+        .layer(wix::cors(APP_ID).allow_localhost()))
+}
+
+/// For everybody who is logged in.
+async fn visit(Extension(instance): Extension<AppInstance>) -> Result<Json<Value>, StatusCode> {
+    match instance.identity() {
+        Identity::Owner | Identity::Member => Ok(Json(json!({ "site": instance.instance_id(), "user": instance.user_id() }))),
+        _ => Err(StatusCode::FORBIDDEN),
+    }
+}
+
+/// For the owner of the site alone: the layer has seen to that. Data of several sites are told apart by the instance.
+async fn settings(Extension(instance): Extension<AppInstance>, Json(settings): Json<Value>) -> Json<Value> {
+    Json(json!({ "site": instance.instance_id(), "saved": settings }))
+}
+
+/// What a member's own token may not do: the app asks Wix in its own name, if the member may ask for it.
+async fn products(State(backend): State<Arc<Backend>>, headers: HeaderMap) -> Response {
+    match ask_for_products(&backend, &headers).await {
+        Ok(products) => Response::new(Body::from(products)),
+        Err(error) => match error.downcast::<ElevationError>() {
+            Ok(refused) => {
+                eprintln!("refused {}: {refused}", refused.kind());
+                refused.to_response().map(Body::from)
+            }
+            Err(error) => {
+                eprintln!("{error}");
+                let mut response = Response::default();
+                *response.status_mut() = StatusCode::BAD_GATEWAY;
+                response
+            }
+        },
+    }
+}
+
+async fn ask_for_products(backend: &Backend, headers: &HeaderMap) -> Result<String, Box<dyn Error + Send + Sync>> {
+    let token = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let elevated = backend.elevation.elevate(token, |info| info.subject_type() == SubjectType::Member).await?;
+    let mut request = http::Request::get(format!("{}/stores/v3/products", backend.wix_url)).body(Vec::new())?;
+    elevated.authorize(&mut request);
+    let response = backend.http.execute(request.try_into()?).await?.error_for_status()?;
+    Ok(response.text().await?)
+}
