@@ -41,6 +41,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! A server on tower (axum, hyper, tonic) takes all of that as one layer, `tower::ValidateAuthLayer`; a client takes
+//! `tower::SignRequestLayer`, or with reqwest `client::invoke`. The backend of a Wix app finds its own checks in the module `wix`.
+//!
 //! # What this is not
 //!
 //! It does not encrypt: use TLS. It does not tell apart the holders of one secret: give each consumer its own, with
@@ -64,7 +67,7 @@
 //!
 //! # Without blocking
 //!
-//! Nothing here waits, reads the environment or opens files, except the stores that say so, and only the functions without a
+//! Nothing in the core waits, reads the environment or opens files, except the stores that say so, and only the functions without a
 //! given time read the clock. Who fetches secrets asynchronously or streams bodies takes the same checks in phases:
 //! [`Claim::parse`], [`Claim::verify_head`], [`VerifiedHead::finish`].
 //!

@@ -172,7 +172,8 @@ impl<S: Service<Request<StreamedBody<B>>>, B> fmt::Debug for ValidateStreamFutur
 pin_project! {
     /// A body that is handed on while it is hashed, in pieces of at most 64 KiB, one piece late.
     ///
-    /// It ends without an error only if it was the signed one. What is unsigned is never handed on.
+    /// It ends without an error only if it was the signed one. What is unsigned is never handed on. After an error there is nothing but
+    /// that error: stop at the first.
     pub struct StreamedBody<B> {
         #[pin]
         body: HashedBody<B>,
