@@ -28,7 +28,10 @@ async fn a_page_of_the_app_calls_its_backend() {
     let [backend, owner, visitor, forged] = ["backend", "owner", "visitor", "forged"].map(|name| urls.of(name));
 
     // Each of these is cross-origin with `Authorization`, so the browser asks first.
-    assert_eq!(answer(&browser, &owner, "visit").await, r#"200 {"site":"130db01f-83b1-17c8-1803-c27217800b45","user":"owner-1"}"#);
+    assert_eq!(
+        answer(&browser, &owner, "visit").await,
+        r#"200 {"site":"130db01f-83b1-17c8-1803-c27217800b45","user":"owner-1"}"#
+    );
     let saved = r#"200 {"saved":{"color":"blue"},"site":"130db01f-83b1-17c8-1803-c27217800b45"}"#;
     assert_eq!(answer(&browser, &owner, "settings").await, saved);
     assert_eq!(answer(&browser, &owner, "products").await, r#"200 {"products":[{"name":"Tea","price":7}]}"#);
