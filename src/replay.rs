@@ -124,7 +124,9 @@ impl ReplayId {
         self.created
     }
 
-    /// The last second, since 1970, in which the host would accept the signature again: a guard may forget it afterwards.
+    /// The last second, since 1970, in which the host would accept the signature again: a guard may forget it afterwards, with a
+    /// margin for its own latency. Who reads the body between [`Claim::verify_head`](crate::Claim::verify_head) and the guard must not ask
+    /// the guard later than this; the layers of `tower` see to it.
     #[must_use]
     pub fn fresh_until(&self) -> i64 {
         self.fresh_until

@@ -80,9 +80,11 @@ struct Shard {
 }
 
 impl Shard {
-    /// The set of a second. A new one begins with as much room as the latest one has needed: growing takes as long as inserting.
+    /// The set of a second. The next one begins with as much room as the latest one has needed, because growing takes as long as
+    /// inserting; an earlier one does not, or a consumer could have room made for each second of the window.
     fn second(&mut self, created: i64) -> &mut Second {
-        let len = self.seconds.last_key_value().map_or(0, |(_, latest)| latest.used.len());
+        let latest = self.seconds.last_key_value().filter(|(latest, _)| **latest < created);
+        let len = latest.map_or(0, |(_, latest)| latest.used.len());
         self.seconds.entry(created).or_insert_with(|| Second { used: HashSet::with_capacity(len), ..Second::default() })
     }
 }

@@ -66,7 +66,11 @@ impl Policy {
         Ok(HashedBody::new(body, head, content_length, max_len))
     }
 
+    /// Asks the guard, unless the body came so slowly that a guard may have forgotten the signature by now.
     pub(super) fn use_once(&self, validated: &Validated) -> UseOnce {
+        if self.options.now() > validated.replay_id().fresh_until() {
+            return UseOnce::ready(Err(AuthError::new(AuthErrorKind::Stale).detail("at the end of the body")));
+        }
         match &self.replay_guard {
             Some(guard) => guard.use_once(validated),
             None => UseOnce::ready(Ok(())),
@@ -98,15 +102,22 @@ impl Policy {
             let key_ids: Vec<String> = inputs.filter_map(|input| Some(shown(&input.key_id()?))).take(4).collect();
             (!key_ids.is_empty()).then(|| key_ids.join(", "))
         };
-        tracing::warn!(
-            target: "hmac_auth",
-            kind = error.kind().as_str(),
-            key_id = key_ids(),
-            authority = self.authority(parts),
-            path = shown(self.uri(parts).path()),
-            reason = format_args!("{error:#}"),
-            "request refused"
-        );
+        // A level cannot be an argument, so the fields are written twice over.
+        macro_rules! event {
+            ($level:expr) => {
+                tracing::event!(
+                    target: "hmac_auth",
+                    $level,
+                    kind = error.kind().as_str(),
+                    key_id = key_ids(),
+                    authority = self.authority(parts),
+                    path = shown(self.uri(parts).path()),
+                    reason = format_args!("{error:#}"),
+                    "request refused"
+                )
+            };
+        }
+        if error.status().is_server_error() { event!(tracing::Level::ERROR) } else { event!(tracing::Level::WARN) }
     }
 
     /// The URI as the client sent it, as far as that is known.
@@ -116,8 +127,12 @@ impl Policy {
 
     /// What the request names, escaped and cut.
     fn authority(&self, parts: &Parts) -> Option<String> {
-        let host = || std::str::from_utf8(parts.headers.get(HOST)?.as_bytes()).ok();
-        self.uri(parts).authority().map(Authority::as_str).or_else(host).map(shown)
+        let field = |name| std::str::from_utf8(parts.headers.get(name)?.as_bytes()).ok();
+        let named = match self.options.forwarded_host() {
+            Some(name) => field(name),
+            None => self.uri(parts).authority().map(Authority::as_str).or_else(|| field(&HOST)),
+        };
+        named.map(shown)
     }
 
     /// Tells the operator what this host has seen: mostly, something between has changed it.
@@ -131,10 +146,8 @@ impl Policy {
             self.authority(parts).unwrap_or_default(),
             shown(self.uri(parts).path())
         );
-        error.detail(match self.original_uri {
-            None => format!("{seen}; if a router has cut the path, set `original_uri`"),
-            Some(_) => seen,
-        })
+        let advice = if self.original_uri.is_none() { "; if a router has cut the path, set `original_uri`" } else { "" };
+        error.detail(format!("{seen}{advice}; if a proxy has changed `Host`, see `trust_forwarded_host`"))
     }
 }
 

@@ -168,6 +168,9 @@ impl ValidateOptions {
 
     /// Requires one more component to be covered, and so to be there: a field name such as `content-type`, or one of
     /// `@scheme`, `@query`, `@target-uri` and `@request-target`.
+    ///
+    /// It is required of each request: one without a body has no `content-type`. Consumers of this crate cover `content-type` and
+    /// `content-encoding` where they are, and fields of their choice; of the components with `@` only `@query`.
     #[must_use]
     pub fn require(mut self, component: impl Into<Box<str>>) -> Self {
         let component = component.into();
@@ -220,7 +223,7 @@ impl ValidateOptions {
         self.problem.get_or_insert_with(|| problem.into());
     }
 
-    pub(super) fn now(&self) -> i64 {
+    pub(crate) fn now(&self) -> i64 {
         self.at.unwrap_or_else(|| unix_seconds(None))
     }
 
@@ -237,6 +240,11 @@ impl ValidateOptions {
             Some(alg) if alg != "hmac-sha256" => Err(AuthErrorKind::UnsupportedAlgorithm),
             _ => Ok(secret_name),
         }
+    }
+
+    #[cfg(feature = "tower")]
+    pub(crate) fn forwarded_host(&self) -> Option<&HeaderName> {
+        self.forwarded_host.as_ref()
     }
 
     /// Whom the replay guard counts: the consumer, as far as its secret tells.
