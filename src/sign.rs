@@ -256,12 +256,17 @@ fn nonce() -> Result<[u8; 16], SignError> {
     thread_local! {
         static NEXT: RefCell<Vec<[u8; 16]>> = const { RefCell::new(Vec::new()) };
     }
-    NEXT.with_borrow_mut(|next| {
+    let fresh = || {
+        let mut batch = [[0; 16]; BATCH];
+        getrandom::fill(batch.as_flattened_mut()).map(|()| batch).map_err(|error| SignError::Random(error.into()))
+    };
+    let kept = NEXT.try_with(|next| {
+        let mut next = next.borrow_mut();
         if next.is_empty() {
-            let mut batch = [[0; 16]; BATCH];
-            getrandom::fill(batch.as_flattened_mut()).map_err(|error| SignError::Random(error.into()))?;
-            next.extend(batch);
+            next.extend(fresh()?);
         }
         next.pop().ok_or_else(|| SignError::Random(io::ErrorKind::Other.into()))
-    })
+    });
+    // A thread that is ending keeps nothing any more.
+    kept.unwrap_or_else(|_| fresh().map(|[first, ..]| first))
 }

@@ -6,22 +6,35 @@ use super::item::QuotedString;
 ///
 /// Octets that are not UTF-8 stay as they are; the URL standard would replace them, and two queries would then look alike.
 pub(super) fn push_query_param(out: &mut Vec<u8>, query: &str, name: QuotedString<'_>) -> bool {
-    let name = name.text();
+    let encoded_name = name.text();
+    let name: Vec<u8> = decoded(&encoded_name).collect();
+    // A name that is spelled in another way than it is written here names nothing.
+    if !encoded(name.iter().copied()).eq(encoded_name.bytes()) {
+        return false;
+    }
     let mut found = None;
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        if encoded_again(key).eq(name.bytes()) && found.replace(value).is_some() {
+        if is(key, &name) && found.replace(value).is_some() {
             return false;
         }
     }
-    found.inspect(|value| out.extend(encoded_again(value))).is_some()
+    found.inspect(|value| out.extend(encoded(decoded(value)))).is_some()
 }
 
-/// Decodes a form-encoded text and percent-encodes it, so that a space is always `%20`.
-fn encoded_again(text: &str) -> impl Iterator<Item = u8> {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+/// Whether a form-encoded key means `name`. The bytes are compared as they stand where nothing has to be decoded: nobody has
+/// proven the query yet, and a peer may have made it to be slow.
+fn is(key: &str, name: &[u8]) -> bool {
+    if key.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
+        key.len() >= name.len() && decoded(key).eq(name.iter().copied())
+    } else {
+        key.as_bytes() == name
+    }
+}
+
+fn decoded(text: &str) -> impl Iterator<Item = u8> {
     let mut rest = text.as_bytes();
-    let decoded = std::iter::from_fn(move || {
+    std::iter::from_fn(move || {
         let (byte, after) = match rest {
             [b'+', after @ ..] => (b' ', after),
             [b'%', high, low, after @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
@@ -32,8 +45,13 @@ fn encoded_again(text: &str) -> impl Iterator<Item = u8> {
         };
         rest = after;
         Some(byte)
-    });
-    decoded.flat_map(|byte| {
+    })
+}
+
+/// Percent-encodes bytes, so that a space is always `%20`.
+fn encoded(bytes: impl Iterator<Item = u8>) -> impl Iterator<Item = u8> {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    bytes.flat_map(|byte| {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'*' | b'-' | b'.' | b'_') {
             [Some(byte), None, None]
         } else {
