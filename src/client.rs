@@ -205,7 +205,7 @@ impl fmt::Debug for Client {
     }
 }
 
-/// Why there is no response.
+/// Why there is no response. The cause stands in the [`source`](std::error::Error::source): print the sources too.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvokeError {

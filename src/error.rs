@@ -11,7 +11,8 @@ use crate::{
     validate::ValidateOptions,
 };
 
-/// Why a request could not be signed. The request is as it was.
+/// Why a request could not be signed. The request is as it was. What is wrong, and the remedy, may stand in the
+/// [`source`](std::error::Error::source): print the sources too.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignError {

@@ -5,7 +5,7 @@
 //! A *host* has data or functions that a *consumer* needs. The consumer signs each request with [`sign_request`]; the host
 //! calls [`validate_auth`] before doing anything else and then knows who sent it, that nothing was changed, that it is fresh and,
 //! with a [`MemoryReplayGuard`], that it was not sent before. The wire is RFC 9421 (HTTP Message Signatures) with `hmac-sha256`
-//! and RFC 9530 (`Content-Digest`), so that curl, Python, Node and Go can take part.
+//! and RFC 9530 (`Content-Digest`), so that shell scripts, Python, Node and others can take part.
 //!
 //! ```
 //! use hmac_auth::{

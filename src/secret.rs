@@ -62,6 +62,12 @@ impl<T: SecretStore + ?Sized> SecretStore for &T {
     }
 }
 
+impl<T: SecretStore + ?Sized> SecretStore for Box<T> {
+    fn secrets(&self, name: &str) -> Result<SecretSet, SecretError> {
+        (**self).secrets(name)
+    }
+}
+
 impl<T: SecretStore + ?Sized> SecretStore for Arc<T> {
     fn secrets(&self, name: &str) -> Result<SecretSet, SecretError> {
         (**self).secrets(name)

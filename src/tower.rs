@@ -22,13 +22,14 @@
 //! ```
 //!
 //! [`ValidateStreamLayer`] does the same for uploads that are too large to be held in memory. [`SignRequestLayer`] signs what a
-//! client sends.
+//! client sends. (Beside this module, the crate `tower` itself is `::tower`.)
 //!
 //! # Where in the stack
 //!
 //! From the outside to the inside:
 //!
-//! 1. limits of connections and of time, such as tower-http's `TimeoutLayer`: a body may come slowly;
+//! 1. limits of connections and of time, such as tower-http's `TimeoutLayer`: a body may come slowly; and of concurrency, because
+//!    inside of this layer a permit is held by whoever is still being checked;
 //! 2. **this layer**;
 //! 3. whatever changes path, host or body: decompression, routers that cut the path (axum's `nest`), rewriting;
 //! 4. routes and handlers.

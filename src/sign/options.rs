@@ -112,7 +112,9 @@ impl SignOptions {
 
     /// Covers one more header field, which the request must then have.
     ///
-    /// Choose none that a proxy or the client may change, such as `host`, `date`, `via` or `forwarded`.
+    /// Choose none that a proxy or the client may change, such as `host`, `date`, `via` or `forwarded`. What is signed of a field is all
+    /// its lines, joined with commas (RFC 9421 section 2.1): on the way, one line with a comma may become two, so that a host reads
+    /// all of them or refuses a second one.
     #[must_use]
     pub fn cover(mut self, field: HeaderName) -> Self {
         if !self.cover.contains(&field) {

@@ -13,8 +13,9 @@ pin_project! {
     /// A body of any type that a layer can read and put back.
     ///
     /// [`ValidateAuthLayer`](super::ValidateAuthLayer) and [`SignRequestLayer`](super::SignRequestLayer) need a body that can be made
-    /// from bytes again. That of axum can; for hyper's `Incoming` and tonic's `Body`, this one stands between, put there by
-    /// tower-http's `MapRequestBodyLayer::new(BufferedBody::new)`.
+    /// from bytes again, and the first a response body that can. Those of axum can; for hyper's `Incoming`, tonic's `Body` and boxed
+    /// bodies, this one stands between, put there by tower-http: `MapRequestBodyLayer::new(BufferedBody::new)` outside of the layer, whose
+    /// service then takes `Request<BufferedBody<_>>`, and `MapResponseBodyLayer::new(BufferedBody::new)` inside of it.
     pub struct BufferedBody<B> {
         #[pin]
         kind: Kind<B>,

@@ -44,7 +44,8 @@ use crate::{
 /// with the bytes that cannot be undone** until the body has ended without an error: write to a temporary file, then rename it; begin a
 /// transaction, then commit. A body that is not the signed one, that is longer or shorter than its `Content-Length`, that breaks off or
 /// that has trailers ends with an [`AuthError`], never with a clean end, and its last piece is never handed on: even a reader
-/// that stops after `Content-Length` bytes does not get them all. Whatever the service answers then is replaced by the refusal.
+/// that stops after `Content-Length` bytes does not get them all. Whatever the service answers then is replaced by the refusal. A body
+/// that nobody reads to its end is never checked, and the answer stands: [`Upload::validated`] tells.
 ///
 /// The replay guard is asked before the body is read: an upload that failed must be signed anew.
 #[derive(Clone, Debug)]

@@ -32,8 +32,8 @@ pub const DEFAULT_MAX_BODY_LEN: u64 = 2 * 1024 * 1024;
 
 /// Lets only validated requests through to a service, each once.
 ///
-/// Around any `Service<Request<B>>` whose body can be made from bytes, as axum's can; for others there is
-/// [`BufferedBody`](super::BufferedBody). The service gets the request with its whole body, of the same type, and
+/// Around any `Service<Request<B>>` whose body, and that of its response, can be made from bytes, as axum's can; for others there
+/// is [`BufferedBody`](super::BufferedBody). The service gets the request with its whole body, of the same type, and
 /// [`Validated`](crate::Validated) in the extensions. Whatever is refused never reaches it: the peer gets the answer of
 /// [`AuthError::to_response`], and the [`AuthErrorKind`](crate::AuthErrorKind) stands in the extensions of the response.
 ///
@@ -117,8 +117,20 @@ impl ValidateAuthLayer {
 
     /// Changes the answer to a refused request, or replaces it.
     ///
-    /// The closure gets the answer of [`AuthError::to_response`], the reason, and the head of the request. It is also the
-    /// place to count and to log; with the feature `tracing`, each refusal is an event anyway.
+    /// The closure gets the answer of [`AuthError::to_response`], the reason, and the head of the request. Start from that answer, which
+    /// has `WWW-Authenticate` and `Accept-Signature`. It is also the place to count and to log; with the feature `tracing`, each refusal
+    /// is an event anyway.
+    ///
+    /// ```
+    /// # use hmac_auth::{MemorySecrets, ValidateOptions, tower::ValidateAuthLayer};
+    /// # let (secrets, options) = (MemorySecrets::new(), ValidateOptions::new());
+    /// use bytes::Bytes; // also `axum::body::Bytes`
+    ///
+    /// let layer = ValidateAuthLayer::new(secrets, options).map_refusal(|mut answer, _error, _head| {
+    ///     *answer.body_mut() = Bytes::from_static(br#"{"code":"unauthorized"}"#);
+    ///     answer
+    /// });
+    /// ```
     ///
     /// # Security
     ///
