@@ -28,7 +28,7 @@
 //!
 //! | text | what it is | who can check it |
 //! | --- | --- | --- |
-//! | `signature.payload` | app instance: which installation, and who looks at it | you, with the app secret |
+//! | `signature.payload` | app instance: which installation, and who looks at it | you, with the app secret; or Wix, by Token Info |
 //! | `OauthNG.JWS.…` | access token of a visitor, a member, a Wix user or the app | only Wix, which tells by its Token Info endpoint |
 //! | `header.payload.signature` | JWT, as webhooks have it | you, with the app's public key; not with this crate |
 //! | `wixcode-pub.…` | the public instance of a site's own code | only Wix |

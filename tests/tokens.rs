@@ -124,12 +124,8 @@ fn what_is_no_access_token_is_not_asked_for() {
         ("", Kind::Missing),
         ("Bearer ", Kind::Missing),
         ("bearer   ", Kind::Missing),
-        ("signature.payload", Kind::AppInstance),
-        ("Bearer signature.payload", Kind::AppInstance),
-        (".", Kind::AppInstance),
         ("wixcode-pub.0123.YWJj", Kind::PublicInstance),
         ("wixcode-pub.0123", Kind::PublicInstance),
-        ("wixcode-pub", Kind::PublicInstance),
         ("a b", Kind::MalformedToken),
         ("a\nb", Kind::MalformedToken),
         ("OauthNG.JWS.ü.p.s", Kind::MalformedToken),
@@ -139,7 +135,16 @@ fn what_is_no_access_token_is_not_asked_for() {
     for (text, kind) in cases {
         assert_eq!(token_info_request(text).unwrap_err().kind(), kind, "{text}");
     }
-    for text in [TOKEN, "header.payload.signature", "opaque", "IST.a.b.c", &longest, &format!("Bearer {longest}")] {
+    for text in [
+        TOKEN,
+        "signature.payload",
+        "Bearer signature.payload",
+        "header.payload.signature",
+        "opaque",
+        "IST.a.b.c",
+        &longest,
+        &format!("Bearer {longest}"),
+    ] {
         assert!(token_info_request(text).is_ok(), "only Wix knows what {text} is");
     }
 }
@@ -416,7 +421,7 @@ fn nothing_shows_a_secret() {
     let shown = format!("{:?} {token:?} {request:?}", credentials());
     assert!(shown.contains(APP_ID));
     assert!(!shown.contains("57eb") && !shown.contains("OauthNG"), "{shown}");
-    for text in ["wixcode-pub.SECRET.x", "SECRET.x", "SECRET x"] {
+    for text in ["wixcode-pub.SECRET.x", "SECRET x"] {
         let error = token_info_request(text).unwrap_err();
         assert!(!format!("{error:#} {error:?}").contains("SECRET"));
     }

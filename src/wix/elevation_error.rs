@@ -10,9 +10,6 @@ pub enum ElevationErrorKind {
     Missing,
     /// The token has more than 8 KiB. Nothing was asked.
     TooLarge,
-    /// It is an app instance, `signature.payload`: verify it with [`AppInstance::parse`](super::AppInstance::parse). Nothing was
-    /// asked.
-    AppInstance,
     /// It is the public instance of a site's own code, `wixcode-pub.…`. Nothing was asked.
     PublicInstance,
     /// It has characters that no token has. Nothing was asked.
@@ -52,7 +49,6 @@ impl ElevationErrorKind {
         match self {
             Self::Missing => "missing",
             Self::TooLarge => "too_large",
-            Self::AppInstance => "app_instance",
             Self::PublicInstance => "public_instance",
             Self::MalformedToken => "malformed_token",
             Self::TokenRefused => "token_refused",
@@ -75,7 +71,6 @@ impl ElevationErrorKind {
         match self {
             Self::Missing => "the request has no access token",
             Self::TooLarge => "the access token has more than 8 KiB",
-            Self::AppInstance => "this is an app instance, not an access token: verify it with the app secret",
             Self::PublicInstance => "this is the public instance of a site's own code, not an access token",
             Self::MalformedToken => "the access token has characters that no token has",
             Self::TokenRefused => "Wix does not accept the access token",
@@ -156,7 +151,6 @@ impl ElevationError {
         match self.kind {
             ElevationErrorKind::Missing
             | ElevationErrorKind::TooLarge
-            | ElevationErrorKind::AppInstance
             | ElevationErrorKind::PublicInstance
             | ElevationErrorKind::MalformedToken
             | ElevationErrorKind::TokenRefused
