@@ -9,10 +9,9 @@
 //! the default engine if it is built with `RUSTFLAGS='--cfg sha2_backend="soft"'`.
 
 use std::{
-    env, fs,
+    env,
     hint::black_box,
     io::{BufRead, BufReader, Write},
-    path::Path,
     process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio},
     time::{Duration, Instant, UNIX_EPOCH},
 };
@@ -22,6 +21,9 @@ use hmac_auth::{
     wix::{AppInstance, AppInstanceOptions},
 };
 use serde_json::{Value, json};
+
+#[path = "common/callgrind.rs"]
+mod callgrind;
 
 /// How many times the instructions of bare HMAC parsing may take, on average.
 const MAX_INSTRUCTIONS: f64 = 1.45;
@@ -138,23 +140,8 @@ fn counted_run(work: &dyn Fn()) {
 /// For each sample, the instructions of one `parse` and of one `mac`.
 #[expect(clippy::cast_precision_loss, reason = "a small count")]
 fn count_instructions(samples: &[Sample]) -> Vec<[f64; 2]> {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("app_instances");
-    let _ = fs::remove_dir_all(&directory);
-    fs::create_dir_all(&directory).expect("the directory of cargo for such files");
-    let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--toggle-collect=app_instances::counted_run", "--dump-after=app_instances::counted_run"])
-        .arg(format!("--callgrind-out-file={}", directory.join("counts").display()))
-        .arg(env::current_exe().expect("the path of this program"))
-        .arg("--measured")
-        .output()
-        .expect("valgrind");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let count = |run: usize| {
-        let counts = fs::read_to_string(directory.join(format!("counts.{run}"))).expect("a file for each run");
-        let total = counts.lines().find_map(|line| line.strip_prefix("totals: ")).expect("a total");
-        total.parse::<f64>().expect("one number") / COUNT as f64
-    };
-    (0..samples.len()).map(|sample| [count(2 * sample + 1), count(2 * sample + 2)]).collect()
+    let counts = callgrind::count("app_instances::counted_run", 2 * samples.len());
+    counts.chunks(2).map(|pair| [pair[0] / COUNT as f64, pair[1] / COUNT as f64]).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a small count")]

@@ -6,8 +6,7 @@
 //! Callgrind emulates neither SHA instructions nor AVX-512, so that hashing here is what it is on a processor without them.
 
 use std::{
-    env, fs,
-    path::Path,
+    env,
     process::{Command, ExitCode},
     time::Duration,
 };
@@ -23,6 +22,8 @@ use crate::{
     table::Row,
 };
 
+#[path = "common/callgrind.rs"]
+mod callgrind;
 #[path = "common/contenders.rs"]
 mod contenders;
 #[path = "common/table.rs"]
@@ -50,7 +51,7 @@ fn main() -> ExitCode {
         println!("instructions are not counted: there is no `valgrind`");
         return ExitCode::SUCCESS;
     }
-    let (rows, refusals) = Plan::new().counted(&count_instructions());
+    let (rows, refusals) = Plan::new().counted(&callgrind::count("instructions::measured_run", Plan::new().all().len()));
     println!("Callgrind emulates no SHA instructions.\n");
     table::print("instructions", &rows);
     println!("\n| refused | instructions | accepted | instructions | refused / accepted |");
@@ -70,27 +71,6 @@ fn main() -> ExitCode {
 #[inline(never)]
 fn measured_run(job: &mut dyn Job) {
     job.run();
-}
-
-/// The counts of all runs of [`measured_run`], in their order.
-fn count_instructions() -> Vec<f64> {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("instructions");
-    let _ = fs::remove_dir_all(&directory);
-    fs::create_dir_all(&directory).expect("the directory of cargo for such files");
-    let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--toggle-collect=instructions::measured_run", "--dump-after=instructions::measured_run"])
-        .arg(format!("--callgrind-out-file={}", directory.join("counts").display()))
-        .arg(env::current_exe().expect("the path of this program"))
-        .arg("--measured")
-        .output()
-        .expect("valgrind");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let count = |run: usize| {
-        let counts = fs::read_to_string(directory.join(format!("counts.{run}"))).expect("a file for each run");
-        let total = counts.lines().find_map(|line| line.strip_prefix("totals: ")).expect("a total");
-        total.parse().expect("one number")
-    };
-    (1..=Plan::new().all().len()).map(count).collect()
 }
 
 /// What is counted: the contenders in each row of the table, then the refusals.

@@ -1,59 +1,16 @@
 //! How often the heap is asked for memory: at most twice for a validation, at most four times for a signature.
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+#[path = "common/counting.rs"]
+mod counting;
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use counting::counted;
 use hmac_auth::{
     AuthErrorKind, DEFAULT_SECRET_NAME, DigestAlgorithm, MemorySecrets, Secret, SignOptions, ValidateOptions, sign_request,
     validate_auth,
 };
 use http::{HeaderValue, Request, header::ACCEPT, request::Builder};
-
-/// Counts what the current thread asks for; growing a block counts like a new one.
-struct Counting;
-
-thread_local! {
-    static COUNT: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: everything is left to `System`; the counter neither allocates nor has a destructor.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.set(COUNT.get() + 1);
-        // SAFETY: the caller keeps the contract of the same method.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        COUNT.set(COUNT.get() + 1);
-        // SAFETY: the caller keeps the contract of the same method.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        COUNT.set(COUNT.get() + 1);
-        // SAFETY: the caller keeps the contract of the same method.
-        unsafe { System.realloc(block, layout, new_size) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract of the same method.
-        unsafe { System.dealloc(block, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// The allocations of `work`, and what it gives.
-fn counted<T>(work: impl FnOnce() -> T) -> (usize, T) {
-    let before = COUNT.get();
-    let result = work();
-    (COUNT.get() - before, result)
-}
 
 const MAX_FOR_VALIDATION: usize = 2;
 const MAX_FOR_SIGNATURE: usize = 4;

@@ -1,60 +1,17 @@
 //! How often the heap is asked for memory for an app instance of Wix: once, for the text that it keeps.
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
-    time::{Duration, UNIX_EPOCH},
-};
+#[path = "common/counting.rs"]
+mod counting;
+
+use std::time::{Duration, UNIX_EPOCH};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use counting::counted;
 use hmac_auth::{
     Secret, SecretSet,
     wix::{AppInstance, AppInstanceErrorKind, AppInstanceOptions},
 };
 use serde_json::Value;
-
-/// Counts what the current thread asks for; growing a block counts like a new one.
-struct Counting;
-
-thread_local! {
-    static COUNT: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: everything is left to `System`; the counter neither allocates nor has a destructor.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.set(COUNT.get() + 1);
-        // SAFETY: the caller keeps the contract of the same method.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        COUNT.set(COUNT.get() + 1);
-        // SAFETY: the caller keeps the contract of the same method.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        COUNT.set(COUNT.get() + 1);
-        // SAFETY: the caller keeps the contract of the same method.
-        unsafe { System.realloc(block, layout, new_size) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract of the same method.
-        unsafe { System.dealloc(block, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// The allocations of `work`, and what it gives.
-fn counted<T>(work: impl FnOnce() -> T) -> (usize, T) {
-    let before = COUNT.get();
-    let result = work();
-    (COUNT.get() - before, result)
-}
 
 #[test]
 fn reading_allocates_the_kept_text_and_refusing_before_it_nothing() {
