@@ -356,17 +356,27 @@ impl AuthError {
 
 impl fmt::Display for AuthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.kind.sentence())?;
-        if let Some(detail) = &self.detail {
-            write!(f, ": {detail}")?;
-        }
-        let mut source = self.source().filter(|_| f.alternate());
-        while let Some(error) = source {
-            write!(f, ": {error}")?;
-            source = error.source();
-        }
-        Ok(())
+        write_error(f, self.kind.sentence(), self.detail.as_deref(), self.source())
     }
+}
+
+/// Writes an error as the operator reads it; `{:#}` writes the sources too.
+pub(crate) fn write_error(
+    f: &mut fmt::Formatter<'_>,
+    sentence: &str,
+    detail: Option<&str>,
+    source: Option<&(dyn StdError + 'static)>,
+) -> fmt::Result {
+    f.write_str(sentence)?;
+    if let Some(detail) = detail {
+        write!(f, ": {detail}")?;
+    }
+    let mut source = source.filter(|_| f.alternate());
+    while let Some(error) = source {
+        write!(f, ": {error}")?;
+        source = error.source();
+    }
+    Ok(())
 }
 
 impl StdError for AuthError {

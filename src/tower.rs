@@ -55,6 +55,22 @@ mod stream;
 mod upload;
 mod validate;
 
+/// One event for a refusal, on the level that its status asks for; a level cannot be an argument of `tracing::event!`.
+#[cfg(feature = "tracing")]
+macro_rules! refusal_event {
+    ($error:expr, $($fields:tt)+) => {{
+        let (kind, reason) = ($error.kind().as_str(), format_args!("{:#}", $error));
+        if $error.status().is_server_error() {
+            tracing::error!(target: "hmac_auth", kind, %reason, $($fields)+);
+        } else {
+            tracing::warn!(target: "hmac_auth", kind, %reason, $($fields)+);
+        }
+    }};
+}
+
+#[cfg(feature = "tracing")]
+pub(crate) use refusal_event;
+
 /// Takes the service that is ready, and leaves a clone, which may not be.
 fn take_ready<S: Clone>(service: &mut S) -> S {
     let clone = service.clone();

@@ -395,6 +395,8 @@ fn peers_and_operators_are_answered() {
     assert!(!format!("{error} {error:?}").contains("secret-token"));
     let response = AppInstanceError::from(Kind::NotOwner).to_response();
     assert_eq!((response.status(), *response.body()), (StatusCode::FORBIDDEN, r#"{"error":"Owner required"}"#));
+    let unavailable = AppInstanceError::from(Secret::from_text("short").unwrap_err());
+    assert_eq!(format!("{unavailable:#}"), format!("{unavailable}: {}", Secret::from_text("short").unwrap_err()));
     let malformed = parse(&signed("{}")).unwrap_err();
     assert!(malformed.to_string().contains("instanceId"), "{malformed}");
     let instance = parse(&signed(payload(&[("biToken", Some(json!("sensitive")))]))).unwrap();

@@ -37,7 +37,9 @@ pub(super) fn write_parameter(out: &mut Vec<u8>, key: &[u8], value: BareItem<'_>
         BareItem::ByteSequence(base64) => [b":", base64, b":"],
     };
     out.push(b'=');
-    out.extend(parts.concat());
+    for part in parts {
+        out.extend_from_slice(part);
+    }
 }
 
 /// Writes an integer in decimal: a third of the instructions of `write!`.

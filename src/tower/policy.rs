@@ -94,7 +94,7 @@ impl Policy {
 
     #[cfg(feature = "tracing")]
     fn log(&self, error: &AuthError, parts: &Parts) {
-        use crate::signature::SignatureInputs;
+        use crate::{signature::SignatureInputs, tower::refusal_event};
 
         // What could be read of them, in their order: any of them may be the one that is meant.
         let key_ids = || {
@@ -102,22 +102,13 @@ impl Policy {
             let key_ids: Vec<String> = inputs.filter_map(|input| Some(shown(&input.key_id()?))).take(4).collect();
             (!key_ids.is_empty()).then(|| key_ids.join(", "))
         };
-        // A level cannot be an argument, so the fields are written twice over.
-        macro_rules! event {
-            ($level:expr) => {
-                tracing::event!(
-                    target: "hmac_auth",
-                    $level,
-                    kind = error.kind().as_str(),
-                    key_id = key_ids(),
-                    authority = self.authority(parts),
-                    path = shown(self.uri(parts).path()),
-                    reason = format_args!("{error:#}"),
-                    "request refused"
-                )
-            };
-        }
-        if error.status().is_server_error() { event!(tracing::Level::ERROR) } else { event!(tracing::Level::WARN) }
+        refusal_event!(
+            error,
+            key_id = key_ids(),
+            authority = self.authority(parts),
+            path = shown(self.uri(parts).path()),
+            "request refused"
+        );
     }
 
     /// The URI as the client sent it, as far as that is known.

@@ -2,6 +2,8 @@ use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 use http::{HeaderValue, Response, StatusCode, header};
 
+use crate::error::write_error;
+
 /// Why there is no elevated token, in one word. For the operator; the peer must not learn it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -201,16 +203,7 @@ impl ElevationError {
 
 impl fmt::Display for ElevationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.kind.sentence())?;
-        if let Some(detail) = &self.detail {
-            write!(f, ": {detail}")?;
-        }
-        let mut source = self.source().filter(|_| f.alternate());
-        while let Some(error) = source {
-            write!(f, ": {error}")?;
-            source = error.source();
-        }
-        Ok(())
+        write_error(f, self.kind.sentence(), self.detail.as_deref(), self.source())
     }
 }
 

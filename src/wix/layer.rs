@@ -15,7 +15,7 @@ use tower_service::Service;
 use super::{AppInstance, AppInstanceError, AppInstanceOptions, app_instance_of};
 use crate::secret::SecretStore;
 #[cfg(feature = "tracing")]
-use crate::signature::shown;
+use crate::{signature::shown, tower::refusal_event};
 
 /// Lets only requests with a valid app instance through to a service.
 ///
@@ -121,13 +121,7 @@ where
             }
             Err(error) => {
                 #[cfg(feature = "tracing")]
-                tracing::warn!(
-                    target: "hmac_auth",
-                    kind = error.kind().as_str(),
-                    path = shown(request.uri().path()),
-                    reason = format_args!("{error:#}"),
-                    "app instance refused"
-                );
+                refusal_event!(error, path = shown(request.uri().path()), "app instance refused");
                 let mut response = error.to_response().map(|body| Bytes::from_static(body.as_bytes()));
                 response.extensions_mut().insert(error.kind());
                 State::Refused { response: Some(response) }

@@ -1,8 +1,8 @@
-use std::fmt;
+use std::{error::Error as StdError, fmt};
 
 use http::{HeaderValue, Response, StatusCode, header};
 
-use crate::secret::SecretError;
+use crate::{error::write_error, secret::SecretError};
 
 /// Why an app instance was refused, in one word. For the operator; the peer must not learn it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -96,7 +96,7 @@ impl fmt::Display for AppInstanceErrorKind {
 
 /// Why an app instance was refused.
 ///
-/// `Display` and [`kind`](Self::kind) are for the operator. The peer gets [`status`](Self::status) and
+/// `Display` and [`kind`](Self::kind) are for the operator, and `{:#}` writes the sources too. The peer gets [`status`](Self::status) and
 /// [`public_body`](Self::public_body), or the whole [`to_response`](Self::to_response).
 #[derive(Debug)]
 pub struct AppInstanceError {
@@ -160,16 +160,12 @@ impl AppInstanceError {
 
 impl fmt::Display for AppInstanceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.kind.sentence())?;
-        match &self.detail {
-            Some(detail) => write!(f, ": {detail}"),
-            None => Ok(()),
-        }
+        write_error(f, self.kind.sentence(), self.detail.as_deref(), self.source())
     }
 }
 
-impl std::error::Error for AppInstanceError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+impl StdError for AppInstanceError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_ref().map(|source| source as _)
     }
 }
