@@ -4,11 +4,10 @@ use base64::{
     Engine,
     engine::{GeneralPurpose, general_purpose::STANDARD},
 };
-use http::HeaderMap;
 
 use crate::{
     crypto::{Sha256, Sha512},
-    signature::{ByteSequences, Bytes, CONTENT_DIGEST, SyntaxError},
+    signature::{ByteSequences, Bytes, Lines, SyntaxError},
 };
 
 /// A hash algorithm for the body. The deprecated ones of RFC 9530 are never used and never suffice.
@@ -51,61 +50,52 @@ pub(crate) fn push_base64(out: &mut Vec<u8>, engine: &GeneralPurpose, bytes: &[u
 }
 
 /// The digests that a message lists, and the state of hashing its body.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct BodyDigest {
     sha256: Option<([u8; 32], Sha256)>,
-    /// Rare, and four times as large as the other.
-    sha512: Option<Box<([u8; 64], Sha512)>>,
+    sha512: Option<([u8; 64], Sha512)>,
 }
 
 impl BodyDigest {
-    /// Reads the `Content-Digest` field; `None` if it is absent.
+    /// Reads the `Content-Digest` field into `self`, which must be empty; says whether it is there.
     #[inline]
-    pub(crate) fn read(headers: &HeaderMap) -> Result<Option<Self>, DigestError> {
-        let mut members = ByteSequences::new(headers, &CONTENT_DIGEST);
-        let mut next = members.next_member().map_err(DigestError::Malformed)?;
-        if next.is_none() {
-            // A line without a member is malformed, so there is no line.
-            return Ok(None);
-        }
-        let mut digest = Self::default();
-        while let Some(member) = next {
+    pub(crate) fn read(&mut self, lines: Lines<'_>) -> Result<bool, DigestError> {
+        let mut members = ByteSequences::new(lines);
+        while let Some(member) = members.next_member().map_err(DigestError::Malformed)? {
             match member.key {
                 b"sha-256" => {
                     let Bytes::Of32(expected) = member.value else { return Err(DigestError::WrongLength) };
-                    digest.sha256 = Some((expected, Sha256::new()));
+                    self.sha256 = Some((expected, Sha256::new()));
                 }
                 b"sha-512" => {
                     let expected = decode_64(&member.value).ok_or(DigestError::WrongLength)?;
-                    digest.sha512 = Some(Box::new((expected, Sha512::new())));
+                    self.sha512 = Some((expected, Sha512::new()));
                 }
                 _ => {}
             }
-            next = members.next_member().map_err(DigestError::Malformed)?;
         }
-        match (&digest.sha256, &digest.sha512) {
-            (None, None) => Err(DigestError::Unsupported),
-            _ => Ok(Some(digest)),
+        // A line without a member is malformed, so without a member there is no line.
+        let is_present = members.len() > 0;
+        if is_present && self.sha256.is_none() && self.sha512.is_none() {
+            return Err(DigestError::Unsupported);
         }
+        Ok(is_present)
     }
 
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         if let Some((_, hash)) = &mut self.sha256 {
             hash.update(bytes);
         }
-        if let Some(sha512) = &mut self.sha512 {
-            sha512.1.update(bytes);
+        if let Some((_, hash)) = &mut self.sha512 {
+            hash.update(bytes);
         }
     }
 
-    /// Whether every digest is that of the bytes given. Both sides are known to the peer: no secret is compared here.
-    pub(crate) fn matches(self) -> bool {
-        if let Some((expected, hash)) = self.sha256 {
-            if hash.finish() != expected {
-                return false;
-            }
-        }
-        self.sha512.is_none_or(|sha512| sha512.1.finish() == sha512.0)
+    /// Whether every digest is that of the bytes given; ends the hashing. Both sides are known to the peer: no secret is compared
+    /// here.
+    pub(crate) fn matches(&mut self) -> bool {
+        self.sha256.take().is_none_or(|(expected, hash)| hash.finish() == expected)
+            && self.sha512.take().is_none_or(|(expected, hash)| hash.finish() == expected)
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{crypto::Mac, error::AuthError, validate::Validated};
 
 pub use self::memory::{DEFAULT_REPLAY_CAPACITY, DEFAULT_REPLAY_CAPACITY_PER_CONSUMER, MemoryReplayGuard};
 
+mod mac_hash;
 mod memory;
 
 /// Remembers which signatures were used, for the layers of `tower`.

@@ -2,15 +2,15 @@ use std::{cell::RefCell, io};
 
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, header, request};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, request};
 
 use crate::{
     digest::{BodyDigest, push_base64},
     error::SignError,
     secret::SecretStore,
     signature::{
-        ALWAYS_LIST, ByteSequences, CONTENT_DIGEST, MAX_COMPONENTS, MAX_FIELD_LEN, RequestHead, SIGNATURE, SIGNATURE_INPUT,
-        SIGNATURE_PARAMS, SignatureInputs, push_always, push_field_line, push_integer,
+        ALWAYS_LIST, ByteSequences, CONTENT_DIGEST, Fields, Known, MAX_COMPONENTS, MAX_FIELD_LEN, RequestHead, SIGNATURE,
+        SIGNATURE_INPUT, SIGNATURE_PARAMS, SignatureInputs, push_always, push_field_line, push_integer,
     },
     time::{unix_seconds, whole_seconds},
 };
@@ -104,24 +104,24 @@ fn sign(
     if let Some((parameter, value, remedy)) = &options.problem {
         return Err(SignError::InvalidParameter { parameter, value: value.clone(), remedy });
     }
-    check_label(request.headers(), &options.label)?;
+    check_label(request.fields(), &options.label)?;
 
     // One buffer for the values of all three fields and, for a while, the signature base.
     let mut text = Vec::with_capacity(1024);
-    let covers_body = push_digest(&mut text, request.headers(), body, options)?;
-    let fields = Fields::new(request.headers(), covers_body, options);
+    let covers_body = push_digest(&mut text, request.fields(), body, options)?;
+    let covered = Covered::new(request.fields(), covers_body, options);
     let input_start = text.len();
     text.extend_from_slice(options.label.as_bytes());
     text.push(b'=');
     let params = text.len();
-    push_component_list(&mut text, &fields)?;
+    push_component_list(&mut text, &covered)?;
     push_params(&mut text, options)?;
     let base = text.len();
     if base - input_start > MAX_FIELD_LEN {
         return Err(SignError::TooLarge);
     }
     push_always(&mut text, &request)?;
-    for field in fields.iter() {
+    for field in covered.iter() {
         if field == "content-digest" && input_start > 0 {
             text.extend_from_slice(b"\"content-digest\": ");
             text.extend_from_within(..input_start);
@@ -150,23 +150,21 @@ fn sign(
 }
 
 /// Writes the value of a `Content-Digest` field if one has to be added; says whether there is one to cover then.
-fn push_digest(text: &mut Vec<u8>, headers: &HeaderMap, body: &[u8], options: &SignOptions) -> Result<bool, SignError> {
-    let present = if headers.contains_key(CONTENT_DIGEST) { BodyDigest::read(headers) } else { Ok(None) };
-    match present.map_err(|_| SignError::UnusableDigest)? {
-        Some(mut digest) => {
-            digest.update(body);
-            if digest.matches() { Ok(true) } else { Err(SignError::WrongDigest) }
-        }
-        None if body.is_empty() && !options.cover.contains(&CONTENT_DIGEST) => Ok(false),
-        None => {
-            options.digest.push_value(text, body);
-            Ok(true)
-        }
+fn push_digest(text: &mut Vec<u8>, fields: &Fields<'_>, body: &[u8], options: &SignOptions) -> Result<bool, SignError> {
+    let mut digest = BodyDigest::default();
+    if digest.read(fields.lines(Known::ContentDigest)).map_err(|_| SignError::UnusableDigest)? {
+        digest.update(body);
+        return if digest.matches() { Ok(true) } else { Err(SignError::WrongDigest) };
     }
+    let covers_body = !body.is_empty() || options.cover.contains(&CONTENT_DIGEST);
+    if covers_body {
+        options.digest.push_value(text, body);
+    }
+    Ok(covers_body)
 }
 
 /// The fields that are covered, in the order of the wire profile.
-struct Fields<'a> {
+struct Covered<'a> {
     /// Which of `CONTENT`.
     content: [bool; 3],
     further: &'a [HeaderName],
@@ -174,9 +172,9 @@ struct Fields<'a> {
 
 const CONTENT: [&str; 3] = ["content-digest", "content-type", "content-encoding"];
 
-impl<'a> Fields<'a> {
-    fn new(headers: &HeaderMap, covers_body: bool, options: &'a SignOptions) -> Self {
-        let content = [covers_body, headers.contains_key(header::CONTENT_TYPE), headers.contains_key(header::CONTENT_ENCODING)];
+impl<'a> Covered<'a> {
+    fn new(fields: &Fields<'_>, covers_body: bool, options: &'a SignOptions) -> Self {
+        let content = [covers_body, fields.has(Known::ContentType), fields.has(Known::ContentEncoding)];
         Self { content, further: &options.cover }
     }
 
@@ -187,11 +185,11 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn push_component_list(text: &mut Vec<u8>, fields: &Fields<'_>) -> Result<(), SignError> {
+fn push_component_list(text: &mut Vec<u8>, covered: &Covered<'_>) -> Result<(), SignError> {
     // The list begins with four.
     let mut count = 4;
     text.extend_from_slice(ALWAYS_LIST);
-    for field in fields.iter() {
+    for field in covered.iter() {
         if field == "signature" || field == "signature-input" {
             return Err(SignError::NotCoverable { name: field.to_owned() });
         }
@@ -227,17 +225,17 @@ fn push_time(text: &mut Vec<u8>, key: &str, seconds: Option<i64>) -> Result<(), 
     Ok(())
 }
 
-fn check_label(headers: &HeaderMap, label: &str) -> Result<(), SignError> {
-    if !headers.contains_key(SIGNATURE_INPUT) && !headers.contains_key(SIGNATURE) {
+fn check_label(fields: &Fields<'_>, label: &str) -> Result<(), SignError> {
+    if !fields.has(Known::SignatureInput) && !fields.has(Known::Signature) {
         return Ok(());
     }
     let taken = || Err(SignError::LabelTaken { label: label.to_owned() });
-    for input in SignatureInputs::new(headers) {
+    for input in SignatureInputs::of(fields.lines(Known::SignatureInput)) {
         if input.map_err(SignError::MalformedSignature)?.label() == label {
             return taken();
         }
     }
-    let mut signatures = ByteSequences::new(headers, &SIGNATURE);
+    let mut signatures = ByteSequences::new(fields.lines(Known::Signature));
     while let Some(signature) = signatures.next_member().map_err(SignError::MalformedSignature)? {
         if signature.key == label.as_bytes() {
             return taken();

@@ -34,6 +34,7 @@ pub(crate) use self::{
     base_error::{push_shown, shown},
     coverage::Coverage,
     dictionary::{ByteSequences, Bytes},
+    fields::{Fields, Known, Lines},
     head::Authority,
     item::{QuotedString, is_printable_ascii, push_integer, push_quoted},
     syntax::{is_key, text},
@@ -56,6 +57,7 @@ mod class;
 mod component;
 mod coverage;
 mod dictionary;
+mod fields;
 mod head;
 mod input;
 mod item;

@@ -505,7 +505,8 @@ fn pitfall_11_a_proof_only_comes_out_of_a_verification() {
     }
     // The fields of a proof are private, and so is what builds it.
     let source = code_of(include_str!("../src/validate/validated.rs"));
-    let (_, fields) = source.split_once("pub struct Validated {").expect("the proof is there");
+    assert!(source.contains("\npub struct Validated(Arc<Proof>);"));
+    let (_, fields) = source.split_once("\nstruct Proof {").expect("the proof is there");
     assert!(!fields.split_once("\n}").unwrap().0.contains("pub"));
     assert!(!source.lines().any(|line| line.contains("pub fn") && line.contains("-> Self")));
 

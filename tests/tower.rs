@@ -569,7 +569,33 @@ async fn a_wrong_body_uses_the_signature_up_only_if_it_is_streamed() {
     assert_eq!(ask(&streamed, whole(request.clone())).await.refusal(), Some(Kind::Replayed));
 }
 
-/// A guard that answers when it is let.
+/// A guard that keeps all it was asked about.
+#[derive(Clone, Default)]
+struct Collector(Arc<Mutex<Vec<Validated>>>);
+
+impl ReplayGuard for Collector {
+    fn use_once(&self, validated: &Validated) -> UseOnce {
+        self.0.lock().unwrap().push(validated.clone());
+        UseOnce::ready(Ok(()))
+    }
+}
+
+/// If it is asked before the body, its clones are no part of what the body then proves.
+#[tokio::test]
+async fn a_guard_may_keep_what_it_was_asked_about() {
+    let collector = Collector::default();
+    let layer = layer().replay_guard(collector.clone());
+    for seen in ask_both(&layer, || whole(signed(post()))).await {
+        assert_eq!(seen.response.headers()["x-consumer"], DEFAULT_SECRET_NAME);
+    }
+    for seen in ask_both(&layer, || with_body(signed(post()), [data(r#"{"month":12,"site":"a"}"#)])).await {
+        assert_eq!(seen.refusal(), Some(Kind::WrongDigest));
+    }
+    let kept = collector.0.lock().unwrap();
+    assert_eq!(kept.len(), 3, "both genuine ones, and the one that was forged behind its head");
+    assert!(kept.iter().all(|validated| validated.created() == NOW));
+}
+
 /// A guard that has just forgotten all signatures, as it may once they are stale.
 struct Forgetful;
 
@@ -590,6 +616,7 @@ async fn a_signature_that_goes_stale_during_the_body_is_refused() {
     assert_eq!((seen.refusal(), seen.calls), (Some(Kind::Stale), 0));
 }
 
+/// A guard that answers when it is let.
 struct Gate(Arc<Semaphore>);
 
 impl ReplayGuard for Gate {

@@ -82,6 +82,7 @@ pub(crate) fn measure(report: &mut Report) {
     let mut beyond = 0.0;
     for (name, one, other) in [
         ("bare hashing / none", inline, plain),
+        ("bare hashing, empty layer / bare hashing", layered, inline),
         ("layer / none", layer, plain),
         ("layer / bare hashing, empty layer", layer, layered),
         ("layer / bare hashing", layer, inline),

@@ -28,6 +28,7 @@ impl HmacKey {
     }
 }
 
+#[derive(Clone)]
 pub(crate) struct Sha256(Context);
 
 impl Sha256 {
@@ -44,6 +45,7 @@ impl Sha256 {
     }
 }
 
+#[derive(Clone)]
 pub(crate) struct Sha512(Context);
 
 impl Sha512 {

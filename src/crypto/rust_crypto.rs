@@ -23,6 +23,7 @@ impl HmacKey {
     }
 }
 
+#[derive(Clone)]
 pub(crate) struct Sha256(sha2::Sha256);
 
 impl Sha256 {
@@ -39,6 +40,7 @@ impl Sha256 {
     }
 }
 
+#[derive(Clone)]
 pub(crate) struct Sha512(sha2::Sha512);
 
 impl Sha512 {

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{ReplayGuard, UseOnce};
+use super::{ReplayGuard, UseOnce, mac_hash::MacHash};
 use crate::{
     error::{AuthError, AuthErrorKind},
     time::{unix_seconds, whole_seconds},
@@ -61,6 +61,7 @@ const SHARDS: usize = 16;
 /// of them: there, use a guard that they share.
 pub struct MemoryReplayGuard {
     shards: [Mutex<Shard>; SHARDS],
+    hash: MacHash,
     total: AtomicUsize,
     /// How many signatures are remembered of each consumer.
     consumers: RwLock<BTreeMap<Box<str>, Arc<AtomicUsize>>>,
@@ -82,19 +83,22 @@ struct Shard {
 impl Shard {
     /// The set of a second. The next one begins with as much room as the latest one has needed, because growing takes as long as
     /// inserting; an earlier one does not, or a consumer could have room made for each second of the window.
-    fn second(&mut self, created: i64) -> &mut Second {
+    fn second(&mut self, created: i64, hash: MacHash) -> &mut Second {
         let latest = self.seconds.last_key_value().filter(|(latest, _)| **latest < created);
         let len = latest.map_or(0, |(_, latest)| latest.used.len());
-        self.seconds.entry(created).or_insert_with(|| Second { used: HashSet::with_capacity(len), ..Second::default() })
+        self.seconds.entry(created).or_insert_with(|| Second {
+            fresh_until: i64::MIN,
+            used: HashSet::with_capacity_and_hasher(len, hash),
+            counts: Vec::new(),
+        })
     }
 }
 
 /// What was used of the signatures made in one second.
-#[derive(Default)]
 struct Second {
     fresh_until: i64,
     /// 64 of the 256 bits of each MAC.
-    used: HashSet<u64>,
+    used: HashSet<u64, MacHash>,
     counts: Vec<(Arc<AtomicUsize>, usize)>,
 }
 
@@ -111,6 +115,7 @@ impl MemoryReplayGuard {
         let start = unix_seconds(None);
         Self {
             shards: Default::default(),
+            hash: MacHash::random(),
             total: AtomicUsize::new(0),
             consumers: RwLock::default(),
             capacity: DEFAULT_REPLAY_CAPACITY,
@@ -193,7 +198,7 @@ impl MemoryReplayGuard {
             if shard.dropped.is_some_and(|dropped| id.created <= dropped) {
                 return Err(AuthErrorKind::BeforeGuardStart.into());
             }
-            let second = shard.second(id.created);
+            let second = shard.second(id.created, self.hash);
             second.fresh_until = second.fresh_until.max(id.fresh_until);
             if !second.used.insert(fingerprint) {
                 return Err(AuthErrorKind::Replayed.into());

@@ -1,15 +1,18 @@
 //! Dictionary fields (RFC 8941 section 3.2): `Signature-Input`, `Signature` and `Content-Digest`.
 
-use http::{HeaderMap, HeaderName, HeaderValue, header::ValueIter};
+use http::HeaderValue;
 
-use super::syntax::{Cursor, Keys, SyntaxError};
+use super::{
+    fields::Lines,
+    syntax::{Cursor, Keys, SyntaxError},
+};
 
 /// How many bytes a field may have, over all its lines.
 pub const MAX_FIELD_LEN: usize = 8 * 1024;
 
 /// The members of a dictionary field (RFC 8941 section 3.2), line by line.
 pub(super) struct Members<'a> {
-    lines: ValueIter<'a, HeaderValue>,
+    lines: Lines<'a>,
     /// Bytes of the field up to here.
     len: usize,
     /// In the present line; at the end of an empty one before the first.
@@ -19,8 +22,8 @@ pub(super) struct Members<'a> {
 
 impl<'a> Members<'a> {
     #[inline]
-    pub(super) fn new(headers: &'a HeaderMap, field: &HeaderName) -> Self {
-        Self { lines: headers.get_all(field).iter(), len: 0, cursor: Cursor::new(b""), keys: Keys::new() }
+    pub(super) fn new(lines: Lines<'a>) -> Self {
+        Self { lines, len: 0, cursor: Cursor::new(b""), keys: Keys::new() }
     }
 
     /// The key of the next member, whose value then stands at the cursor.
@@ -76,8 +79,8 @@ impl Bytes<'_> {
 
 impl<'a> ByteSequences<'a> {
     #[inline]
-    pub(crate) fn new(headers: &'a HeaderMap, field: &HeaderName) -> Self {
-        Self(Members::new(headers, field))
+    pub(crate) fn new(lines: Lines<'a>) -> Self {
+        Self(Members::new(lines))
     }
 
     pub(crate) fn next_member(&mut self) -> Result<Option<ByteSequence<'a>>, SyntaxError> {

@@ -1,10 +1,11 @@
 use std::fmt;
 
-use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, Uri, Version, header::HOST, request, response, uri};
+use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, Uri, Version, request, response, uri};
 
 use super::{
     base_error::{BaseError, shown},
     class::Class,
+    fields::{Fields, Known},
 };
 
 /// The scheme under which clients reach a server, which may differ from what it serves itself.
@@ -43,7 +44,7 @@ pub struct RequestHead<'a> {
     pub(super) uri: &'a Uri,
     pub(super) version: Version,
     pub(super) scheme: Scheme,
-    headers: &'a HeaderMap,
+    fields: Fields<'a>,
     /// Where a proxy tells the authority, instead of the target and `Host`.
     forwarded_host: Option<&'a HeaderName>,
     /// Valid ones, normalised for `scheme` and in lower case.
@@ -55,7 +56,7 @@ pub struct RequestHead<'a> {
 impl<'a> RequestHead<'a> {
     fn new(method: &'a Method, uri: &'a Uri, version: Version, headers: &'a HeaderMap) -> Self {
         let scheme = if uri.scheme() == Some(&uri::Scheme::HTTP) { Scheme::Http } else { Scheme::Https };
-        Self { method, uri, version, scheme, headers, forwarded_host: None, listed: &[], authority: None }
+        Self { method, uri, version, scheme, fields: Fields::new(headers), forwarded_host: None, listed: &[], authority: None }
     }
 
     /// The scheme under which the client reaches the server. Default: that of the URI, or `https` if it has none.
@@ -88,8 +89,8 @@ impl<'a> RequestHead<'a> {
         self
     }
 
-    pub(crate) fn headers(&self) -> &'a HeaderMap {
-        self.headers
+    pub(crate) fn fields(&self) -> &Fields<'a> {
+        &self.fields
     }
 
     /// Whether the request has a query that is not empty.
@@ -115,7 +116,10 @@ impl<'a> RequestHead<'a> {
             }
             _ => None,
         };
-        let mut hosts = self.headers.get_all(self.forwarded_host.unwrap_or(&HOST)).iter();
+        let mut hosts = match self.forwarded_host {
+            Some(name) => self.fields.lines_named(name.as_str()),
+            None => self.fields.lines(Known::Host),
+        };
         let of_host = match hosts.next() {
             Some(host) => {
                 let text = || std::str::from_utf8(host.as_bytes()).unwrap_or(NOT_TEXT);

@@ -7,6 +7,7 @@ use super::{
     component::{Component, ComponentName},
     coverage::Coverage,
     dictionary::Members,
+    fields::Lines,
     item::{QuotedString, write_parameter},
     items::Items,
     syntax::{Cursor, Keys, SyntaxError, text},
@@ -276,7 +277,12 @@ impl<'a> SignatureInputs<'a> {
     #[must_use]
     #[inline]
     pub fn new(headers: &'a HeaderMap) -> Self {
-        Self { members: Members::new(headers, &SIGNATURE_INPUT), done: false }
+        Self::of(Lines::of(headers, SIGNATURE_INPUT))
+    }
+
+    #[inline]
+    pub(crate) fn of(lines: Lines<'a>) -> Self {
+        Self { members: Members::new(lines), done: false }
     }
 
     /// How many members there were up to here.

@@ -7,7 +7,6 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use http::{HeaderMap, header::CONTENT_LENGTH};
 use http_body::{Body, SizeHint};
 use http_body_util::LengthLimitError;
 use pin_project_lite::pin_project;
@@ -15,6 +14,7 @@ use pin_project_lite::pin_project;
 use super::BoxError;
 use crate::{
     error::{AuthError, AuthErrorKind},
+    signature::{Known, RequestHead},
     validate::{Validated, VerifiedHead},
 };
 
@@ -134,9 +134,9 @@ pub(super) fn add_len(mut hint: SizeHint, len: usize) -> SizeHint {
     hint
 }
 
-/// What the header says. A value that is not a number is for the server to refuse, which frames the body by it.
-pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+/// What the field says. A value that is not a number is for the server to refuse, which frames the body by it.
+pub(super) fn content_length(request: &RequestHead<'_>) -> Option<u64> {
+    request.fields().lines(Known::ContentLength).next()?.to_str().ok()?.parse().ok()
 }
 
 pub(super) fn too_large(max_len: u64) -> AuthError {

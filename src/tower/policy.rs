@@ -53,8 +53,10 @@ impl Policy {
     where
         B::Error: Into<BoxError>,
     {
-        let mut claim = Claim::parse(RequestHead::from(parts).uri(self.uri(parts)), &self.options)?;
-        let content_length = content_length(&parts.headers);
+        let request = RequestHead::from(parts).uri(self.uri(parts));
+        let content_length = content_length(&request);
+        let mut claim = Claim::unread(request, &self.options);
+        claim.read()?;
         let announced_len = content_length.unwrap_or(0).max(body.size_hint().lower());
         if announced_len > max_len {
             return Err(too_large(max_len));

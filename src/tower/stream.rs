@@ -97,10 +97,9 @@ where
         let max_len = self.policy.max_body_len.unwrap_or(u64::MAX);
         let verified = self.policy.verify(&parts, body, max_len);
         let state = match verified.and_then(|body| StreamedBody::new(body, &parts, &self.policy)) {
-            Ok(body) => {
+            Ok((body, answer)) => {
                 let upload = body.upload.clone();
                 parts.extensions.insert(upload.clone());
-                let answer = self.policy.use_once(upload.head());
                 State::UsingOnce { service: Some(service), request: Some(Request::from_parts(parts, body)), answer, upload }
             }
             Err(error) => State::Refused { response: Some(self.policy.refuse(&error, &parts)) },
@@ -197,16 +196,21 @@ where
     B: Body,
     B::Error: Into<BoxError>,
 {
-    fn new(mut body: HashedBody<B>, parts: &Parts, policy: &Arc<Policy>) -> Result<Self, AuthError> {
-        let head = body.unfinished().ok_or(AuthErrorKind::BodyUnreadable)?.clone();
-        let upload = Upload::new(head, parts.clone(), Arc::clone(policy));
-        let mut state = BodyState::Reading;
+    /// The body, and the answer of the replay guard, which is asked before it is read.
+    fn new(mut body: HashedBody<B>, parts: &Parts, policy: &Arc<Policy>) -> Result<(Self, UseOnce), AuthError> {
         // A service that expects no body does not read it.
-        if body.finish_if_empty()?.is_some() {
-            upload.prove();
-            state = BodyState::Proven;
-        }
-        Ok(Self { body, last: Bytes::new(), state, upload })
+        let validated = body.finish_if_empty()?;
+        let head = validated.as_ref().or(body.unfinished()).ok_or(AuthErrorKind::BodyUnreadable)?;
+        let answer = policy.use_once(head);
+        let upload = Upload::new(head.consumer(), parts.clone(), Arc::clone(policy));
+        let state = match validated {
+            Some(validated) => {
+                upload.prove(validated);
+                BodyState::Proven
+            }
+            None => BodyState::Reading,
+        };
+        Ok((Self { body, last: Bytes::new(), state, upload }, answer))
     }
 }
 
@@ -236,8 +240,8 @@ where
                         return Poll::Ready(Some(Ok(Frame::data(before))));
                     }
                 }
-                Ok(Piece::End(_)) => {
-                    this.upload.prove();
+                Ok(Piece::End(validated)) => {
+                    this.upload.prove(validated);
                     *this.state = BodyState::Proven;
                 }
                 Err(error) => {

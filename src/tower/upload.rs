@@ -1,9 +1,6 @@
 use std::{
     fmt,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use bytes::Bytes;
@@ -19,23 +16,24 @@ use crate::{error::AuthError, validate::Validated};
 pub struct Upload(Arc<Progress>);
 
 struct Progress {
-    head: Validated,
+    consumer: Box<str>,
     /// For the refusal.
     parts: Parts,
     policy: Arc<Policy>,
-    is_proven: AtomicBool,
+    validated: OnceLock<Validated>,
     refusal: Mutex<Option<Response<Bytes>>>,
 }
 
 impl Upload {
-    pub(super) fn new(head: Validated, parts: Parts, policy: Arc<Policy>) -> Self {
-        Self(Arc::new(Progress { head, parts, policy, is_proven: AtomicBool::new(false), refusal: Mutex::default() }))
+    pub(super) fn new(consumer: &str, parts: Parts, policy: Arc<Policy>) -> Self {
+        let consumer = consumer.into();
+        Self(Arc::new(Progress { consumer, parts, policy, validated: OnceLock::new(), refusal: Mutex::default() }))
     }
 
     /// Who sends it: the listed key id, or else the name of the secret. Proven from the start.
     #[must_use]
     pub fn consumer(&self) -> &str {
-        self.0.head.consumer()
+        &self.0.consumer
     }
 
     /// The proof for the whole request; `None` until the body has ended as the one that was signed.
@@ -44,16 +42,12 @@ impl Upload {
     /// that wrap the body and do not, read it to its end.
     #[must_use]
     pub fn validated(&self) -> Option<&Validated> {
-        self.0.is_proven.load(Ordering::Acquire).then_some(&self.0.head)
+        self.0.validated.get()
     }
 
-    /// What the head alone proves.
-    pub(super) fn head(&self) -> &Validated {
-        &self.0.head
-    }
-
-    pub(super) fn prove(&self) {
-        self.0.is_proven.store(true, Ordering::Release);
+    pub(super) fn prove(&self, validated: Validated) {
+        // A body ends once.
+        let _ = self.0.validated.set(validated);
     }
 
     /// Refuses the request, whatever the service will answer.

@@ -3,13 +3,12 @@ use std::{borrow::Cow, fmt, iter, mem, sync::Arc};
 use super::{ValidateOptions, Validated, VerifiedHead};
 use crate::{
     crypto::Mac,
-    digest::BodyDigest,
     error::{AuthError, AuthErrorKind},
     replay::ReplayId,
     secret::{SecretSet, SecretStore},
     signature::{
-        ByteSequences, ComponentName, Coverage, RequestHead, SIGNATURE, SignatureBase, SignatureInput, SignatureInputs,
-        push_shown, shown, text,
+        ByteSequences, ComponentName, Coverage, Known, RequestHead, SignatureBase, SignatureInput, SignatureInputs, push_shown,
+        shown, text,
     },
 };
 
@@ -72,7 +71,7 @@ impl<'a> Claim<'a> {
 
     /// What [`read`](Self::read) then fills in place: to move a claim about takes as long as to read it.
     #[inline]
-    pub(super) fn unread(request: RequestHead<'a>, options: &'a ValidateOptions) -> Self {
+    pub(crate) fn unread(request: RequestHead<'a>, options: &'a ValidateOptions) -> Self {
         let request = request.scheme(options.external_scheme).listed(&options.normal_authorities);
         let request = request.trust_forwarded_host(options.forwarded_host.as_ref());
         let current = Candidate::unread(options);
@@ -80,7 +79,7 @@ impl<'a> Claim<'a> {
     }
 
     /// Makes the checks of [`parse`](Self::parse).
-    pub(super) fn read(&mut self) -> Result<(), AuthError> {
+    pub(crate) fn read(&mut self) -> Result<(), AuthError> {
         self.options.check()?;
         self.read_candidates()?;
         let mut refusal = None;
@@ -97,11 +96,11 @@ impl<'a> Claim<'a> {
 
     /// Reads both signature fields and picks what may be meant for this host.
     fn read_candidates(&mut self) -> Result<(), AuthError> {
-        let (headers, options) = (self.request.headers(), self.options);
+        let (fields, options) = (*self.request.fields(), self.options);
         let mut count = 0;
         let mut not_meant = None;
         let malformed = |syntax| AuthError::malformed(AuthErrorKind::MalformedSignatureInput, syntax);
-        let mut inputs = SignatureInputs::new(headers);
+        let mut inputs = SignatureInputs::of(fields.lines(Known::SignatureInput));
         while let Some(label) = inputs.next_label().map_err(malformed)? {
             let mut other = None;
             let candidate = if count == 0 { &mut self.current } else { other.insert(Candidate::unread(options)) };
@@ -120,7 +119,7 @@ impl<'a> Claim<'a> {
         }
 
         let malformed = |syntax| AuthError::malformed(AuthErrorKind::MalformedSignature, syntax);
-        let mut signatures = ByteSequences::new(headers, &SIGNATURE);
+        let mut signatures = ByteSequences::new(fields.lines(Known::Signature));
         while let Some(signature) = signatures.next_member().map_err(malformed)? {
             let mut candidates = iter::once(&mut self.current).chain(&mut self.others);
             match candidates.find(|candidate| candidate.input.has_label(signature.key)) {
@@ -182,12 +181,12 @@ impl<'a> Claim<'a> {
         if !secrets.verifies(base.as_bytes(), &mac) {
             return Err(AuthErrorKind::WrongMac.into());
         }
-        let digest = BodyDigest::read(self.request.headers())?;
         let replay_id =
             ReplayId { mac, created, fresh_until: created.saturating_add(self.options.max_time_diff), validated_at: self.now };
-        let validated = Validated::new(base, input, Arc::clone(secret_name), self.options.lists_key_ids(), replay_id);
+        let mut validated = Validated::of_head(base, input, Arc::clone(secret_name), self.options.lists_key_ids(), replay_id);
+        validated.digest().read(self.request.fields().lines(Known::ContentDigest))?;
         let covers_digest = input.coverage().includes(Coverage::CONTENT_DIGEST);
-        Ok(VerifiedHead { validated, digest, covers_digest, has_body: false })
+        Ok(VerifiedHead { validated, covers_digest, has_body: false })
     }
 
     /// Checks the MACs of all signatures that may be meant for this host, until one matches, and feeds its head with `body`.

@@ -1,10 +1,7 @@
 use std::fmt;
 
 use super::Validated;
-use crate::{
-    digest::BodyDigest,
-    error::{AuthError, AuthErrorKind},
-};
+use crate::error::{AuthError, AuthErrorKind};
 
 /// A request whose head is proven and whose body is not yet: feed it the body as it was received, then
 /// [`finish`](Self::finish).
@@ -13,7 +10,6 @@ use crate::{
 #[must_use = "only `finish` gives the proof"]
 pub struct VerifiedHead {
     pub(super) validated: Validated,
-    pub(super) digest: Option<BodyDigest>,
     pub(super) covers_digest: bool,
     pub(super) has_body: bool,
 }
@@ -35,8 +31,8 @@ impl VerifiedHead {
     pub fn update(&mut self, bytes: &[u8]) {
         self.has_body |= !bytes.is_empty();
         // A body that is not covered is refused in any case, so hashing it would be wasted.
-        if let (Some(digest), true) = (&mut self.digest, self.covers_digest || !self.has_body) {
-            digest.update(bytes);
+        if self.has_body && self.covers_digest {
+            self.validated.digest().update(bytes);
         }
     }
 
@@ -46,15 +42,12 @@ impl VerifiedHead {
     ///
     /// [`AuthErrorKind::BodyNotCovered`] if there is a body and the signature covers no digest of it,
     /// [`AuthErrorKind::WrongDigest`] if one of the digests is not that of the body.
-    pub fn finish(self) -> Result<Validated, AuthError> {
+    pub fn finish(mut self) -> Result<Validated, AuthError> {
         if self.has_body && !self.covers_digest {
             return Err(AuthErrorKind::BodyNotCovered.into());
         }
         // Checked even if it is not covered, as on a request without a body: a wrong one is never passed on.
-        match self.digest.map(BodyDigest::matches) {
-            Some(false) => Err(AuthErrorKind::WrongDigest.into()),
-            Some(true) | None => Ok(self.validated),
-        }
+        if self.validated.digest().matches() { Ok(self.validated) } else { Err(AuthErrorKind::WrongDigest.into()) }
     }
 }
 

@@ -1,6 +1,7 @@
 use std::{fmt, ops::Range, sync::Arc, time::SystemTime};
 
 use crate::{
+    digest::BodyDigest,
     replay::ReplayId,
     signature::{Component, QuotedString, SIGNATURE_PARAMS, SignatureBase, SignatureInput, text},
     time::system_time,
@@ -9,9 +10,13 @@ use crate::{
 /// The proof that a request was validated: it comes out of [`validate_auth`](crate::validate_auth) or
 /// [`VerifiedHead::finish`](crate::VerifiedHead::finish), and from nowhere else.
 ///
-/// All it tells was covered by the MAC. `Debug` shows neither the MAC nor any value of the request.
+/// All it tells was covered by the MAC. A clone shares it. `Debug` shows neither the MAC nor any value of the request.
 #[derive(Clone)]
-pub struct Validated {
+pub struct Validated(Arc<Proof>);
+
+/// In one place from the MAC on: it is large, and goes through many futures.
+#[derive(Clone)]
+struct Proof {
     secret_name: Arc<str>,
     /// The signature base, then the key id, the nonce and the tag without their quotes: all in one allocation.
     text: Vec<u8>,
@@ -22,11 +27,13 @@ pub struct Validated {
     expires: Option<i64>,
     key_id_is_listed: bool,
     replay_id: ReplayId,
+    digest: BodyDigest,
 }
 
 impl Validated {
+    /// What is proven of the head. Nobody gets it before the body is, too.
     #[inline]
-    pub(super) fn new(
+    pub(super) fn of_head(
         base: SignatureBase,
         input: &SignatureInput<'_>,
         secret_name: Arc<str>,
@@ -42,32 +49,40 @@ impl Validated {
         };
         let [key_id, nonce, tag] = input.strings();
         let (key_id, nonce, tag) = (keep(key_id), keep(nonce), keep(tag));
-        Self { secret_name, text, base_len, key_id, nonce, tag, expires: input.expires(), key_id_is_listed, replay_id }
+        let (expires, digest) = (input.expires(), BodyDigest::default());
+        Self(Arc::new(Proof { secret_name, text, base_len, key_id, nonce, tag, expires, key_id_is_listed, replay_id, digest }))
+    }
+
+    /// The digests of the body, and the state of hashing it until it ends.
+    ///
+    /// Copies itself if a replay guard that was asked before the body has kept a clone.
+    pub(super) fn digest(&mut self) -> &mut BodyDigest {
+        &mut Arc::make_mut(&mut self.0).digest
     }
 
     /// The host's own name of the secret that has proven the request.
     #[must_use]
     pub fn secret_name(&self) -> &str {
-        &self.secret_name
+        &self.0.secret_name
     }
 
     /// The key id. Listed by the host if it [lists key ids](crate::ValidateOptions::key_ids); otherwise whatever a holder of
     /// the one secret chose.
     #[must_use]
     pub fn key_id(&self) -> Option<&str> {
-        self.kept(self.key_id.as_ref())
+        self.kept(self.0.key_id.as_ref())
     }
 
     /// The consumer, by what the host knows of it: its listed key id, or else the name of the secret.
     #[must_use]
     pub fn consumer(&self) -> &str {
-        self.key_id().filter(|_| self.key_id_is_listed).unwrap_or(&self.secret_name)
+        self.key_id().filter(|_| self.0.key_id_is_listed).unwrap_or(&self.0.secret_name)
     }
 
     /// When the consumer signed, in seconds since 1970.
     #[must_use]
     pub fn created(&self) -> i64 {
-        self.replay_id.created
+        self.0.replay_id.created
     }
 
     /// [`created`](Self::created) as a time; `None` if the platform cannot represent it.
@@ -79,35 +94,35 @@ impl Validated {
     /// Until when the consumer meant it to be accepted, in seconds since 1970.
     #[must_use]
     pub fn expires(&self) -> Option<i64> {
-        self.expires
+        self.0.expires
     }
 
     /// What makes the signature unique, if the consumer sent it.
     #[must_use]
     pub fn nonce(&self) -> Option<&str> {
-        self.kept(self.nonce.as_ref())
+        self.kept(self.0.nonce.as_ref())
     }
 
     /// For which application the signature is.
     #[must_use]
     pub fn tag(&self) -> Option<&str> {
-        self.kept(self.tag.as_ref())
+        self.kept(self.0.tag.as_ref())
     }
 
     /// The components that the signature covers: nothing else of the head is proven.
     pub fn components(&self) -> impl Iterator<Item = Component<'_>> {
-        let last_line = self.text[..self.base_len].rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+        let last_line = self.0.text[..self.0.base_len].rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
         SignatureInput::read_again(&last_line[SIGNATURE_PARAMS.len()..]).into_iter().flat_map(|input| input.components())
     }
 
     /// What a replay guard remembers.
     #[must_use]
     pub fn replay_id(&self) -> &ReplayId {
-        &self.replay_id
+        &self.0.replay_id
     }
 
     fn kept(&self, range: Option<&Range<usize>>) -> Option<&str> {
-        range.map(|range| text(&self.text[range.clone()]))
+        range.map(|range| text(&self.0.text[range.clone()]))
     }
 }
 
