@@ -57,9 +57,9 @@ pub(crate) struct BodyDigest {
 }
 
 impl BodyDigest {
-    /// Reads the `Content-Digest` field into `self`, which must be empty; says whether it is there.
+    /// Takes over what the `Content-Digest` field lists, in place, because it is large.
     #[inline]
-    pub(crate) fn read(&mut self, lines: Lines<'_>) -> Result<bool, DigestError> {
+    pub(crate) fn read(&mut self, lines: Lines<'_>) -> Result<(), DigestError> {
         let mut members = ByteSequences::new(lines);
         while let Some(member) = members.next_member().map_err(DigestError::Malformed)? {
             match member.key {
@@ -74,12 +74,10 @@ impl BodyDigest {
                 _ => {}
             }
         }
-        // A line without a member is malformed, so without a member there is no line.
-        let is_present = members.len() > 0;
-        if is_present && self.sha256.is_none() && self.sha512.is_none() {
-            return Err(DigestError::Unsupported);
+        match (&self.sha256, &self.sha512) {
+            (None, None) => Err(DigestError::Unsupported),
+            _ => Ok(()),
         }
-        Ok(is_present)
     }
 
     pub(crate) fn update(&mut self, bytes: &[u8]) {
@@ -91,11 +89,10 @@ impl BodyDigest {
         }
     }
 
-    /// Whether every digest is that of the bytes given; ends the hashing. Both sides are known to the peer: no secret is compared
-    /// here.
-    pub(crate) fn matches(&mut self) -> bool {
-        self.sha256.take().is_none_or(|(expected, hash)| hash.finish() == expected)
-            && self.sha512.take().is_none_or(|(expected, hash)| hash.finish() == expected)
+    /// Whether every digest is that of the bytes given so far. Both sides are known to the peer: no secret is compared here.
+    pub(crate) fn matches(&self) -> bool {
+        self.sha256.as_ref().is_none_or(|(expected, hash)| hash.clone().finish() == *expected)
+            && self.sha512.as_ref().is_none_or(|(expected, hash)| hash.clone().finish() == *expected)
     }
 }
 

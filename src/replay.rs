@@ -45,7 +45,8 @@ pub trait ReplayGuard: Send + Sync {
     /// Remembers the signature, unless it was used before.
     ///
     /// Of several calls with the same signature, in whatever processes, exactly one may succeed. Called once for each request whose
-    /// signature is valid, just before the handler; a request is refused with whatever error comes out.
+    /// signature is valid, just before the handler; a request is refused with whatever error comes out. In
+    /// `ValidateStreamLayer`, the body comes only afterwards, so that `validated` is the proof of the head alone.
     fn use_once(&self, validated: &Validated) -> UseOnce;
 }
 

@@ -35,11 +35,13 @@ const URI: &str = "https://api.example.com/_functions/siteStats";
 fn messages() -> Vec<(&'static str, Builder, Vec<u8>, SignOptions)> {
     let json = || Request::post(URI).header("content-type", "application/json").header("accept", "application/json");
     let options = || SignOptions::new().key_id("site-a").at(now());
+    let with_long_query = Request::post(format!("{URI}?q={}", "a".repeat(2_000))).header("content-type", "application/json");
     let with_query = Request::get(format!("{URI}?month=11&year=2026")).header("user-agent", "tests").header("accept", "*/*");
     let origin_form = Request::get("/_functions/siteStats").header("host", "api.example.com");
     vec![
         ("GET without header fields", Request::get(URI), vec![], options()),
         ("GET with a query", with_query, vec![], options()),
+        ("POST with a long query", with_long_query, vec![b'x'; 1024], options()),
         ("GET in origin form", origin_form, vec![], options()),
         ("GET without a key id", Request::get(URI), vec![], SignOptions::new().at(now())),
         ("GET with all parameters", Request::get(URI), vec![], options().tag("app").expires_in(Duration::from_secs(60))),

@@ -1,6 +1,10 @@
 //! Limits on what a peer can make a host do before anything is proven.
 
+mod common;
+
 use std::fmt::Write;
+
+use common::{get, options, post, secrets, signed, with_header};
 
 use hmac_auth::{
     AuthErrorKind, ValidateOptions,
@@ -40,6 +44,35 @@ fn query_parameters_one_by_one_are_few_and_the_query_is_short() {
     assert_eq!(refusal(&with_query_params(MAX_QUERY_PARAMS + 1, 0)), AuthErrorKind::TooLarge);
     assert_eq!(refusal(&with_query_params(1, 8_000)), AuthErrorKind::WrongMac);
     assert_eq!(refusal(&with_query_params(1, 8_192)), AuthErrorKind::TooLarge);
+}
+
+/// Few fields are passed over, many are looked up: it must not make a difference.
+#[test]
+fn other_fields_change_nothing() {
+    let refusal = |request: &_| validate_auth(request, &secrets(), &options()).err().map(|error| error.kind());
+    for count in (0..40).chain([200]) {
+        let with_others = |request| {
+            let others = (0..count).map(|number| &*format!("x-{number}").leak());
+            others.fold(request, |request, name| with_header(request, name, "1"))
+        };
+        let (get, post) = (|| with_others(get()), || with_header(with_others(post()), "host", "host.example"));
+        assert_eq!(refusal(&signed(get())), None, "{count}");
+        assert_eq!(refusal(&signed(with_header(post(), "content-type", "text/html"))), None, "{count}");
+        for (request, expected) in [
+            (with_header(signed(post()), "host", "host.example"), AuthErrorKind::ConflictingAuthority),
+            (with_header(signed(post()), "content-type", "text/html"), AuthErrorKind::WrongMac),
+            (
+                with_header(signed(with_header(post(), "content-encoding", "br")), "content-encoding", "br"),
+                AuthErrorKind::WrongMac,
+            ),
+            (with_header(signed(post()), "content-digest", "md5=:AA==:"), AuthErrorKind::WrongMac),
+            (with_header(signed(get()), "content-digest", "md5=:AA==:"), AuthErrorKind::UnsupportedDigest),
+            (with_header(signed(get()), "signature", "sig1=:AA==:"), AuthErrorKind::MalformedSignature),
+            (with_header(signed(get()), "signature-input", "sig2=()"), AuthErrorKind::UnpairedLabel),
+        ] {
+            assert_eq!(refusal(&request), Some(expected), "{count}");
+        }
+    }
 }
 
 #[test]

@@ -37,7 +37,8 @@ impl SignatureBase {
     ///
     /// [`BaseError`] if a covered component is absent or cannot be written.
     pub fn of_request(request: &RequestHead<'_>, input: &SignatureInput<'_>) -> Result<Self, BaseError> {
-        let mut base = Self::for_input(input);
+        let uri = request.uri;
+        let mut base = Self::for_input(input, uri.path().len() + uri.query().unwrap_or_default().len());
         let first = if input.begins_with_always() {
             push_always(&mut base.0, request)?;
             ALWAYS.len()
@@ -54,14 +55,14 @@ impl SignatureBase {
     ///
     /// [`BaseError`] if a covered component is absent or cannot be written.
     pub fn of_response(response: &ResponseHead<'_>, input: &SignatureInput<'_>) -> Result<Self, BaseError> {
-        let mut base = Self::for_input(input);
+        let mut base = Self::for_input(input, 0);
         base.push_all(0, input, |out, name, parameters| push_response_value(out, name, parameters, response))?;
         Ok(base)
     }
 
-    /// Most bases are about twice as long as the list of their components; one that is longer grows.
-    fn for_input(input: &SignatureInput<'_>) -> Self {
-        Self(Vec::with_capacity(2 * input.value_len() + 256))
+    /// Most bases are the path, the query and about twice the list of their components; one that is longer grows.
+    fn for_input(input: &SignatureInput<'_>, uri_len: usize) -> Self {
+        Self(Vec::with_capacity((uri_len + 2 * input.value_len() + 256).min(MAX_BASE_LEN)))
     }
 
     /// Writes the lines of all components from the one at `first` on, and the last line.
@@ -237,9 +238,7 @@ fn push_response_value(
             out.extend_from_slice(response.status.as_str().as_bytes());
             Ok(())
         }
-        ComponentName::Field(name) => {
-            push_field(out, parameters.byte_sequence, Lines::Several(response.headers.get_all(name).iter()))
-        }
+        ComponentName::Field(name) => push_field(out, parameters.byte_sequence, Lines::of(response.headers, name)),
         _ => Err(Problem::Unsupported),
     }
 }

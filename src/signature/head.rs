@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, Uri, Ve
 use super::{
     base_error::{BaseError, shown},
     class::Class,
-    fields::{Fields, Known},
+    fields::{Fields, Known, Lines},
 };
 
 /// The scheme under which clients reach a server, which may differ from what it serves itself.
@@ -117,7 +117,7 @@ impl<'a> RequestHead<'a> {
             _ => None,
         };
         let mut hosts = match self.forwarded_host {
-            Some(name) => self.fields.lines_named(name.as_str()),
+            Some(name) => Lines::of(self.fields.headers, name),
             None => self.fields.lines(Known::Host),
         };
         let of_host = match hosts.next() {

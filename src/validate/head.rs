@@ -32,7 +32,7 @@ impl VerifiedHead {
         self.has_body |= !bytes.is_empty();
         // A body that is not covered is refused in any case, so hashing it would be wasted.
         if self.has_body && self.covers_digest {
-            self.validated.digest().update(bytes);
+            self.validated.digest_mut().update(bytes);
         }
     }
 
@@ -42,7 +42,7 @@ impl VerifiedHead {
     ///
     /// [`AuthErrorKind::BodyNotCovered`] if there is a body and the signature covers no digest of it,
     /// [`AuthErrorKind::WrongDigest`] if one of the digests is not that of the body.
-    pub fn finish(mut self) -> Result<Validated, AuthError> {
+    pub fn finish(self) -> Result<Validated, AuthError> {
         if self.has_body && !self.covers_digest {
             return Err(AuthErrorKind::BodyNotCovered.into());
         }

@@ -14,7 +14,8 @@ use crate::{
 #[derive(Clone)]
 pub struct Validated(Arc<Proof>);
 
-/// In one place from the MAC on: it is large, and goes through many futures.
+/// In one place from the MAC on, because it goes through many futures, with room for the state of hashing: a place of its own for that
+/// would be a third allocation.
 #[derive(Clone)]
 struct Proof {
     secret_name: Arc<str>,
@@ -31,7 +32,7 @@ struct Proof {
 }
 
 impl Validated {
-    /// What is proven of the head. Nobody gets it before the body is, too.
+    /// What is proven of the head. Only a replay guard sees it before the body is proven, too.
     #[inline]
     pub(super) fn of_head(
         base: SignatureBase,
@@ -53,10 +54,13 @@ impl Validated {
         Self(Arc::new(Proof { secret_name, text, base_len, key_id, nonce, tag, expires, key_id_is_listed, replay_id, digest }))
     }
 
-    /// The digests of the body, and the state of hashing it until it ends.
-    ///
-    /// Copies itself if a replay guard that was asked before the body has kept a clone.
-    pub(super) fn digest(&mut self) -> &mut BodyDigest {
+    /// The digests that the body must have, and the state of hashing it.
+    pub(super) fn digest(&self) -> &BodyDigest {
+        &self.0.digest
+    }
+
+    /// The same, to go on with. Copies the proof if a replay guard that was asked before the body has kept a clone.
+    pub(super) fn digest_mut(&mut self) -> &mut BodyDigest {
         &mut Arc::make_mut(&mut self.0).digest
     }
 
