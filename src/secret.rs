@@ -221,10 +221,10 @@ impl SecretSet {
         self.0.iter()
     }
 
-    /// Whether `mac` is that of `message` under any secret of this set: the only place where a MAC is checked.
+    /// Under which secret of this set `mac` is that of `message`, 0 for the current one: the only place where a MAC is checked.
     #[inline]
-    pub(crate) fn verifies(&self, message: &[u8], mac: &Mac) -> bool {
-        self.accepted().any(|secret| mac_eq(&secret.mac(message), mac))
+    pub(crate) fn verified_by(&self, message: &[u8], mac: &Mac) -> Option<usize> {
+        self.accepted().position(|secret| mac_eq(&secret.mac(message), mac))
     }
 
     /// This set after a rotation; of the previous secrets, the oldest beyond three is dropped.

@@ -1,8 +1,8 @@
 //! The header fields of a message, and those that signing and validating look for.
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue, header,
-    header::{AsHeaderName, ValueIter},
+    HeaderMap, HeaderName, HeaderValue,
+    header::{self, AsHeaderName, ValueIter},
 };
 
 use super::{CONTENT_DIGEST, SIGNATURE, SIGNATURE_INPUT};

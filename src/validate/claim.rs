@@ -178,12 +178,11 @@ impl<'a> Claim<'a> {
         let mac = mac.ok_or(AuthErrorKind::MalformedSignature)?;
         let created = input.created().ok_or(AuthErrorKind::MissingCreated)?;
         let base = self.signature_base()?;
-        if !secrets.verifies(base.as_bytes(), &mac) {
-            return Err(AuthErrorKind::WrongMac.into());
-        }
+        let secret = secrets.verified_by(base.as_bytes(), &mac).ok_or(AuthErrorKind::WrongMac)?;
         let replay_id =
             ReplayId { mac, created, fresh_until: created.saturating_add(self.options.max_time_diff), validated_at: self.now };
-        let mut validated = Validated::of_head(base, input, Arc::clone(secret_name), self.options.lists_key_ids(), replay_id);
+        let secret_name = Arc::clone(secret_name);
+        let mut validated = Validated::of_head(base, input, secret_name, secret, self.options.lists_key_ids(), replay_id);
         if self.request.fields().has(Known::ContentDigest) {
             validated.digest_mut().read(self.request.fields().lines(Known::ContentDigest))?;
         }

@@ -19,6 +19,7 @@ pub struct Validated(Arc<Proof>);
 #[derive(Clone)]
 struct Proof {
     secret_name: Arc<str>,
+    secret_is_previous: bool,
     /// The signature base, then the key id, the nonce and the tag without their quotes: all in one allocation.
     text: Vec<u8>,
     base_len: usize,
@@ -38,6 +39,7 @@ impl Validated {
         base: SignatureBase,
         input: &SignatureInput<'_>,
         secret_name: Arc<str>,
+        secret: usize,
         key_id_is_listed: bool,
         replay_id: ReplayId,
     ) -> Self {
@@ -51,7 +53,19 @@ impl Validated {
         let [key_id, nonce, tag] = input.strings();
         let (key_id, nonce, tag) = (keep(key_id), keep(nonce), keep(tag));
         let (expires, digest) = (input.expires(), BodyDigest::default());
-        Self(Arc::new(Proof { secret_name, text, base_len, key_id, nonce, tag, expires, key_id_is_listed, replay_id, digest }))
+        Self(Arc::new(Proof {
+            secret_name,
+            secret_is_previous: secret > 0,
+            text,
+            base_len,
+            key_id,
+            nonce,
+            tag,
+            expires,
+            key_id_is_listed,
+            replay_id,
+            digest,
+        }))
     }
 
     /// The digests that the body must have, and the state of hashing it.
@@ -68,6 +82,12 @@ impl Validated {
     #[must_use]
     pub fn secret_name(&self) -> &str {
         &self.0.secret_name
+    }
+
+    /// Whether the consumer still signs with a previous secret. When none does any more, a rotation is over.
+    #[must_use]
+    pub fn by_previous_secret(&self) -> bool {
+        self.0.secret_is_previous
     }
 
     /// The key id. Listed by the host if it [lists key ids](crate::ValidateOptions::key_ids); otherwise whatever a holder of
@@ -134,6 +154,7 @@ impl fmt::Debug for Validated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Validated")
             .field("secret_name", &self.secret_name())
+            .field("by_previous_secret", &self.by_previous_secret())
             .field("key_id", &self.key_id())
             .field("created", &self.created())
             .field("expires", &self.expires())

@@ -83,7 +83,7 @@ impl AppInstance {
             Ok(32) => mac.first_chunk().ok_or(AppInstanceErrorKind::MalformedSignature)?,
             _ => return Err(AppInstanceErrorKind::MalformedSignature.into()),
         };
-        if !secrets.verifies(payload.as_bytes(), mac) {
+        if secrets.verified_by(payload.as_bytes(), mac).is_none() {
             return Err(AppInstanceErrorKind::WrongMac.into());
         }
         let instance = Self::read(decode(payload)?)?;
