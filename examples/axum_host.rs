@@ -36,7 +36,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let options = ValidateOptions::new().authorities([address.to_string()]).external_scheme(Scheme::Http);
     options.check()?;
     let validate = ValidateAuthLayer::new(secrets.clone(), options);
-    let uploads = Router::new().route("/upload", put(upload)).layer(validate.clone().streaming());
+    let uploads = Router::new().route("/upload", put(upload)).layer(validate.clone().max_body_len(1 << 30).streaming());
     let app = Router::new().route("/_functions/siteStats", post(site_stats)).layer(validate).merge(uploads);
     tokio::spawn(axum::serve(listener, app).into_future());
 

@@ -67,8 +67,8 @@ pub enum SignError {
     /// The time, or the time of expiry, is outside of what an integer of RFC 8941 holds.
     #[error("the time of the signature is out of range")]
     TimeOutOfRange,
-    /// The request has as many header fields as `http` can hold.
-    #[error("the request has no room for three more header fields")]
+    /// With those that are added, the request has more header fields than `http` can hold.
+    #[error("the request has more header fields than `http` can hold")]
     TooManyFields,
     /// The operating system gives no random bytes for the nonce.
     #[error("the operating system gives no random bytes for the nonce")]
@@ -77,8 +77,8 @@ pub enum SignError {
 
 /// Why a request was refused, in one word.
 ///
-/// For logs, metrics and tests; the peer must not learn it. Each kind has one cause. They are declared in the order of the
-/// checks.
+/// For logs, metrics and tests; the peer must not learn it. Each kind has one cause. They are declared by how far a request came, with
+/// the host's own trouble last: of the refusals of several signatures, the one declared last is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AuthErrorKind {

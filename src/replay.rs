@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use crate::{crypto::Mac, error::AuthError, validate::Validated};
+use crate::{crypto::Mac, error::AuthError};
 
 pub use self::memory::{DEFAULT_REPLAY_CAPACITY, DEFAULT_REPLAY_CAPACITY_PER_CONSUMER, MemoryReplayGuard};
 
@@ -22,15 +22,15 @@ mod memory;
 /// ```
 /// use std::sync::Arc;
 ///
-/// use hmac_auth::{AuthError, AuthErrorKind, ReplayGuard, UseOnce, Validated};
+/// use hmac_auth::{AuthError, AuthErrorKind, ReplayGuard, ReplayId, UseOnce};
 ///
 /// struct SharedGuard(Arc<Database>);
 /// # struct Database;
 /// # impl Database { async fn insert_if_absent(&self, _key: [u8; 32], _until: i64) -> Result<bool, std::io::Error> { Ok(true) } }
 ///
 /// impl ReplayGuard for SharedGuard {
-///     fn use_once(&self, validated: &Validated) -> UseOnce {
-///         let (database, id) = (Arc::clone(&self.0), validated.replay_id().clone());
+///     fn use_once(&self, id: &ReplayId, _consumer: &str) -> UseOnce {
+///         let (database, id) = (Arc::clone(&self.0), id.clone());
 ///         UseOnce::pending(async move {
 ///             match database.insert_if_absent(*id.as_bytes(), id.fresh_until()).await {
 ///                 Ok(true) => Ok(()),
@@ -45,14 +45,15 @@ pub trait ReplayGuard: Send + Sync {
     /// Remembers the signature, unless it was used before.
     ///
     /// Of several calls with the same signature, in whatever processes, exactly one may succeed. Called once for each request whose
-    /// signature is valid, just before the handler; a request is refused with whatever error comes out. In
-    /// `ValidateStreamLayer`, the body comes only afterwards, so that `validated` is the proof of the head alone.
-    fn use_once(&self, validated: &Validated) -> UseOnce;
+    /// signature is valid, just before the handler; a request is refused with whatever error comes out.
+    ///
+    /// The [consumer](crate::Validated::consumer) is proven, too: for guards that share out their room.
+    fn use_once(&self, id: &ReplayId, consumer: &str) -> UseOnce;
 }
 
 impl<T: ReplayGuard + ?Sized> ReplayGuard for Arc<T> {
-    fn use_once(&self, validated: &Validated) -> UseOnce {
-        (**self).use_once(validated)
+    fn use_once(&self, id: &ReplayId, consumer: &str) -> UseOnce {
+        (**self).use_once(id, consumer)
     }
 }
 
@@ -126,7 +127,7 @@ impl ReplayId {
         self.created
     }
 
-    /// The last second, since 1970, in which the host would accept the signature again: a guard may forget it afterwards, with a
+    /// The last second, since 1970, in which the host could accept the signature again: a guard may forget it afterwards, with a
     /// margin for its own latency. Who reads the body between [`Claim::verify_head`](crate::Claim::verify_head) and the guard must not ask
     /// the guard later than this; the layers of `tower` see to it.
     #[must_use]

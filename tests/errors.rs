@@ -18,8 +18,9 @@ use common::{
     with_header, with_signature,
 };
 use hmac_auth::{
-    AuthError, AuthErrorKind, EnvSecrets, FileSecrets, MemoryReplayGuard, MemorySecrets, ReplayGuard, Secret, SecretEncoding,
-    SecretError, SecretSet, SecretStore, SignError, SignOptions, UseOnce, ValidateOptions, Validated, sign_parts, sign_request,
+    AuthError, AuthErrorKind, EnvSecrets, FileSecrets, MemoryReplayGuard, MemorySecrets, ReplayGuard, ReplayId, Secret,
+    SecretEncoding, SecretError, SecretSet, SecretStore, SignError, SignOptions, UseOnce, ValidateOptions, sign_parts,
+    sign_request,
     signature::{SIGNATURE_INPUT, Scheme},
     tower::{StreamedBody, ValidateAuthLayer},
     validate_auth,
@@ -159,7 +160,7 @@ fn refusals_of_the_layers() -> Vec<Refusal> {
 
     struct Unreachable;
     impl ReplayGuard for Unreachable {
-        fn use_once(&self, _: &Validated) -> UseOnce {
+        fn use_once(&self, _: &ReplayId, _: &str) -> UseOnce {
             UseOnce::pending(async { Err(AuthError::replay_guard_unavailable("the connection was refused")) })
         }
     }
@@ -177,7 +178,10 @@ fn refusals_of_the_layers() -> Vec<Refusal> {
         (Kind::TrailersNotCovered, refused_body(trailing)),
         (Kind::BodyUnreadable, refused_body(broken)),
         (Kind::WrongContentLength, refused_body(whole(longer))),
-        (Kind::ReplayGuardUnavailable, futures_executor::block_on(Unreachable.use_once(&validated)).unwrap_err()),
+        (
+            Kind::ReplayGuardUnavailable,
+            futures_executor::block_on(Unreachable.use_once(validated.replay_id(), validated.consumer())).unwrap_err(),
+        ),
     ]
 }
 

@@ -8,7 +8,7 @@
 //!
 //! An axum host runs on one thread in a process of its own; this one is its clients, on keep-alive connections over loopback.
 //! Variants take turns within one run, so that a busy machine disturbs all of them alike. The exit code tells whether an
-//! answer was wrong, and with `--check` also whether a goal was missed.
+//! answer was wrong, and with `--check` also whether a goal for instructions or memory was missed: times depend on what else runs.
 
 use std::process::ExitCode;
 
@@ -33,7 +33,7 @@ struct Args {
     /// Only whether any of N answers is wrong
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "1000000")]
     correctness: Option<u64>,
-    /// Fail if a goal is missed
+    /// Fail if a goal is missed that is not one of time
     #[arg(long)]
     check: bool,
     /// What this program starts itself as

@@ -91,7 +91,7 @@ pub(crate) fn measure(report: &mut Report) {
         println!("| {name} | {rate_text} | {} |", ratio(&one.costs, &other.costs).1);
         beyond = rate;
     }
-    report.at_least("requests/s, layer / bare hashing", beyond, 0.95);
+    report.rate_at_least("requests/s, layer / bare hashing", beyond, 0.95);
 }
 
 /// Sends each request once, and gives the latencies in µs.

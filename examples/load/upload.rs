@@ -45,7 +45,7 @@ pub(crate) fn measure(mib: u32, report: &mut Report) {
             if let (0, 0, Some((idle, highest))) = (round, turn, idle.zip(host.memory("VmHWM"))) {
                 let above = (highest - idle) / 1024.0;
                 println!("Resident memory: {:.1} MiB idle, at most {above:.1} MiB more.\n", idle / 1024.0);
-                report.at_most(&format!("MiB above idle, upload of {mib} MiB"), above, 32.0);
+                report.count_at_most(&format!("MiB above idle, upload of {mib} MiB"), above, 32.0);
             }
         }
     }
@@ -58,7 +58,7 @@ pub(crate) fn measure(mib: u32, report: &mut Report) {
     let [ratio, cost] = [&rates, &costs]
         .map(|[hash, verified]| median_and_spread(verified.iter().zip(hash).map(|(verified, hash)| verified / hash).collect()));
     println!("| layer / handler, within a round | {} | {} |", ratio.1, cost.1);
-    report.at_least("MiB/s, layer / handler that hashes", ratio.0, 0.9);
+    report.rate_at_least("MiB/s, layer / handler that hashes", ratio.0, 0.9);
 
     println!("\nSmall requests beside {UPLOADS_AT_ONCE} uploads, {ROUNDS} rounds; p99 is the median of the rounds.\n");
     println!("| each upload | is | requests | p50 ms | p99 ms |");
@@ -67,7 +67,7 @@ pub(crate) fn measure(mib: u32, report: &mut Report) {
         let ratio = measure_small(host.address, speed, pause);
         // With time to spare, a small request waits for the pieces being hashed alone: no goal, but worth knowing.
         if pause.is_none() {
-            report.at_most("p99 of small requests beside uploads, verified / only read", ratio, 1.5);
+            report.time_at_most("p99 of small requests beside uploads, verified / only read", ratio, 1.5);
         }
     }
 }

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{ReplayGuard, UseOnce, mac_hash::MacHash};
+use super::{ReplayGuard, ReplayId, UseOnce, mac_hash::MacHash};
 use crate::{
     error::{AuthError, AuthErrorKind},
     time::{unix_seconds, whole_seconds},
@@ -18,7 +18,7 @@ use crate::{
 /// How many signatures a guard remembers at most, unless configured: about a million.
 pub const DEFAULT_REPLAY_CAPACITY: usize = 1 << 20;
 
-/// How many of them one consumer may take up, unless configured: half.
+/// How many of them one consumer may take up, unless configured: half. With one secret for all consumers, they are one here.
 pub const DEFAULT_REPLAY_CAPACITY_PER_CONSUMER: usize = DEFAULT_REPLAY_CAPACITY / 2;
 
 /// More than threads usually meet here, and few enough to look through when the guard is full.
@@ -179,17 +179,16 @@ impl MemoryReplayGuard {
     /// - [`AuthErrorKind::BeforeGuardStart`] if it was made when this guard did not yet remember, or no longer.
     /// - [`AuthErrorKind::ReplayGuardFull`] if it cannot be remembered.
     pub fn first_use(&self, validated: Validated) -> Result<Validated, AuthError> {
-        self.remember(&validated).map(|()| validated)
+        self.remember(validated.replay_id(), validated.consumer()).map(|()| validated)
     }
 
-    fn remember(&self, validated: &Validated) -> Result<(), AuthError> {
-        let id = validated.replay_id();
+    fn remember(&self, id: &ReplayId, consumer: &str) -> Result<(), AuthError> {
         if id.created <= self.refuse_until {
             return Err(AuthErrorKind::BeforeGuardStart.into());
         }
         let fingerprint = u64::from_le_bytes(id.mac.first_chunk().copied().unwrap_or_default());
         let index = usize::from(id.mac[31]) % SHARDS;
-        let consumer = self.consumer(validated.consumer());
+        let consumer = self.consumer(consumer);
 
         // Only a guard that seems full looks at the other shards for seconds that are over, and then tries again.
         for last_try in [false, true] {
@@ -276,8 +275,8 @@ impl MemoryReplayGuard {
 }
 
 impl ReplayGuard for MemoryReplayGuard {
-    fn use_once(&self, validated: &Validated) -> UseOnce {
-        UseOnce::ready(self.remember(validated))
+    fn use_once(&self, id: &ReplayId, consumer: &str) -> UseOnce {
+        UseOnce::ready(self.remember(id, consumer))
     }
 }
 

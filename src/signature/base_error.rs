@@ -22,7 +22,8 @@ pub enum BaseError {
         /// The identifier.
         component: String,
     },
-    /// A field of more than 8 KiB, a base of more than 32 KiB, or more than 8 query parameters one by one.
+    /// A field of more than 8 KiB, a base of more than 32 KiB, more than 8 query parameters one by one, or one of
+    /// a query of more than 8 KiB.
     #[error("with {component}, the signature base gets too large")]
     TooLarge {
         /// The identifier.

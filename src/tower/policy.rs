@@ -12,7 +12,7 @@ use http::{
 use http_body::Body;
 
 use super::{
-    BoxError,
+    BoxError, DEFAULT_MAX_BODY_LEN,
     hashed_body::{HashedBody, content_length, too_large},
 };
 use crate::{
@@ -28,8 +28,8 @@ pub(super) struct Policy {
     secrets: Arc<dyn SecretStore>,
     options: ValidateOptions,
     pub(super) replay_guard: Option<Arc<dyn ReplayGuard>>,
-    /// In bytes; `None` for the default of the layer.
-    pub(super) max_body_len: Option<u64>,
+    /// In bytes.
+    pub(super) max_body_len: u64,
     pub(super) original_uri: Option<fn(&Extensions) -> Option<&Uri>>,
     pub(super) map_refusal: Option<MapRefusal>,
 }
@@ -42,14 +42,14 @@ impl Policy {
             secrets: Arc::new(secrets),
             options,
             replay_guard: Some(Arc::new(MemoryReplayGuard::new())),
-            max_body_len: None,
+            max_body_len: DEFAULT_MAX_BODY_LEN,
             original_uri: None,
             map_refusal: None,
         }
     }
 
     /// Makes all checks that need no byte of the body.
-    pub(super) fn verify<B: Body>(&self, parts: &Parts, body: B, max_len: u64) -> Result<HashedBody<B>, AuthError>
+    pub(super) fn verify<B: Body>(&self, parts: &Parts, body: B) -> Result<HashedBody<B>, AuthError>
     where
         B::Error: Into<BoxError>,
     {
@@ -58,23 +58,28 @@ impl Policy {
         let mut claim = Claim::unread(request, &self.options);
         claim.read()?;
         let announced_len = content_length.unwrap_or(0).max(body.size_hint().lower());
-        if announced_len > max_len {
-            return Err(too_large(max_len));
+        if announced_len > self.max_body_len {
+            return Err(too_large(self.max_body_len));
         }
         let head = claim.verify_any(&*self.secrets, &[]).map_err(|error| self.explain(error, parts))?;
         if announced_len > 0 && !head.covers_body() {
             return Err(AuthErrorKind::BodyNotCovered.into());
         }
-        Ok(HashedBody::new(body, head, content_length, max_len))
+        Ok(HashedBody::new(body, head, content_length, self.max_body_len))
     }
 
     /// Asks the guard, unless the body came so slowly that a guard may have forgotten the signature by now.
     pub(super) fn use_once(&self, validated: &Validated) -> UseOnce {
-        if self.options.now() > validated.replay_id().fresh_until() {
-            return UseOnce::ready(Err(AuthError::new(AuthErrorKind::Stale).detail("at the end of the body")));
+        let now = self.options.now();
+        let too_late = |kind| UseOnce::ready(Err(AuthError::new(kind).detail("at the end of the body")));
+        if now > validated.replay_id().fresh_until() {
+            return too_late(AuthErrorKind::Stale);
+        }
+        if validated.expires().is_some_and(|expires| now > expires) {
+            return too_late(AuthErrorKind::Expired);
         }
         match &self.replay_guard {
-            Some(guard) => guard.use_once(validated),
+            Some(guard) => guard.use_once(validated.replay_id(), validated.consumer()),
             None => UseOnce::ready(Ok(())),
         }
     }

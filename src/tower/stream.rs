@@ -24,8 +24,6 @@ use super::{
 use crate::{
     error::{AuthError, AuthErrorKind},
     replay::UseOnce,
-    secret::SecretStore,
-    validate::ValidateOptions,
 };
 
 /// Lets only requests with a valid signature through, and hands their bodies on while they are hashed.
@@ -35,8 +33,7 @@ use crate::{
 /// and, in the extensions, an [`Upload`]. In axum, `Router::layer` and `MethodRouter::layer` take it as it is; between this layer and
 /// middleware that wants axum's own body, put `MapRequestBodyLayer::new(axum::body::Body::new)` of tower-http.
 ///
-/// Configured like the other one: `ValidateAuthLayer::new(secrets, options).max_body_len(limit).streaming()`. Without a limit, an
-/// upload may have any length.
+/// Made of the other one: `ValidateAuthLayer::new(secrets, options).max_body_len(1 << 30).streaming()`. Its limit holds here too.
 ///
 /// # Security
 ///
@@ -51,14 +48,6 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct ValidateStreamLayer {
     pub(super) policy: Arc<Policy>,
-}
-
-impl ValidateStreamLayer {
-    /// A layer with the defaults of [`ValidateAuthLayer`](super::ValidateAuthLayer), without a limit for the body.
-    #[must_use]
-    pub fn new(secrets: impl SecretStore + 'static, options: ValidateOptions) -> Self {
-        Self { policy: Arc::new(Policy::new(secrets, options)) }
-    }
 }
 
 impl<S> Layer<S> for ValidateStreamLayer {
@@ -94,8 +83,7 @@ where
     fn call(&mut self, request: Request<B>) -> ValidateStreamFuture<S, B> {
         let service = take_ready(&mut self.inner);
         let (mut parts, body) = request.into_parts();
-        let max_len = self.policy.max_body_len.unwrap_or(u64::MAX);
-        let verified = self.policy.verify(&parts, body, max_len);
+        let verified = self.policy.verify(&parts, body);
         let state = match verified.and_then(|body| StreamedBody::new(body, &parts, &self.policy)) {
             Ok((body, answer)) => {
                 let upload = body.upload.clone();

@@ -72,7 +72,7 @@ impl ValidateAuthLayer {
     /// The largest body that is accepted, in bytes. A larger one is answered with 413.
     #[must_use]
     pub fn max_body_len(mut self, bytes: u64) -> Self {
-        self.policy_mut().max_body_len = Some(bytes);
+        self.policy_mut().max_body_len = bytes;
         self
     }
 
@@ -144,7 +144,7 @@ impl ValidateAuthLayer {
         self
     }
 
-    /// The same for uploads that are too large to be held in memory. Without [`max_body_len`](Self::max_body_len), they have no limit.
+    /// The same for uploads that are too large to be held in memory; raise [`max_body_len`](Self::max_body_len), which holds for them too.
     #[must_use]
     pub fn streaming(self) -> ValidateStreamLayer {
         ValidateStreamLayer { policy: self.policy }
@@ -188,9 +188,8 @@ where
     fn call(&mut self, request: Request<B>) -> ValidateAuthFuture<S, B> {
         let service = take_ready(&mut self.inner);
         let (parts, body) = request.into_parts();
-        let max_len = self.policy.max_body_len.unwrap_or(DEFAULT_MAX_BODY_LEN);
         let policy = Arc::clone(&self.policy);
-        let state = match policy.verify(&parts, body, max_len) {
+        let state = match policy.verify(&parts, body) {
             Ok(body) => State::Reading { body, buffer: Buffer::default() },
             Err(error) => State::Refused { response: Some(policy.refuse(&error, &parts)) },
         };

@@ -247,7 +247,7 @@ impl ValidateOptions {
         self.forwarded_host.as_ref()
     }
 
-    /// Whom the replay guard counts: the consumer, as far as its secret tells.
+    /// Whether a key id tells who the consumer is.
     pub(super) fn lists_key_ids(&self) -> bool {
         self.key_ids.is_some()
     }

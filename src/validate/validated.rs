@@ -33,7 +33,7 @@ struct Proof {
 }
 
 impl Validated {
-    /// What is proven of the head. Only a replay guard sees it before the body is proven, too.
+    /// What is proven of the head. Nobody gets it before the body is proven, too.
     #[inline]
     pub(super) fn of_head(
         base: SignatureBase,
@@ -73,7 +73,7 @@ impl Validated {
         &self.0.digest
     }
 
-    /// The same, to go on with. Copies the proof if a replay guard that was asked before the body has kept a clone.
+    /// The same, to go on with. There is one owner until the body has ended, so nothing is copied.
     pub(super) fn digest_mut(&mut self) -> &mut BodyDigest {
         &mut Arc::make_mut(&mut self.0).digest
     }

@@ -16,8 +16,8 @@ pub(super) const MAX_RESPONSE_LEN: usize = 64 * 1024;
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A word of this length with that many digits could be a token or a secret; the codes of errors have fewer.
-const MIN_SECRET_LEN: usize = 16;
-const MIN_SECRET_DIGITS: usize = 3;
+const MIN_HIDDEN_LEN: usize = 16;
+const MIN_HIDDEN_DIGITS: usize = 3;
 
 pub(super) fn json_request(uri: &'static str, content: &impl Serialize, content_len: usize) -> Request<Vec<u8>> {
     // Room for everything at once, also if each character is escaped: a growing buffer would leave copies of secrets behind.
@@ -85,7 +85,7 @@ fn without_secrets(text: &str) -> String {
     for piece in text.split_inclusive(|c| !is_part_of_word(c)) {
         let word = piece.trim_end_matches(|c| !is_part_of_word(c));
         let digits = word.bytes().filter(u8::is_ascii_digit).count();
-        out.push_str(if word.len() >= MIN_SECRET_LEN && digits >= MIN_SECRET_DIGITS { "…" } else { word });
+        out.push_str(if word.len() >= MIN_HIDDEN_LEN && digits >= MIN_HIDDEN_DIGITS { "…" } else { word });
         out.push_str(&piece[word.len()..]);
     }
     out
