@@ -268,7 +268,7 @@ impl AuthError {
         Self { kind, detail: None, source: None }
     }
 
-    /// `detail` must hold no secret, and a peer's text only [`shown`](crate::signature::shown).
+    /// `detail` must hold no secret, and a peer's text only [`shown`](crate::shown::shown).
     pub(crate) fn detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
         self
@@ -336,22 +336,26 @@ impl AuthError {
     /// a request without a body does not need.
     #[must_use]
     pub fn to_response(&self, options: &ValidateOptions) -> Response<&'static str> {
-        let mut response = Response::new(self.public_body());
-        *response.status_mut() = self.status();
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        match self.status() {
-            StatusCode::UNAUTHORIZED => {
-                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Signature"));
-                headers.insert(ACCEPT_SIGNATURE, options.accept_signature());
-            }
-            StatusCode::SERVICE_UNAVAILABLE => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-            }
-            _ => {}
+        let mut response = json_response(self.status(), self.public_body(), "Signature");
+        if self.status() == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(ACCEPT_SIGNATURE, options.accept_signature());
         }
         response
     }
+}
+
+/// A response for the peer. A 401 has a challenge of the `scheme`, as RFC 9110 section 15.5.2 asks; a 503 says when to come again.
+pub(crate) fn json_response(status: StatusCode, body: &'static str, scheme: &'static str) -> Response<&'static str> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    match status {
+        StatusCode::UNAUTHORIZED => headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(scheme)),
+        StatusCode::SERVICE_UNAVAILABLE => headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5")),
+        _ => None,
+    };
+    response
 }
 
 impl fmt::Display for AuthError {

@@ -116,6 +116,7 @@ mod digest;
 mod error;
 mod replay;
 mod secret;
+mod shown;
 mod sign;
 pub mod signature;
 mod time;

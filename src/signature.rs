@@ -31,7 +31,6 @@ use http::HeaderName;
 
 pub(crate) use self::{
     base::{ALWAYS_LIST, SIGNATURE_PARAMS, push_always, push_field_line},
-    base_error::{push_shown, shown},
     coverage::Coverage,
     dictionary::{ByteSequences, Bytes},
     fields::{Fields, Known, Lines},

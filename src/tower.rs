@@ -77,4 +77,7 @@ fn take_ready<S: Clone>(service: &mut S) -> S {
     std::mem::replace(service, clone)
 }
 
+/// Why what a future holds until it is ready is there.
+pub(crate) const UNFINISHED: &str = "a future is not polled after it is ready";
+
 type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -9,7 +9,8 @@ use super::DEFAULT_LABEL;
 use crate::{
     digest::DigestAlgorithm,
     secret::DEFAULT_SECRET_NAME,
-    signature::{is_key, is_printable_ascii, push_quoted, shown},
+    shown::shown,
+    signature::{is_key, is_printable_ascii, push_quoted},
     time::unix_seconds,
 };
 

@@ -1,4 +1,5 @@
 use super::{component::Component, syntax::text};
+use crate::shown::shown;
 
 /// Why a signature base cannot be built.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -71,24 +72,4 @@ fn identifier(component: &Component<'_>) -> String {
     let mut identifier = Vec::with_capacity(64);
     component.write_identifier(&mut identifier);
     if identifier.len() > 64 { shown(text(&identifier)) } else { String::from_utf8(identifier).expect("ASCII") }
-}
-
-/// A peer's text as an operator may see it: escaped, and cut after 64 characters.
-pub(crate) fn shown(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len().min(64) + 4);
-    push_shown(&mut shown, text);
-    shown
-}
-
-pub(crate) fn push_shown(out: &mut String, text: &str) {
-    for (index, c) in text.chars().enumerate() {
-        match c {
-            _ if index == 64 => {
-                out.push('…');
-                break;
-            }
-            ' '..='~' => out.push(c),
-            _ => out.extend(c.escape_default()),
-        }
-    }
 }

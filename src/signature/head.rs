@@ -3,10 +3,11 @@ use std::fmt;
 use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, Uri, Version, request, response, uri};
 
 use super::{
-    base_error::{BaseError, shown},
+    base_error::BaseError,
     class::Class,
     fields::{Fields, Known, Lines},
 };
+use crate::shown::shown;
 
 /// The scheme under which clients reach a server, which may differ from what it serves itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

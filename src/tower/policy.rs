@@ -19,7 +19,8 @@ use crate::{
     error::{AuthError, AuthErrorKind},
     replay::{MemoryReplayGuard, ReplayGuard, UseOnce},
     secret::SecretStore,
-    signature::{RequestHead, shown},
+    shown::shown,
+    signature::RequestHead,
     validate::{Claim, ValidateOptions, Validated},
 };
 

@@ -14,7 +14,7 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{BoxError, take_ready};
+use super::{BoxError, UNFINISHED, take_ready};
 use crate::{
     secret::SecretStore,
     sign::{SignOptions, sign_parts},
@@ -140,7 +140,6 @@ where
     type Output = Result<S::Response, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        const UNFINISHED: &str = "a future is not polled after it is ready";
         let mut this = self.project();
         loop {
             match this.state.as_mut().project() {

@@ -15,7 +15,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
-    BoxError, ValidateStreamLayer,
+    BoxError, UNFINISHED, ValidateStreamLayer,
     hashed_body::{HashedBody, Piece},
     policy::Policy,
     take_ready,
@@ -229,7 +229,6 @@ where
     type Output = Result<Response<R>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        const UNFINISHED: &str = "a future is not polled after it is ready";
         let mut this = self.project();
         loop {
             let error = match this.state.as_mut().project() {

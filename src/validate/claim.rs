@@ -6,9 +6,9 @@ use crate::{
     error::{AuthError, AuthErrorKind},
     replay::ReplayId,
     secret::{SecretSet, SecretStore},
+    shown::{push_shown, shown},
     signature::{
-        ByteSequences, ComponentName, Coverage, Known, RequestHead, SignatureBase, SignatureInput, SignatureInputs, push_shown,
-        shown, text,
+        ByteSequences, ComponentName, Coverage, Known, RequestHead, SignatureBase, SignatureInput, SignatureInputs, text,
     },
 };
 

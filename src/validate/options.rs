@@ -9,7 +9,8 @@ use http::{HeaderName, HeaderValue};
 use crate::{
     error::{AuthError, AuthErrorKind},
     secret::DEFAULT_SECRET_NAME,
-    signature::{Authority, ComponentName, Coverage, Scheme, SignatureInput, is_printable_ascii, push_quoted, shown},
+    shown::shown,
+    signature::{Authority, ComponentName, Coverage, Scheme, SignatureInput, is_printable_ascii, push_quoted},
     time::{unix_seconds, whole_seconds},
 };
 

@@ -2,7 +2,7 @@ use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 use http::{HeaderValue, Response, StatusCode, header};
 
-use crate::error::write_error;
+use crate::error::{json_response, write_error};
 
 /// Why there is no elevated token, in one word. For the operator; the peer must not learn it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -118,7 +118,7 @@ impl ElevationError {
         Self { kind, detail: None, retry_after: None, source: None }
     }
 
-    /// `detail` must hold no secret, and what came over the network only [`shown`](crate::signature::shown).
+    /// `detail` must hold no secret, and what came over the network only [`shown`](crate::shown::shown).
     pub(super) fn detail(mut self, detail: impl Into<Arc<str>>) -> Self {
         self.detail = Some(detail.into());
         self
@@ -184,19 +184,12 @@ impl ElevationError {
     /// The response for the peer; a 503 has the [`retry_after`](Self::retry_after) of Wix, or 5 s.
     #[must_use]
     pub fn to_response(&self) -> Response<&'static str> {
-        let mut response = Response::new(self.public_body());
-        *response.status_mut() = self.status();
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        match self.status() {
-            // RFC 6750; the scheme is accepted here, though Wix sends its tokens without one.
-            StatusCode::UNAUTHORIZED => headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
-            StatusCode::SERVICE_UNAVAILABLE => {
-                let seconds = self.retry_after.map_or(5, |wait| crate::time::whole_seconds(wait).max(1));
-                headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds))
-            }
-            _ => None,
-        };
+        // RFC 6750; the scheme is accepted here, though Wix sends its tokens without one.
+        let mut response = json_response(self.status(), self.public_body(), "Bearer");
+        if let (StatusCode::SERVICE_UNAVAILABLE, Some(wait)) = (self.status(), self.retry_after) {
+            let seconds = crate::time::whole_seconds(wait).max(1);
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
         response
     }
 }

@@ -15,7 +15,7 @@ use tower_service::Service;
 use super::{AppInstance, AppInstanceError, AppInstanceOptions, app_instance_of};
 use crate::secret::SecretStore;
 #[cfg(feature = "tracing")]
-use crate::{signature::shown, tower::refusal_event};
+use crate::{shown::shown, tower::refusal_event};
 
 /// Lets only requests with a valid app instance through to a service.
 ///
@@ -160,7 +160,7 @@ where
         match self.project().state.project() {
             StateProjection::Calling { response } => response.poll(cx),
             StateProjection::Refused { response } => {
-                let response = response.take().expect("a future is not polled after it is ready");
+                let response = response.take().expect(crate::tower::UNFINISHED);
                 Poll::Ready(Ok(response.map(R::from)))
             }
         }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{ElevationError, ElevationErrorKind};
-use crate::signature::shown;
+use crate::shown::shown;
 
 /// How many bytes of an answer are read; real ones have one or two thousand.
 pub(super) const MAX_RESPONSE_LEN: usize = 64 * 1024;

@@ -8,7 +8,7 @@ use super::{
     oauth::{json_request, json_response, seconds, text},
     request::without_scheme,
 };
-use crate::signature::shown;
+use crate::shown::shown;
 
 /// How many bytes an access token may have; real ones have about a thousand.
 pub const MAX_ACCESS_TOKEN_LEN: usize = 8 * 1024;

@@ -1,8 +1,11 @@
 use std::{error::Error as StdError, fmt};
 
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{Response, StatusCode};
 
-use crate::{error::write_error, secret::SecretError};
+use crate::{
+    error::{json_response, write_error},
+    secret::SecretError,
+};
 
 /// Why an app instance was refused, in one word. For the operator; the peer must not learn it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -144,17 +147,8 @@ impl AppInstanceError {
     /// The response for the peer.
     #[must_use]
     pub fn to_response(&self) -> Response<&'static str> {
-        let mut response = Response::new(self.public_body());
-        *response.status_mut() = self.status();
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        match self.status() {
-            // RFC 9110 section 15.5.2 asks for a challenge; app instances have no registered scheme.
-            StatusCode::UNAUTHORIZED => headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("WixAppInstance")),
-            StatusCode::SERVICE_UNAVAILABLE => headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5")),
-            _ => None,
-        };
-        response
+        // App instances have no registered scheme.
+        json_response(self.status(), self.public_body(), "WixAppInstance")
     }
 }
 
