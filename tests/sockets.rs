@@ -6,13 +6,20 @@ mod common;
 use std::{
     convert::Infallible,
     error::Error,
+    future::{self, Future},
     io,
     net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-use axum::{Extension, Router, extract::State, routing::any, serve::ListenerExt};
+use axum::{
+    Extension, Router,
+    extract::{OriginalUri, State},
+    middleware::{Next, from_fn},
+    routing::any,
+    serve::ListenerExt,
+};
 use bytes::Bytes;
 use common::{NOW, TestRequest, get, options, post, secrets, sign_options, signed, signed_as, time, with_header};
 use hmac_auth::{
@@ -20,9 +27,9 @@ use hmac_auth::{
     signature::Scheme,
     tower::{BufferedBody, SignRequestLayer, Upload, ValidateAuthLayer},
 };
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header::HOST};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header::HOST};
 use http_body::{Body, Frame};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::{
     body::Incoming,
     client::conn::http2::{self, SendRequest},
@@ -36,7 +43,6 @@ use hyper_util::{
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
-    sync::Barrier,
     time::{sleep, timeout},
 };
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
@@ -44,9 +50,6 @@ use tower_http::{map_request_body::MapRequestBodyLayer, timeout::TimeoutLayer};
 
 /// The longest body that the hosts accept.
 const LIMIT: usize = 64 * 1024;
-
-/// The validated requests that `/together` waits for.
-const TOGETHER: usize = 90;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Server {
@@ -56,8 +59,19 @@ enum Server {
 
 const SERVERS: [Server; 2] = [Server::Axum, Server::Hyper];
 
-/// A server and a route: all that can read a body.
-const ROUTES: [(Server, &str); 3] = [(Server::Axum, "/orders"), (Server::Axum, "/upload"), (Server::Hyper, "/orders")];
+/// A server and a route: each way in which a host here takes a body. Under `/api` are nested routes, between other middleware.
+const ROUTES: [(Server, &str); 5] = [
+    (Server::Axum, "/orders"),
+    (Server::Axum, "/upload"),
+    (Server::Axum, "/api/orders"),
+    (Server::Axum, "/api/upload"),
+    (Server::Hyper, "/orders"),
+];
+
+/// Whether the handler reads the body while it is validated.
+fn is_streamed(route: &str) -> bool {
+    route.ends_with("/upload")
+}
 
 /// With a new host for each server.
 async fn on_all_servers(test: impl AsyncFn(Host)) {
@@ -77,6 +91,7 @@ async fn on_all(places: &[(Server, &str)], test: impl AsyncFn(Host, &str)) {
     }
 }
 
+#[derive(Clone)]
 struct Host {
     server: Server,
     address: SocketAddr,
@@ -135,7 +150,7 @@ impl Host {
         connection.answer().await
     }
 
-    async fn http2(&self) -> SendRequest<Full<Bytes>> {
+    async fn http2<B: Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'static>(&self) -> SendRequest<B> {
         let stream = TcpStream::connect(self.address).await.unwrap();
         let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
@@ -160,21 +175,36 @@ impl Host {
             sleep(Duration::from_millis(2)).await;
         }
     }
+
+    /// A body over HTTP/2 that comes at once, except for its end: that waits for what happens within the host.
+    fn held_open(
+        &self,
+        body: impl Into<Bytes>,
+        until: impl Fn(&Seen) -> bool + Send + 'static,
+    ) -> UnsyncBoxBody<Bytes, Infallible> {
+        let host = self.clone();
+        let end = async move {
+            host.wait_for(until).await;
+            None
+        };
+        Full::new(body.into()).with_trailers(end).boxed_unsync()
+    }
 }
 
 fn axum_host(listener: TcpListener, layer: ValidateAuthLayer, time_limit: TimeoutLayer, seen: &Shared) {
-    let together = Arc::new(Barrier::new(TOGETHER));
-    let together = any(async move |_: Extension<Validated>, State(seen): State<Shared>, uri: Uri| {
-        seen.lock().unwrap().handled.push(uri.path().to_owned());
-        together.wait().await;
-    });
-    let orders = any(async |_: Extension<Validated>, State(seen): State<Shared>, uri: Uri, body: Bytes| {
+    let orders = any(async |_: Extension<Validated>, State(seen): State<Shared>, OriginalUri(uri): OriginalUri, body: Bytes| {
         seen.lock().unwrap().handled.push(uri.path().to_owned());
         body.len().to_string()
     });
+    let pass = from_fn(async |request: axum::extract::Request, next: Next| next.run(request).await);
+    let nested = layer.clone().original_uri(|extensions| Some(&extensions.get::<OriginalUri>()?.0));
+    let streaming = (nested.clone().streaming(), MapRequestBodyLayer::new(axum::body::Body::new));
+    let api = Router::new()
+        .route("/orders", orders.clone().layer((pass.clone(), nested, pass.clone())))
+        .route("/upload", any(upload).layer((pass.clone(), streaming, pass)));
     let counted = seen.clone();
     let app = Router::new()
-        .route("/together", together.layer(layer.clone()))
+        .nest("/api", api)
         .route("/orders", orders.clone().layer(layer.clone()))
         .route("/smuggled", orders.layer(layer.clone()))
         .route("/upload", any(upload).layer(layer.streaming()))
@@ -187,8 +217,13 @@ fn axum_host(listener: TcpListener, layer: ValidateAuthLayer, time_limit: Timeou
 }
 
 /// Reads an upload and says that all is well, whatever happens.
-async fn upload(Extension(upload): Extension<Upload>, State(seen): State<Shared>, request: axum::extract::Request) -> String {
-    seen.lock().unwrap().handled.push(request.uri().path().to_owned());
+async fn upload(
+    Extension(upload): Extension<Upload>,
+    State(seen): State<Shared>,
+    OriginalUri(uri): OriginalUri,
+    request: axum::extract::Request,
+) -> String {
+    seen.lock().unwrap().handled.push(uri.path().to_owned());
     let mut body = request.into_body();
     let mut read = 0;
     while let Some(frame) = body.frame().await {
@@ -200,8 +235,8 @@ async fn upload(Extension(upload): Extension<Upload>, State(seen): State<Shared>
                     cause = cause.and_then(Error::source);
                 }
                 let kind = cause.and_then(|cause| cause.downcast_ref::<AuthError>()).map(AuthError::kind);
-                seen.lock().unwrap().failed_uploads.push(kind);
                 assert!(upload.validated().is_none());
+                seen.lock().unwrap().failed_uploads.push(kind);
                 return "all is well".to_owned();
             }
         }
@@ -211,13 +246,12 @@ async fn upload(Extension(upload): Extension<Upload>, State(seen): State<Shared>
 }
 
 fn hyper_host(listener: TcpListener, layer: ValidateAuthLayer, time_limit: TimeoutLayer, seen: &Shared) {
-    let together = Arc::new(Barrier::new(TOGETHER));
     let (counted, handled) = (seen.clone(), seen.clone());
     let service = ServiceBuilder::new()
         .layer(time_limit)
         .layer(MapRequestBodyLayer::new(move |body: Incoming| BufferedBody::new(count(body, counted.clone()))))
         .layer(layer)
-        .service_fn(move |request| answer(request, handled.clone(), together.clone()));
+        .service_fn(move |request| answer(request, handled.clone()));
     let seen = seen.clone();
     tokio::spawn(async move {
         loop {
@@ -232,17 +266,13 @@ fn hyper_host(listener: TcpListener, layer: ValidateAuthLayer, time_limit: Timeo
     });
 }
 
-async fn answer<B>(request: Request<B>, seen: Shared, together: Arc<Barrier>) -> Result<Response<Full<Bytes>>, Infallible>
+async fn answer<B>(request: Request<B>, seen: Shared) -> Result<Response<Full<Bytes>>, Infallible>
 where
     B: Body<Data = Bytes, Error: std::fmt::Debug>,
 {
     assert!(request.extensions().get::<Validated>().is_some());
-    let path = request.uri().path().to_owned();
-    seen.lock().unwrap().handled.push(path.clone());
+    seen.lock().unwrap().handled.push(request.uri().path().to_owned());
     let body = request.into_body().collect().await.unwrap().to_bytes();
-    if path == "/together" {
-        together.wait().await;
-    }
     Ok(Response::new(body.len().to_string().into()))
 }
 
@@ -304,6 +334,13 @@ impl Connection {
         self.0.read_exact(&mut vec![0; len]).await.ok()?;
         Some(status)
     }
+}
+
+/// The whole answer over HTTP/2.
+async fn answered(response: impl Future<Output = hyper::Result<Response<Incoming>>>) -> Answer {
+    let (parts, body) = response.await.unwrap().into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    Answer { status: parts.status.as_u16(), body: String::from_utf8(body.into()).unwrap() }
 }
 
 /// The head as HTTP/1.1 writes it, with the fields of the framing.
@@ -535,7 +572,7 @@ async fn slow_bodies_are_waited_for_as_long_as_the_time_limit_allows() {
         let mut answer = String::new();
         BufReader::new(read).read_line(&mut answer).await.unwrap();
         assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
-        assert_eq!(host.handled(), usize::from(route == "/upload"));
+        assert_eq!(host.handled(), usize::from(is_streamed(route)));
         // The host has closed the connection.
         slow.await.unwrap();
     })
@@ -567,14 +604,19 @@ async fn endless_bodies_are_read_no_further_than_the_limit() {
 }
 
 #[tokio::test]
-async fn trailers_are_refused() {
+async fn trailers_are_refused_over_both_versions() {
     on_all_routes(async |host, route| {
         let mut connection = host.connect().await;
         connection.send(&chunked(&signed_post(route, "12345"), 2, "x-unsigned: 1\r\n")).await;
         assert_eq!(connection.status().await, 401);
-        assert_eq!(host.refusals(), [AuthErrorKind::TrailersNotCovered]);
-        if route == "/upload" {
-            assert_eq!(host.seen().failed_uploads, [Some(AuthErrorKind::TrailersNotCovered)]);
+
+        let trailers = HeaderMap::from_iter([(HeaderName::from_static("x-unsigned"), HeaderValue::from_static("1"))]);
+        let request = signed_post(route, "12345").map(|body| Full::from(body).with_trailers(future::ready(Some(Ok(trailers)))));
+        assert_eq!(answered(host.http2().await.send_request(request)).await.status, 401);
+
+        assert_eq!(host.refusals(), [AuthErrorKind::TrailersNotCovered; 2]);
+        if is_streamed(route) {
+            assert_eq!(host.seen().failed_uploads, [Some(AuthErrorKind::TrailersNotCovered); 2]);
         } else {
             assert_eq!(host.handled(), 0);
         }
@@ -592,7 +634,7 @@ async fn a_client_that_goes_away_is_nobody_elses_trouble() {
             connection.send(&if framing == CHUNKED { chunk(&[7; 400]) } else { vec![7; 400] }).await;
             host.wait_for(|seen| seen.body_bytes >= 400).await;
             drop(connection);
-            if route == "/upload" {
+            if is_streamed(route) {
                 host.wait_for(|seen| seen.failed_uploads.len() == 1).await;
                 assert_eq!(host.seen().failed_uploads.pop(), Some(Some(AuthErrorKind::BodyUnreadable)));
             } else {
@@ -608,10 +650,34 @@ async fn a_client_that_goes_away_is_nobody_elses_trouble() {
             host.seen().handled.clear();
             host.seen().body_bytes = 0;
             // A failed upload has used its signature up; a body that was only buffered has not.
-            if route == "/upload" {
+            if is_streamed(route) {
                 break;
             }
         }
+    })
+    .await;
+}
+
+/// All bytes of the body have come: only the reset tells that its end has not.
+#[tokio::test]
+async fn a_stream_that_is_reset_is_no_other_streams_trouble() {
+    on_all_routes(async |host, route| {
+        let mut http2 = host.http2().await;
+        let [reset, other] = ["1234567", "12345"].map(|body| {
+            let request = signed_post(route, body);
+            http2.send_request(request.map(|body| host.held_open(body, |seen| !seen.refused.is_empty())))
+        });
+        host.wait_for(|seen| seen.body_bytes == 12).await;
+        drop(reset);
+        let Answer { status, body } = answered(other).await;
+        assert_eq!((status, &*body), (200, "5"));
+        assert_eq!(host.refusals(), [AuthErrorKind::BodyUnreadable]);
+        if is_streamed(route) {
+            assert_eq!(host.seen().failed_uploads, [Some(AuthErrorKind::BodyUnreadable)]);
+        } else {
+            assert_eq!(host.handled(), 1);
+        }
+        assert_eq!(host.seen().connections, 1);
     })
     .await;
 }
@@ -635,7 +701,7 @@ async fn pipelined_requests_are_answered_in_order() {
         for (index, (_, status)) in requests.iter().enumerate() {
             assert_eq!(connection.status().await, *status, "{index}");
         }
-        assert_eq!(host.handled(), 4 + usize::from(route == "/upload"));
+        assert_eq!(host.handled(), 4 + usize::from(is_streamed(route)));
         assert_eq!(host.seen().connections, 1);
     })
     .await;
@@ -679,29 +745,32 @@ async fn a_refused_body_is_never_taken_for_a_request() {
     .await;
 }
 
+/// All bodies are under way at once: none ends before the host has taken the bytes of all.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_streams_of_one_connection_are_told_apart() {
-    on_all_servers(async |host| {
-        let http2 = host.http2().await;
-        let tasks = (0..100_u16)
+    on_all_routes(async |host, route| {
+        let taken = (0..100).filter(|number| number % 20 != 0).map(|number| 100 * number).sum::<usize>();
+        let mut http2 = host.http2().await;
+        let answers = (0..100)
             .map(|number| {
-                let mut request = signed_post("/together", vec![7; 100 * usize::from(number)]);
-                let expected = match number % 20 {
-                    0 => Some(forged(request.clone())),
-                    10 => Some(request.clone().map(|body| [body, vec![8]].concat())),
-                    _ => None,
-                };
-                let status = if expected.is_some() { 401 } else { 200 };
-                request = expected.unwrap_or(request);
-                let mut http2 = http2.clone();
-                tokio::spawn(async move { (number, status, http2.send_request(request.map(Full::from)).await.unwrap().status()) })
+                let mut request = signed_post(route, vec![7; 100 * number]);
+                match number % 20 {
+                    0 => request = forged(request),
+                    10 => request.body_mut()[0] = 8,
+                    _ => {}
+                }
+                http2.send_request(request.map(|body| host.held_open(body, move |seen| seen.body_bytes == taken)))
             })
             .collect::<Vec<_>>();
-        for task in tasks {
-            let (number, expected, status) = task.await.unwrap();
-            assert_eq!(status, expected, "{number}");
+        for (number, answer) in answers.into_iter().enumerate() {
+            let Answer { status, body } = answered(answer).await;
+            let refusal = r#"{"error":"Invalid authentication token"}"#.to_owned();
+            let expected = if number % 10 == 0 { (401, refusal) } else { (200, (100 * number).to_string()) };
+            assert_eq!((status, body), expected, "{number}");
         }
-        assert_eq!((host.handled(), host.seen().connections), (TOGETHER, 1));
+        let failed_uploads = if is_streamed(route) { 5 } else { 0 };
+        assert_eq!(host.seen().failed_uploads, vec![Some(AuthErrorKind::WrongDigest); failed_uploads]);
+        assert_eq!((host.handled(), host.seen().connections), (90 + failed_uploads, 1));
         let refused = host.refusals();
         let of = |kind| refused.iter().filter(|refused| **refused == kind).count();
         assert_eq!((of(AuthErrorKind::WrongMac), of(AuthErrorKind::WrongDigest), refused.len()), (5, 5, 10));
