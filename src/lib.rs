@@ -93,7 +93,7 @@
 //! | to repeat a request | `created` is mandatory; the guard remembers each signature while it is fresh, forgets none early, and refuses what it cannot know |
 //! | to send it to another host | the authority is covered and compared with the list |
 //! | to choose key or algorithm | a key id only selects among the host's own; `alg` is only compared |
-//! | to make refusing expensive | limits come first, then the MAC, once for each of four signatures at most under each of four accepted secrets at most, then the body; beyond that, nothing refused costs more than what is accepted |
+//! | to make refusing expensive | limits come first, then the MACs of four signatures at most, together over 32 KiB at most, under each of four accepted secrets at most, then the body; beyond that, nothing refused costs more than what is accepted |
 //! | to learn from answers | every failure of authentication gets the same answer |
 //! | to learn from logs | no secret, no MAC and no raw byte of a peer in `Debug`, `Display` or errors; key state is wiped on drop |
 

@@ -4,14 +4,14 @@ mod common;
 
 use std::fmt::Write;
 
-use common::{get, options, post, secrets, signed, with_header};
+use common::{get, options, post, secrets, sign_options, signed, signed_with, with_header};
 
 use hmac_auth::{
     AuthErrorKind, ValidateOptions,
     signature::{MAX_QUERY_PARAMS, SignatureInputs},
     validate_auth,
 };
-use http::Request;
+use http::{HeaderName, Request};
 
 const CREATED: u64 = 1_800_000_000;
 
@@ -73,6 +73,23 @@ fn other_fields_change_nothing() {
             assert_eq!(refusal(&request), Some(expected), "{count}");
         }
     }
+}
+
+/// Each would be accepted alone, and one that is small is.
+#[test]
+fn several_signatures_share_the_room_of_one() {
+    let fields = ["x-a", "x-b"];
+    let large = fields.into_iter().fold(get(), |request, name| with_header(request, name, &"x".repeat(7_000)));
+    let sign = |request, label| {
+        let options = sign_options().label(label);
+        signed_with(request, &fields.into_iter().fold(options, |options, name| options.cover(HeaderName::from_static(name))))
+    };
+    let refusal = |request: &_| validate_auth(request, &secrets(), &options()).err().map(|error| error.kind());
+    let two = ["a", "b"].into_iter().fold(large, sign);
+    assert_eq!(refusal(&two), None);
+    let three = sign(two, "c");
+    assert_eq!(refusal(&three), Some(AuthErrorKind::TooLarge));
+    assert_eq!(refusal(&signed_with(three, &sign_options().label("d"))), None);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::{
     syntax::text,
 };
 
-/// How many bytes a signature base may have: four times the largest field.
+/// How many bytes a signature base may have: four times the largest field. Several signatures of a request share them.
 pub const MAX_BASE_LEN: usize = 4 * MAX_FIELD_LEN;
 
 /// How many `@query-param` components a signature may cover, in a query of at most 8 KiB.

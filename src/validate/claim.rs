@@ -8,7 +8,8 @@ use crate::{
     secret::{SecretSet, SecretStore},
     shown::{push_shown, shown},
     signature::{
-        ByteSequences, ComponentName, Coverage, Known, RequestHead, SignatureBase, SignatureInput, SignatureInputs, text,
+        ByteSequences, ComponentName, Coverage, Known, MAX_BASE_LEN, RequestHead, SignatureBase, SignatureInput, SignatureInputs,
+        text,
     },
 };
 
@@ -46,6 +47,8 @@ pub struct Claim<'a> {
     current: Candidate<'a>,
     /// Further ones, which are rare.
     others: Vec<Candidate<'a>>,
+    /// What a signature base may have: all of a request together cost no more than one may.
+    max_base_len: usize,
 }
 
 /// A signature that may be meant for this host.
@@ -75,13 +78,14 @@ impl<'a> Claim<'a> {
         let request = request.scheme(options.external_scheme).listed(&options.normal_authorities);
         let request = request.trust_forwarded_host(options.forwarded_host.as_ref());
         let current = Candidate::unread(options);
-        Self { request, options, now: options.now(), current, others: Vec::new() }
+        Self { request, options, now: options.now(), current, others: Vec::new(), max_base_len: MAX_BASE_LEN }
     }
 
     /// Makes the checks of [`parse`](Self::parse).
     pub(crate) fn read(&mut self) -> Result<(), AuthError> {
         self.options.check()?;
         self.read_candidates()?;
+        self.max_base_len = MAX_BASE_LEN / (1 + self.others.len());
         let mut refusal = None;
         while let Err(error) = self.current.check(&mut self.request, self.options, self.now) {
             let furthest = AuthError::furthest(refusal, error);
@@ -178,6 +182,9 @@ impl<'a> Claim<'a> {
         let mac = mac.ok_or(AuthErrorKind::MalformedSignature)?;
         let created = input.created().ok_or(AuthErrorKind::MissingCreated)?;
         let base = self.signature_base()?;
+        if base.as_bytes().len() > self.max_base_len {
+            return Err(AuthError::new(AuthErrorKind::TooLarge).detail("several signatures share the limit of one"));
+        }
         let secret = secrets.verified_by(base.as_bytes(), &mac).ok_or(AuthErrorKind::WrongMac)?;
         let replay_id =
             ReplayId { mac, created, fresh_until: created.saturating_add(self.options.max_time_diff), validated_at: self.now };
