@@ -72,7 +72,7 @@ fn app() -> Router {
         .route("/orders/{id}", post(plain).put(plain).get(plain).layer(layer()))
         .route("/drain", post(drain))
         .route("/hash", post(hash))
-        .route("/upload", post(drain).layer(layer().max_body_len(1 << 30).streaming()))
+        .route("/upload", post(drain).layer(layer().max_body_len(u64::MAX).streaming()))
 }
 
 async fn plain(body: Bytes) -> &'static str {
