@@ -24,6 +24,8 @@ use serde_json::{Value, json};
 
 #[path = "common/callgrind.rs"]
 mod callgrind;
+#[path = "common/turns.rs"]
+mod turns;
 
 /// How many times the instructions of bare HMAC parsing may take, on average.
 const MAX_INSTRUCTIONS: f64 = 1.45;
@@ -162,17 +164,16 @@ fn print_instructions(samples: &[Sample]) -> Goal {
     }
 }
 
-/// Something that goes over all samples as often as it is told, and how long that took each time.
+/// Something that goes over all samples as often as it is told.
 struct Contender<'a> {
     name: String,
     passes: Box<dyn FnMut(u32) -> Duration + 'a>,
     count: u32,
-    times: Vec<Duration>,
 }
 
 impl<'a> Contender<'a> {
     fn new(name: impl Into<String>, passes: impl FnMut(u32) -> Duration + 'a) -> Self {
-        Self { name: name.into(), passes: Box::new(passes), count: 1, times: Vec::new() }
+        Self { name: name.into(), passes: Box::new(passes), count: 1 }
     }
 
     fn in_process<T>(name: &str, samples: &'a [Sample], work: impl Fn(&Sample) -> T + 'a) -> Self {
@@ -214,22 +215,11 @@ fn speeds(samples: &[Sample], warm_up: Duration, time: Duration) -> Vec<(String,
             contender.count *= 2;
         }
     }
-    let start = Instant::now();
-    loop {
-        for contender in &mut contenders {
-            let time = contender.take_turn();
-            contender.times.push(time);
-        }
-        if start.elapsed() >= time {
-            break;
-        }
-    }
-    let speed = |mut contender: Contender| {
-        contender.times.sort_unstable();
-        let median = contender.times[contender.times.len() / 2];
+    let medians = turns::medians(&mut contenders, time, Contender::take_turn);
+    let speed = |(contender, median): (Contender, Duration)| {
         (contender.name, f64::from(contender.count) * samples.len() as f64 / median.as_secs_f64())
     };
-    contenders.into_iter().map(speed).collect()
+    contenders.into_iter().zip(medians).map(speed).collect()
 }
 
 /// The goal is about Node, which comes last and may be absent.

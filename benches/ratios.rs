@@ -15,6 +15,8 @@ use crate::{
 mod contenders;
 #[path = "common/table.rs"]
 mod table;
+#[path = "common/turns.rs"]
+mod turns;
 
 /// How long the contenders take turns on one message.
 const TIME: Duration = Duration::from_secs(3);
@@ -37,12 +39,11 @@ fn main() {
     table::print("ns", &rows);
 }
 
-/// A contender, how many operations one of its turns has, and how long each turn took.
+/// A contender, and how many operations one of its turns has.
 struct Turns {
     contender: Contender,
     job: Box<dyn Job>,
     count: usize,
-    times: Vec<Duration>,
 }
 
 impl Turns {
@@ -61,26 +62,13 @@ impl Turns {
 fn medians(operation: Operation, message: &Message, time: Duration) -> Vec<(Contender, f64)> {
     let mut all: Vec<_> = Contender::ALL
         .into_iter()
-        .filter_map(|contender| Some(Turns { contender, job: contender.job(operation, message)?, count: 1, times: Vec::new() }))
+        .filter_map(|contender| Some(Turns { contender, job: contender.job(operation, message)?, count: 1 }))
         .collect();
     for turns in &mut all {
         while turns.count < BATCH && turns.take_one() < TURN {
             turns.count *= 2;
         }
     }
-    let start = Instant::now();
-    loop {
-        for turns in &mut all {
-            let time = turns.take_one();
-            turns.times.push(time);
-        }
-        if start.elapsed() >= time {
-            break;
-        }
-    }
-    let median = |turns: &mut Turns| {
-        turns.times.sort_unstable();
-        turns.times[turns.times.len() / 2].as_secs_f64() * 1e9 / turns.count as f64
-    };
-    all.iter_mut().map(|turns| (turns.contender, median(turns))).collect()
+    let medians = turns::medians(&mut all, time, Turns::take_one);
+    all.iter().zip(medians).map(|(turns, median)| (turns.contender, median.as_secs_f64() * 1e9 / turns.count as f64)).collect()
 }

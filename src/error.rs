@@ -336,7 +336,7 @@ impl AuthError {
     /// a request without a body does not need.
     #[must_use]
     pub fn to_response(&self, options: &ValidateOptions) -> Response<&'static str> {
-        let mut response = json_response(self.status(), self.public_body(), "Signature");
+        let mut response = refusal_response(self.status(), self.public_body(), "Signature");
         if self.status() == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(ACCEPT_SIGNATURE, options.accept_signature());
         }
@@ -345,7 +345,7 @@ impl AuthError {
 }
 
 /// A response for the peer. A 401 has a challenge of the `scheme`, as RFC 9110 section 15.5.2 asks; a 503 says when to come again.
-pub(crate) fn json_response(status: StatusCode, body: &'static str, scheme: &'static str) -> Response<&'static str> {
+pub(crate) fn refusal_response(status: StatusCode, body: &'static str, scheme: &'static str) -> Response<&'static str> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();

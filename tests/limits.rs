@@ -5,7 +5,6 @@ mod common;
 use std::fmt::Write;
 
 use common::{get, options, post, secrets, sign_options, signed, signed_with, with_header};
-
 use hmac_auth::{
     AuthErrorKind, ValidateOptions,
     signature::{MAX_QUERY_PARAMS, SignatureInputs},

@@ -152,6 +152,7 @@ fn a_retired_secret_is_refused() {
 
     assert!(!validate_auth(&request, &host, &ValidateOptions::new()).unwrap().by_previous_secret());
     host.rotate(DEFAULT_SECRET_NAME, secret(NEW)).unwrap();
+    assert_eq!(kind(), None);
     assert!(validate_auth(&request, &host, &ValidateOptions::new()).unwrap().by_previous_secret());
     host.retire(DEFAULT_SECRET_NAME).unwrap();
     assert_eq!(kind(), Some(AuthErrorKind::WrongMac));

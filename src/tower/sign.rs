@@ -24,7 +24,8 @@ use crate::{
 ///
 /// The body is read whole, signed, and passed on as the same type; a large one keeps the thread busy while it is hashed. Put it next
 /// to the client: a layer inside of it that changes the request would make the signature wrong, and a retry layer outside of it has
-/// each try signed anew, with a new `created` and `nonce`. A client that follows redirects would carry the signature along; that of hyper-util does not follow any.
+/// each try signed anew, with a new `created` and `nonce`. A client that follows redirects would carry the signature along; that of
+/// hyper-util does not follow any.
 ///
 /// ```
 /// use bytes::Bytes;

@@ -2,7 +2,7 @@ use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 use http::{HeaderValue, Response, StatusCode, header};
 
-use crate::error::{json_response, write_error};
+use crate::error::{refusal_response, write_error};
 
 /// Why there is no elevated token, in one word. For the operator; the peer must not learn it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -185,7 +185,7 @@ impl ElevationError {
     #[must_use]
     pub fn to_response(&self) -> Response<&'static str> {
         // RFC 6750; the scheme is accepted here, though Wix sends its tokens without one.
-        let mut response = json_response(self.status(), self.public_body(), "Bearer");
+        let mut response = refusal_response(self.status(), self.public_body(), "Bearer");
         if let (StatusCode::SERVICE_UNAVAILABLE, Some(wait)) = (self.status(), self.retry_after) {
             let seconds = crate::time::whole_seconds(wait).max(1);
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));

@@ -3,7 +3,7 @@ use std::{error::Error as StdError, fmt};
 use http::{Response, StatusCode};
 
 use crate::{
-    error::{json_response, write_error},
+    error::{refusal_response, write_error},
     secret::SecretError,
 };
 
@@ -148,7 +148,7 @@ impl AppInstanceError {
     #[must_use]
     pub fn to_response(&self) -> Response<&'static str> {
         // App instances have no registered scheme.
-        json_response(self.status(), self.public_body(), "WixAppInstance")
+        refusal_response(self.status(), self.public_body(), "WixAppInstance")
     }
 }
 
