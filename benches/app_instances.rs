@@ -73,10 +73,22 @@ fn main() -> ExitCode {
     println!();
     goals.extend(print_speeds(&speeds(&samples, WARM_UP, TIME)));
     println!();
-    for Goal { what, value, is_reached } in &goals {
-        println!("goal: {what}: {value:.3}, {}", if *is_reached { "reached" } else { "missed" });
+    for Goal {
+        what,
+        value,
+        is_reached,
+    } in &goals
+    {
+        println!(
+            "goal: {what}: {value:.3}, {}",
+            if *is_reached { "reached" } else { "missed" }
+        );
     }
-    if has("--check") && goals.iter().any(|goal| !goal.is_reached) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    if has("--check") && goals.iter().any(|goal| !goal.is_reached) {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
 }
 
 struct Goal {
@@ -99,7 +111,8 @@ impl Sample {
     /// Those that verify, except for the one whose secret is too short for this crate.
     fn all() -> Vec<Self> {
         let samples: Vec<Value> =
-            serde_json::from_str(include_str!("../tests/data/wix-app-instances.json")).expect("the samples are JSON");
+            serde_json::from_str(include_str!("../tests/data/wix-app-instances.json"))
+                .expect("the samples are JSON");
         // When the youngest had not expired yet: 2021-12-27T12:00:00Z.
         let now = UNIX_EPOCH + Duration::from_secs(1_640_606_400);
         let sample = |sample: &Value| {
@@ -108,7 +121,14 @@ impl Sample {
             let secrets = Secret::from_text(&secret).ok()?.into();
             let payload = text.split_once('.').expect("two parts").1.to_owned();
             let options = AppInstanceOptions::new().max_age(Duration::MAX).at(now);
-            (sample["verifies"] == true).then(|| Self { name: of("name"), text, payload, secret, secrets, options })
+            (sample["verifies"] == true).then(|| Self {
+                name: of("name"),
+                text,
+                payload,
+                secret,
+                secrets,
+                options,
+            })
         };
         samples.iter().filter_map(sample).collect()
     }
@@ -143,22 +163,39 @@ fn counted_run(work: &dyn Fn()) {
 #[expect(clippy::cast_precision_loss, reason = "a small count")]
 fn count_instructions(samples: &[Sample]) -> Vec<[f64; 2]> {
     let counts = callgrind::count("app_instances::counted_run", 2 * samples.len());
-    counts.chunks(2).map(|pair| [pair[0] / COUNT as f64, pair[1] / COUNT as f64]).collect()
+    counts
+        .chunks(2)
+        .map(|pair| [pair[0] / COUNT as f64, pair[1] / COUNT as f64])
+        .collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a small count")]
 fn print_instructions(samples: &[Sample]) -> Goal {
     println!("Callgrind emulates no SHA instructions.\n");
-    println!("| instructions | bytes | `AppInstance::parse` | bare HMAC | ratio |\n| --- | ---: | ---: | ---: | ---: |");
+    println!(
+        "| instructions | bytes | `AppInstance::parse` | bare HMAC | ratio |\n| --- | ---: | ---: | ---: | ---: |"
+    );
     let counts = count_instructions(samples);
     for (sample, [parse, mac]) in samples.iter().zip(&counts) {
-        println!("| {} | {} | {parse:.0} | {mac:.0} | {:.3} |", sample.name, sample.text.len(), parse / mac);
+        println!(
+            "| {} | {} | {parse:.0} | {mac:.0} | {:.3} |",
+            sample.name,
+            sample.text.len(),
+            parse / mac
+        );
     }
-    let mean = |of: &dyn Fn(&[f64; 2]) -> f64| counts.iter().map(of).sum::<f64>() / counts.len() as f64;
-    let (parse, mac, ratio) = (mean(&|count| count[0]), mean(&|count| count[1]), mean(&|[parse, mac]| parse / mac));
+    let mean =
+        |of: &dyn Fn(&[f64; 2]) -> f64| counts.iter().map(of).sum::<f64>() / counts.len() as f64;
+    let (parse, mac, ratio) = (
+        mean(&|count| count[0]),
+        mean(&|count| count[1]),
+        mean(&|[parse, mac]| parse / mac),
+    );
     println!("| average | | {parse:.0} | {mac:.0} | {ratio:.3} |");
     Goal {
-        what: format!("instructions over those of bare HMAC, on average at most {MAX_INSTRUCTIONS}"),
+        what: format!(
+            "instructions over those of bare HMAC, on average at most {MAX_INSTRUCTIONS}"
+        ),
         value: ratio,
         is_reached: ratio <= MAX_INSTRUCTIONS,
     }
@@ -173,7 +210,11 @@ struct Contender<'a> {
 
 impl<'a> Contender<'a> {
     fn new(name: impl Into<String>, passes: impl FnMut(u32) -> Duration + 'a) -> Self {
-        Self { name: name.into(), passes: Box::new(passes), count: 1 }
+        Self {
+            name: name.into(),
+            passes: Box::new(passes),
+            count: 1,
+        }
     }
 
     fn in_process<T>(name: &str, samples: &'a [Sample], work: impl Fn(&Sample) -> T + 'a) -> Self {
@@ -203,7 +244,10 @@ fn speeds(samples: &[Sample], warm_up: Duration, time: Duration) -> Vec<(String,
         Contender::in_process("bare HMAC", samples, Sample::mac),
     ];
     match Node::start(samples) {
-        Some(mut node) => contenders.push(Contender::new(format!("Node {}", node.version), move |passes| node.passes(passes))),
+        Some(mut node) => contenders.push(Contender::new(
+            format!("Node {}", node.version),
+            move |passes| node.passes(passes),
+        )),
         None => println!("there is no `node` to compare with"),
     }
     for contender in &mut contenders {
@@ -217,22 +261,37 @@ fn speeds(samples: &[Sample], warm_up: Duration, time: Duration) -> Vec<(String,
     }
     let medians = turns::medians(&mut contenders, time, Contender::take_turn);
     let speed = |(contender, median): (Contender, Duration)| {
-        (contender.name, f64::from(contender.count) * samples.len() as f64 / median.as_secs_f64())
+        (
+            contender.name,
+            f64::from(contender.count) * samples.len() as f64 / median.as_secs_f64(),
+        )
     };
     contenders.into_iter().zip(medians).map(speed).collect()
 }
 
 /// The goal is about Node, which comes last and may be absent.
 fn print_speeds(speeds: &[(String, f64)]) -> Option<Goal> {
-    let engine = if cfg!(feature = "aws-lc-rs") { "AWS-LC" } else { "the default engine" };
+    let engine = if cfg!(feature = "aws-lc-rs") {
+        "AWS-LC"
+    } else {
+        "the default engine"
+    };
     println!("With {engine}.\n\n| strings per second | | hmac-auth / it |\n| --- | ---: | ---: |");
     let ours = speeds[0].1;
     for (name, speed) in speeds {
         println!("| {name} | {speed:.0} | {:.3} |", ours / speed);
     }
     let value = ours / speeds.get(2)?.1;
-    let limit = if cfg!(feature = "aws-lc-rs") && !has_sha_instructions() { MIN_SPEED_AWS_LC_WITHOUT_SHA } else { MIN_SPEED };
-    Some(Goal { what: format!("speed over that of Node, at least {limit}"), value, is_reached: value >= limit })
+    let limit = if cfg!(feature = "aws-lc-rs") && !has_sha_instructions() {
+        MIN_SPEED_AWS_LC_WITHOUT_SHA
+    } else {
+        MIN_SPEED
+    };
+    Some(Goal {
+        what: format!("speed over that of Node, at least {limit}"),
+        value,
+        is_reached: value >= limit,
+    })
 }
 
 /// Whether AWS-LC and Node use the SHA instructions of this processor.
@@ -257,18 +316,42 @@ struct Node {
 impl Node {
     fn start(samples: &[Sample]) -> Option<Self> {
         let mut process = Command::new("node")
-            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/app_instances/sample.mjs"))
+            .arg(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/benches/app_instances/sample.mjs"
+            ))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .ok()?;
-        let (input, output) = (process.stdin.take(), BufReader::new(process.stdout.take().expect("its output is piped")));
-        let mut node = Self { version: String::new(), process, input, output };
-        let strings: Value = samples.iter().map(|sample| json!([sample.text, sample.secret])).collect();
-        let answer: Value = serde_json::from_str(&node.ask(&strings.to_string())).expect("an answer in JSON");
-        let instance_ids: Value = samples.iter().map(|sample| sample.parse().instance_id().to_owned()).collect();
-        assert_eq!(answer["instanceIds"], instance_ids, "Node and this crate have not read the same");
-        answer["version"].as_str().expect("the version of Node").clone_into(&mut node.version);
+        let (input, output) = (
+            process.stdin.take(),
+            BufReader::new(process.stdout.take().expect("its output is piped")),
+        );
+        let mut node = Self {
+            version: String::new(),
+            process,
+            input,
+            output,
+        };
+        let strings: Value = samples
+            .iter()
+            .map(|sample| json!([sample.text, sample.secret]))
+            .collect();
+        let answer: Value =
+            serde_json::from_str(&node.ask(&strings.to_string())).expect("an answer in JSON");
+        let instance_ids: Value = samples
+            .iter()
+            .map(|sample| sample.parse().instance_id().to_owned())
+            .collect();
+        assert_eq!(
+            answer["instanceIds"], instance_ids,
+            "Node and this crate have not read the same"
+        );
+        answer["version"]
+            .as_str()
+            .expect("the version of Node")
+            .clone_into(&mut node.version);
         Some(node)
     }
 
@@ -280,7 +363,9 @@ impl Node {
     fn ask(&mut self, line: &str) -> String {
         let mut answer = String::new();
         let input = self.input.as_mut().expect("it is open until the end");
-        writeln!(input, "{line}").and_then(|()| self.output.read_line(&mut answer)).expect("Node answers");
+        writeln!(input, "{line}")
+            .and_then(|()| self.output.read_line(&mut answer))
+            .expect("Node answers");
         answer
     }
 }

@@ -12,8 +12,8 @@ use std::{
 };
 
 use hmac_auth::{
-    AuthErrorKind, DEFAULT_SECRET_NAME, MemoryReplayGuard, MemorySecrets, Secret, SecretStore, SignOptions, ValidateOptions,
-    sign_request, validate_auth,
+    AuthErrorKind, DEFAULT_SECRET_NAME, MemoryReplayGuard, MemorySecrets, Secret, SecretStore,
+    SignOptions, ValidateOptions, sign_request, validate_auth,
 };
 use http::{HeaderValue, Request};
 
@@ -51,20 +51,42 @@ fn main() -> ExitCode {
         println!("instructions are not counted: there is no `valgrind`");
         return ExitCode::SUCCESS;
     }
-    let (rows, refusals) = Plan::new().counted(&callgrind::count("instructions::measured_run", Plan::new().all().len()));
+    let (rows, refusals) = Plan::new().counted(&callgrind::count(
+        "instructions::measured_run",
+        Plan::new().all().len(),
+    ));
     println!("Callgrind emulates no SHA instructions.\n");
     table::print("instructions", &rows);
     println!("\n| refused | instructions | accepted | instructions | refused / accepted |");
     println!("| --- | ---: | --- | ---: | ---: |");
-    for Compared { refused, accepted, costs: [cost, limit] } in &refusals {
-        println!("| {refused} | {cost:.0} | {accepted} | {limit:.0} | {:.3} |", cost / limit);
+    for Compared {
+        refused,
+        accepted,
+        costs: [cost, limit],
+    } in &refusals
+    {
+        println!(
+            "| {refused} | {cost:.0} | {accepted} | {limit:.0} | {:.3} |",
+            cost / limit
+        );
     }
     let missed = missed_goals(&rows, &refusals);
-    println!("\ngoals: {}", if missed.is_empty() { "all reached" } else { "missed" });
+    println!(
+        "\ngoals: {}",
+        if missed.is_empty() {
+            "all reached"
+        } else {
+            "missed"
+        }
+    );
     for goal in &missed {
         println!("- {goal}");
     }
-    if has("--check") && !missed.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    if has("--check") && !missed.is_empty() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
 }
 
 /// Callgrind finds it by this name.
@@ -103,27 +125,66 @@ impl Plan {
         for operation in [Operation::Validate, Operation::Sign] {
             for message in Message::all() {
                 let count = count_for(&message);
-                let job = |contender: Contender| Some((contender, Measured { job: contender.job(operation, &message)?, count }));
+                let job = |contender: Contender| {
+                    Some((
+                        contender,
+                        Measured {
+                            job: contender.job(operation, &message)?,
+                            count,
+                        },
+                    ))
+                };
                 let costs = Contender::ALL.into_iter().filter_map(job).collect();
-                rows.push(Row { operation, message, costs });
+                rows.push(Row {
+                    operation,
+                    message,
+                    costs,
+                });
             }
         }
-        Self { rows, refusals: refusals() }
+        Self {
+            rows,
+            refusals: refusals(),
+        }
     }
 
     fn all(self) -> Vec<Measured> {
-        let of_rows = self.rows.into_iter().flat_map(|row| row.costs).map(|(_, measured)| measured);
-        of_rows.chain(self.refusals.into_iter().flat_map(|refusal| [refusal.refused.1, refusal.accepted.1])).collect()
+        let of_rows = self
+            .rows
+            .into_iter()
+            .flat_map(|row| row.costs)
+            .map(|(_, measured)| measured);
+        of_rows
+            .chain(
+                self.refusals
+                    .into_iter()
+                    .flat_map(|refusal| [refusal.refused.1, refusal.accepted.1]),
+            )
+            .collect()
     }
 
     #[expect(clippy::cast_precision_loss, reason = "small counts")]
     fn counted(self, counts: &[f64]) -> (Vec<Row>, Vec<Compared>) {
         let mut counts = counts.iter();
-        let mut cost = |measured: &Measured| counts.next().expect("a count for each job") / measured.count as f64;
+        let mut cost = |measured: &Measured| {
+            counts.next().expect("a count for each job") / measured.count as f64
+        };
         let mut rows = Vec::new();
-        for Row { operation, message, costs } in self.rows {
-            let costs = costs.iter().map(|(contender, measured)| (*contender, cost(measured))).collect();
-            rows.push(Row { operation, message, costs });
+        for Row {
+            operation,
+            message,
+            costs,
+        } in self.rows
+        {
+            let costs = costs
+                .iter()
+                .map(|(contender, measured)| (*contender, cost(measured)))
+                .collect();
+            rows.push(Row {
+                operation,
+                message,
+                costs,
+            });
         }
         let compared = |Refusal { refused, accepted }| Compared {
             refused: refused.0,
@@ -153,27 +214,50 @@ fn refusals() -> Vec<Refusal> {
     };
     let field = |name: &'static str, from: &'static str, to: &'static str| {
         move |request: &mut Request<bytes::Bytes>| {
-            let value = request.headers()[name].to_str().expect("ASCII").replacen(from, to, 1);
-            request.headers_mut().insert(name, HeaderValue::try_from(value).expect("ASCII"));
+            let value = request.headers()[name]
+                .to_str()
+                .expect("ASCII")
+                .replacen(from, to, 1);
+            request
+                .headers_mut()
+                .insert(name, HeaderValue::try_from(value).expect("ASCII"));
         }
     };
     let signed_with = |message: &Message, secret: &str, options: SignOptions| {
         let secrets = MemorySecrets::new();
-        secrets.insert(DEFAULT_SECRET_NAME, Secret::from_text(secret).expect("a long secret"));
+        secrets.insert(
+            DEFAULT_SECRET_NAME,
+            Secret::from_text(secret).expect("a long secret"),
+        );
         let mut request = message.request();
         sign_request(&mut request, &secrets, &options).expect("a signable request");
         request
     };
-    let forged = |message: &Message| signed_with(message, "not the secret of the host", contenders::sign_options());
+    let forged = |message: &Message| {
+        signed_with(
+            message,
+            "not the secret of the host",
+            contenders::sign_options(),
+        )
+    };
     let known = options().key_ids([(KEY_ID, DEFAULT_SECRET_NAME)]);
     let unknown = contenders::sign_options().key_id("site-b");
     let long_ago = options().at(contenders::now() + Duration::from_secs(100));
     let accepted_get = || ("GET", accepted(get.signed(), options()));
 
     let mut all = vec![
-        ("GET, wrong MAC", refused(forged(&get), options(), AuthErrorKind::WrongMac)),
-        ("GET, stale", refused(get.signed(), long_ago, AuthErrorKind::Stale)),
-        ("GET, no signature", refused(get.request(), options(), AuthErrorKind::MissingSignature)),
+        (
+            "GET, wrong MAC",
+            refused(forged(&get), options(), AuthErrorKind::WrongMac),
+        ),
+        (
+            "GET, stale",
+            refused(get.signed(), long_ago, AuthErrorKind::Stale),
+        ),
+        (
+            "GET, no signature",
+            refused(get.request(), options(), AuthErrorKind::MissingSignature),
+        ),
         (
             "GET, malformed Signature-Input",
             refused(
@@ -184,29 +268,54 @@ fn refusals() -> Vec<Refusal> {
         ),
         (
             "GET, malformed Signature",
-            refused(changed(&get, &field("signature", "=:", "=::")), options(), AuthErrorKind::MalformedSignature),
+            refused(
+                changed(&get, &field("signature", "=:", "=::")),
+                options(),
+                AuthErrorKind::MalformedSignature,
+            ),
         ),
         (
             "GET, path not covered",
-            refused(changed(&get, &field("signature-input", "@path", "accept")), options(), AuthErrorKind::NotCovered),
+            refused(
+                changed(&get, &field("signature-input", "@path", "accept")),
+                options(),
+                AuthErrorKind::NotCovered,
+            ),
         ),
         (
             "GET, absent field covered",
-            refused(changed(&get, &field("signature-input", ")", " \"absent\")")), options(), AuthErrorKind::AbsentComponent),
+            refused(
+                changed(&get, &field("signature-input", ")", " \"absent\")")),
+                options(),
+                AuthErrorKind::AbsentComponent,
+            ),
         ),
-        ("GET, other authority", refused(get.signed(), options().authorities(["example.org"]), AuthErrorKind::UnlistedAuthority)),
+        (
+            "GET, other authority",
+            refused(
+                get.signed(),
+                options().authorities(["example.org"]),
+                AuthErrorKind::UnlistedAuthority,
+            ),
+        ),
         ("GET, body added", {
             let request = get.signed().map(|_| large.request().into_body());
             refused(request, options(), AuthErrorKind::BodyNotCovered)
         }),
     ]
     .into_iter()
-    .map(|refused| Refusal { refused, accepted: accepted_get() })
+    .map(|refused| Refusal {
+        refused,
+        accepted: accepted_get(),
+    })
     .collect::<Vec<_>>();
 
     let accepted_small = || ("POST 1 KiB", accepted(small.signed(), options()));
     all.push(Refusal {
-        refused: ("POST 1 MiB, wrong MAC", refused(forged(&large), options(), AuthErrorKind::WrongMac)),
+        refused: (
+            "POST 1 MiB, wrong MAC",
+            refused(forged(&large), options(), AuthErrorKind::WrongMac),
+        ),
         accepted: accepted_small(),
     });
     let other_body = changed(&small, &|request| {
@@ -214,13 +323,20 @@ fn refusals() -> Vec<Refusal> {
         *request.body_mut() = body;
     });
     all.push(Refusal {
-        refused: ("POST 1 KiB, wrong digest", refused(other_body, options(), AuthErrorKind::WrongDigest)),
+        refused: (
+            "POST 1 KiB, wrong digest",
+            refused(other_body, options(), AuthErrorKind::WrongDigest),
+        ),
         accepted: accepted_small(),
     });
     all.push(Refusal {
         refused: (
             "GET, unknown key id",
-            refused(signed_with(&get, "not the secret of the host", unknown), known.clone(), AuthErrorKind::UnknownKeyId),
+            refused(
+                signed_with(&get, "not the secret of the host", unknown),
+                known.clone(),
+                AuthErrorKind::UnknownKeyId,
+            ),
         ),
         accepted: ("GET, listed key id", accepted(get.signed(), known)),
     });
@@ -232,15 +348,31 @@ fn accepted(request: Request<bytes::Bytes>, options: ValidateOptions) -> Measure
     validated(request, options, None)
 }
 
-fn refused(request: Request<bytes::Bytes>, options: ValidateOptions, kind: AuthErrorKind) -> Measured {
+fn refused(
+    request: Request<bytes::Bytes>,
+    options: ValidateOptions,
+    kind: AuthErrorKind,
+) -> Measured {
     validated(request, options, Some(kind))
 }
 
 /// Looks at the outcome beforehand, so that what is measured is the same for each.
-fn validated(request: Request<bytes::Bytes>, options: ValidateOptions, refusal: Option<AuthErrorKind>) -> Measured {
+fn validated(
+    request: Request<bytes::Bytes>,
+    options: ValidateOptions,
+    refusal: Option<AuthErrorKind>,
+) -> Measured {
     let secrets = contenders::secrets();
-    assert_eq!(validate_auth(&request, &secrets, &options).err().map(|error| error.kind()), refusal);
-    Measured { job: contenders::job(|| (), move |()| validate_auth(&request, &secrets, &options)), count: 16 }
+    assert_eq!(
+        validate_auth(&request, &secrets, &options)
+            .err()
+            .map(|error| error.kind()),
+        refusal
+    );
+    Measured {
+        job: contenders::job(|| (), move |()| validate_auth(&request, &secrets, &options)),
+        count: 16,
+    }
 }
 
 /// The same request over and over, and as many different ones, both with a replay guard.
@@ -248,7 +380,8 @@ fn replayed(message: &Message) -> Refusal {
     let (secrets, options) = (contenders::secrets(), contenders::validate_options());
     let guard = || MemoryReplayGuard::new().started_at(contenders::now());
     let check = move |request: &Request<bytes::Bytes>, guard: &MemoryReplayGuard| {
-        let validated = validate_auth(request, &secrets as &dyn SecretStore, &options).expect("a valid request");
+        let validated = validate_auth(request, &secrets as &dyn SecretStore, &options)
+            .expect("a valid request");
         guard.first_use(validated)
     };
     let (first, second) = (check.clone(), check);
@@ -256,13 +389,33 @@ fn replayed(message: &Message) -> Refusal {
     first(&request, &used).expect("the first use");
     let refused = contenders::job(
         || (),
-        move |()| assert_eq!(first(&request, &used).expect_err("the second use").kind(), AuthErrorKind::Replayed),
+        move |()| {
+            assert_eq!(
+                first(&request, &used).expect_err("the second use").kind(),
+                AuthErrorKind::Replayed
+            )
+        },
     );
     let (fresh, message) = (guard(), message.clone());
-    let accepted = contenders::job(move || message.signed(), move |request| second(request, &fresh).expect("the first use"));
+    let accepted = contenders::job(
+        move || message.signed(),
+        move |request| second(request, &fresh).expect("the first use"),
+    );
     Refusal {
-        refused: ("GET, replayed", Measured { job: refused, count: 16 }),
-        accepted: ("GET, replay guard", Measured { job: accepted, count: 16 }),
+        refused: (
+            "GET, replayed",
+            Measured {
+                job: refused,
+                count: 16,
+            },
+        ),
+        accepted: (
+            "GET, replay guard",
+            Measured {
+                job: accepted,
+                count: 16,
+            },
+        ),
     }
 }
 
@@ -283,14 +436,35 @@ fn missed_goals(rows: &[Row], refusals: &[Compared]) -> Vec<String> {
             _ => (1.01, 1.0),
         };
         let ratio = |contender| row.ours_over(contender).expect("both were counted");
-        check(format!("{name}, ours / floor"), ratio(Contender::Floor), floor);
-        check(format!("{name}, ours / httpsig-hyper"), ratio(Contender::HttpsigHyper), httpsig_hyper);
+        check(
+            format!("{name}, ours / floor"),
+            ratio(Contender::Floor),
+            floor,
+        );
+        check(
+            format!("{name}, ours / httpsig-hyper"),
+            ratio(Contender::HttpsigHyper),
+            httpsig_hyper,
+        );
         let cost = |contender| row.cost(contender).expect("it was counted");
-        check(format!("{name}, ours - floor"), cost(Contender::Ours) - cost(Contender::Floor), MAX_BEYOND_FLOOR);
+        check(
+            format!("{name}, ours - floor"),
+            cost(Contender::Ours) - cost(Contender::Floor),
+            MAX_BEYOND_FLOOR,
+        );
     }
-    for Compared { refused, accepted, costs: [cost, limit] } in refusals {
+    for Compared {
+        refused,
+        accepted,
+        costs: [cost, limit],
+    } in refusals
+    {
         // Within a thousandth: a wrong digest takes the same way as a right one to its last instructions.
-        check(format!("refused {refused} / accepted {accepted}"), cost / limit, 1.001);
+        check(
+            format!("refused {refused} / accepted {accepted}"),
+            cost / limit,
+            1.001,
+        );
     }
     missed
 }

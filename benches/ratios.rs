@@ -29,11 +29,19 @@ const BATCH: usize = 64;
 
 fn main() {
     // `cargo test --benches` only wants to see it run.
-    let time = if env::args().any(|arg| arg == "--bench") { TIME } else { Duration::ZERO };
+    let time = if env::args().any(|arg| arg == "--bench") {
+        TIME
+    } else {
+        Duration::ZERO
+    };
     let mut rows = Vec::new();
     for operation in [Operation::Validate, Operation::Sign] {
         for message in Message::all() {
-            rows.push(Row { operation, costs: medians(operation, &message, time), message });
+            rows.push(Row {
+                operation,
+                costs: medians(operation, &message, time),
+                message,
+            });
         }
     }
     table::print("ns", &rows);
@@ -62,7 +70,13 @@ impl Turns {
 fn medians(operation: Operation, message: &Message, time: Duration) -> Vec<(Contender, f64)> {
     let mut all: Vec<_> = Contender::ALL
         .into_iter()
-        .filter_map(|contender| Some(Turns { contender, job: contender.job(operation, message)?, count: 1 }))
+        .filter_map(|contender| {
+            Some(Turns {
+                contender,
+                job: contender.job(operation, message)?,
+                count: 1,
+            })
+        })
         .collect();
     for turns in &mut all {
         while turns.count < BATCH && turns.take_one() < TURN {
@@ -70,5 +84,13 @@ fn medians(operation: Operation, message: &Message, time: Duration) -> Vec<(Cont
         }
     }
     let medians = turns::medians(&mut all, time, Turns::take_one);
-    all.iter().zip(medians).map(|(turns, median)| (turns.contender, median.as_secs_f64() * 1e9 / turns.count as f64)).collect()
+    all.iter()
+        .zip(medians)
+        .map(|(turns, median)| {
+            (
+                turns.contender,
+                median.as_secs_f64() * 1e9 / turns.count as f64,
+            )
+        })
+        .collect()
 }

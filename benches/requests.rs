@@ -32,7 +32,9 @@ fn bench(criterion: &mut Criterion, operation: Operation, message: &Message) {
         group.throughput(Throughput::Bytes(message.body.len() as u64));
     }
     for contender in Contender::ALL {
-        let Some(mut job) = contender.job(operation, message) else { continue };
+        let Some(mut job) = contender.job(operation, message) else {
+            continue;
+        };
         group.bench_function(contender.name(), |bencher| {
             bencher.iter_custom(|iterations| {
                 let mut time = Duration::ZERO;

@@ -33,19 +33,40 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let address = listener.local_addr()?;
 
     // `http` because there is no TLS proxy in front of it, which is what hosts are reached through by default.
-    let options = ValidateOptions::new().authorities([address.to_string()]).external_scheme(Scheme::Http);
+    let options = ValidateOptions::new()
+        .authorities([address.to_string()])
+        .external_scheme(Scheme::Http);
     options.check()?;
     let validate = ValidateAuthLayer::new(secrets.clone(), options);
-    let uploads = Router::new().route("/upload", put(upload)).layer(validate.clone().max_body_len(1 << 30).streaming());
-    let app = Router::new().route("/_functions/siteStats", post(site_stats)).layer(validate).merge(uploads);
+    let uploads = Router::new()
+        .route("/upload", put(upload))
+        .layer(validate.clone().max_body_len(1 << 30).streaming());
+    let app = Router::new()
+        .route("/_functions/siteStats", post(site_stats))
+        .layer(validate)
+        .merge(uploads);
     tokio::spawn(axum::serve(listener, app).into_future());
 
     let client = Client::new(reqwest::Client::builder().no_proxy())?;
-    let stats = client.post(format!("http://{address}/_functions/siteStats")).body(r#"{"month":11}"#);
-    let upload = client.request(http::Method::PUT, format!("http://{address}/upload")).body(vec![7; 1024 * 1024]);
+    let stats = client
+        .post(format!("http://{address}/_functions/siteStats"))
+        .body(r#"{"month":11}"#);
+    let upload = client
+        .request(http::Method::PUT, format!("http://{address}/upload"))
+        .body(vec![7; 1024 * 1024]);
     for request in [stats, upload] {
-        let response = invoke(&client, request.build()?, &secrets, &SignOptions::new().key_id("site-a")).await?;
-        println!("{} {}", response.status(), response.error_for_status()?.text().await?);
+        let response = invoke(
+            &client,
+            request.build()?,
+            &secrets,
+            &SignOptions::new().key_id("site-a"),
+        )
+        .await?;
+        println!(
+            "{} {}",
+            response.status(),
+            response.error_for_status()?.text().await?
+        );
     }
     Ok(())
 }
@@ -75,5 +96,9 @@ async fn save(upload: &Upload, mut body: Body) -> Result<String, Box<dyn Error +
     file.flush().await?;
     let validated = upload.validated().ok_or("the body has not ended")?;
     // Now it may be kept: `unproven.persist(path)`.
-    Ok(format!("{} bytes, signed at {}", unproven.as_file().metadata()?.len(), validated.created()))
+    Ok(format!(
+        "{} bytes, signed at {}",
+        unproven.as_file().metadata()?.len(),
+        validated.created()
+    ))
 }

@@ -63,16 +63,26 @@ async fn run(args: Args) -> Result<bool, Box<dyn Error>> {
 
 async fn invoke(args: Args) -> Result<Response, Box<dyn Error>> {
     // As text, the URL is as the client will send it; `http::Uri` would keep what the client normalises, and sign that.
-    let mut request = Request::builder().method(args.method).uri(args.url.as_str()).body(Vec::new())?;
+    let mut request = Request::builder()
+        .method(args.method)
+        .uri(args.url.as_str())
+        .body(Vec::new())?;
     for (name, value) in args.headers {
         request.headers_mut().append(name, value);
     }
     if let Some(data) = args.data {
         *request.body_mut() = data.into_bytes();
-        request.headers_mut().entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+        request
+            .headers_mut()
+            .entry(CONTENT_TYPE)
+            .or_insert(HeaderValue::from_static("application/json"));
     }
 
-    let encoding = if args.hex { SecretEncoding::Hex } else { SecretEncoding::Text };
+    let encoding = if args.hex {
+        SecretEncoding::Hex
+    } else {
+        SecretEncoding::Text
+    };
     let secrets = EnvSecrets::new("").encoding(encoding);
     let mut options = SignOptions::new().secret_name(SECRET_NAME);
     if let Some(key_id) = args.key_id {
@@ -81,7 +91,10 @@ async fn invoke(args: Args) -> Result<Response, Box<dyn Error>> {
     sign_request(&mut request, &secrets, &options)?;
 
     // A signature is for one URL: following a redirect would only show it to somebody else.
-    let client = Client::builder().redirect(redirect::Policy::none()).timeout(TIMEOUT).build()?;
+    let client = Client::builder()
+        .redirect(redirect::Policy::none())
+        .timeout(TIMEOUT)
+        .build()?;
     Ok(client.execute(request.try_into()?).await?)
 }
 
@@ -92,5 +105,8 @@ fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), Box<dyn Error +
 
 fn with_sources(error: &(dyn Error + 'static)) -> String {
     let chain = iter::successors(Some(error), |&error| error.source());
-    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    chain
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
 }

@@ -10,10 +10,13 @@
 
 use std::{error::Error, iter, net::SocketAddr, process::ExitCode};
 
-use axum::{Extension, Json, Router, body::Bytes, extract::ConnectInfo, http::request, routing::get};
+use axum::{
+    Extension, Json, Router, body::Bytes, extract::ConnectInfo, http::request, routing::get,
+};
 use clap::Parser;
 use hmac_auth::{
-    AuthError, EnvSecrets, SecretEncoding, SecretStore, ValidateOptions, Validated, signature::Scheme, tower::ValidateAuthLayer,
+    AuthError, EnvSecrets, SecretEncoding, SecretStore, ValidateOptions, Validated,
+    signature::Scheme, tower::ValidateAuthLayer,
 };
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -61,20 +64,32 @@ async fn serve(args: Args) -> Result<(), Box<dyn Error>> {
         .route("/_functions/siteStats", get(site_stats).post(site_stats))
         // Around everything, also unknown paths and other methods: nothing answers before the request is validated.
         .layer(validation(&args)?);
-    let listener = TcpListener::bind(&args.listen).await.map_err(|error| format!("cannot listen on {}: {error}", args.listen))?;
+    let listener = TcpListener::bind(&args.listen)
+        .await
+        .map_err(|error| format!("cannot listen on {}: {error}", args.listen))?;
     println!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?;
+    axum::serve(
+        listener,
+        app.into_make_service_with_connect_info::<SocketAddr>(),
+    )
+    .await?;
     Ok(())
 }
 
 fn validation(args: &Args) -> Result<ValidateAuthLayer, Box<dyn Error>> {
-    let encoding = if args.hex { SecretEncoding::Hex } else { SecretEncoding::Text };
+    let encoding = if args.hex {
+        SecretEncoding::Hex
+    } else {
+        SecretEncoding::Text
+    };
     let secrets = EnvSecrets::new("").encoding(encoding);
     // A host without a usable secret does not start, instead of refusing everybody later; nor does one with wrong options.
     secrets.secrets(SECRET_NAME)?;
 
     // Clients reach this host directly. Behind a TLS proxy they say `https`, which is the default.
-    let mut options = ValidateOptions::new().secret_name(SECRET_NAME).external_scheme(Scheme::Http);
+    let mut options = ValidateOptions::new()
+        .secret_name(SECRET_NAME)
+        .external_scheme(Scheme::Http);
     if let Some(key_id) = &args.key_id {
         options = options.key_ids([(key_id.as_str(), SECRET_NAME)]);
     }
@@ -83,11 +98,17 @@ fn validation(args: &Args) -> Result<ValidateAuthLayer, Box<dyn Error>> {
     }
     options.check()?;
 
-    let layer = ValidateAuthLayer::new(secrets, options).max_body_len(MAX_BODY_LEN).map_refusal(|answer, error, head| {
-        log_refusal(error, head);
-        answer
-    });
-    Ok(if args.no_replay_guard { layer.without_replay_guard() } else { layer })
+    let layer = ValidateAuthLayer::new(secrets, options)
+        .max_body_len(MAX_BODY_LEN)
+        .map_refusal(|answer, error, head| {
+            log_refusal(error, head);
+            answer
+        });
+    Ok(if args.no_replay_guard {
+        layer.without_replay_guard()
+    } else {
+        layer
+    })
 }
 
 /// Answers anyone who is let through: `Validated` is the proof, so that this handler cannot be reached without it.
@@ -101,12 +122,30 @@ async fn site_stats(Extension(validated): Extension<Validated>, body: Bytes) -> 
 
 /// One line for the operator. What the peer has chosen is escaped and cut.
 fn log_refusal(error: &AuthError, head: &request::Parts) {
-    let path: String = head.uri.path().chars().take(100).flat_map(char::escape_default).collect();
-    let peer = head.extensions.get().map_or("?".to_owned(), |ConnectInfo::<SocketAddr>(peer)| peer.to_string());
-    eprintln!("refused {}: {} {path} from {peer}: {error:#}", error.kind(), head.method);
+    let path: String = head
+        .uri
+        .path()
+        .chars()
+        .take(100)
+        .flat_map(char::escape_default)
+        .collect();
+    let peer = head
+        .extensions
+        .get()
+        .map_or("?".to_owned(), |ConnectInfo::<SocketAddr>(peer)| {
+            peer.to_string()
+        });
+    eprintln!(
+        "refused {}: {} {path} from {peer}: {error:#}",
+        error.kind(),
+        head.method
+    );
 }
 
 fn with_sources(error: &(dyn Error + 'static)) -> String {
     let chain = iter::successors(Some(error), |&error| error.source());
-    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    chain
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
 }

@@ -10,7 +10,8 @@ use std::{convert::Infallible, error::Error};
 
 use bytes::Bytes;
 use hmac_auth::{
-    DEFAULT_SECRET_NAME, MemorySecrets, Secret, SignOptions, ValidateOptions, Validated, generate_secret,
+    DEFAULT_SECRET_NAME, MemorySecrets, Secret, SignOptions, ValidateOptions, Validated,
+    generate_secret,
     signature::Scheme,
     tower::{BufferedBody, SignRequestLayer, ValidateAuthLayer},
 };
@@ -33,14 +34,24 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     secrets.insert(DEFAULT_SECRET_NAME, Secret::from_text(&generate_secret()?)?);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    let options = ValidateOptions::new().authorities([address.to_string()]).external_scheme(Scheme::Http);
+    let options = ValidateOptions::new()
+        .authorities([address.to_string()])
+        .external_scheme(Scheme::Http);
     options.check()?;
-    tokio::spawn(serve(listener, ValidateAuthLayer::new(secrets.clone(), options)));
+    tokio::spawn(serve(
+        listener,
+        ValidateAuthLayer::new(secrets.clone(), options),
+    ));
 
     for http2 in [false, true] {
-        let client = Client::builder(TokioExecutor::new()).http2_only(http2).build_http::<Full<Bytes>>();
-        let client = ServiceBuilder::new().layer(SignRequestLayer::new(secrets.clone(), SignOptions::new())).service(client);
-        let request = Request::post(format!("http://{address}/_functions/siteStats")).body(Full::from(r#"{"month":11}"#))?;
+        let client = Client::builder(TokioExecutor::new())
+            .http2_only(http2)
+            .build_http::<Full<Bytes>>();
+        let client = ServiceBuilder::new()
+            .layer(SignRequestLayer::new(secrets.clone(), SignOptions::new()))
+            .service(client);
+        let request = Request::post(format!("http://{address}/_functions/siteStats"))
+            .body(Full::from(r#"{"month":11}"#))?;
         let response = client.oneshot(request).await?;
         let (status, version) = (response.status(), response.version());
         let body = response.into_body().collect().await?.to_bytes();
@@ -62,14 +73,25 @@ async fn serve(listener: TcpListener, validate: ValidateAuthLayer) -> std::io::R
         let (stream, _) = listener.accept().await?;
         let service = TowerToHyperService::new(service.clone());
         tokio::spawn(async move {
-            if let Err(error) = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await {
+            if let Err(error) = auto::Builder::new(TokioExecutor::new())
+                .serve_connection(TokioIo::new(stream), service)
+                .await
+            {
                 eprintln!("{error}");
             }
         });
     }
 }
 
-async fn site_stats(request: Request<BufferedBody<Incoming>>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let consumer = request.extensions().get::<Validated>().map(|validated| validated.consumer().to_owned());
-    Ok(Response::new(Full::from(format!("hello, {}", consumer.unwrap_or_default()))))
+async fn site_stats(
+    request: Request<BufferedBody<Incoming>>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let consumer = request
+        .extensions()
+        .get::<Validated>()
+        .map(|validated| validated.consumer().to_owned());
+    Ok(Response::new(Full::from(format!(
+        "hello, {}",
+        consumer.unwrap_or_default()
+    ))))
 }

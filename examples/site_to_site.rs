@@ -18,8 +18,9 @@ use std::{
 
 use axum::{Json, Router, routing::get};
 use hmac_auth::{
-    AuthErrorKind, DEFAULT_MAX_TIME_DIFF, DEFAULT_SECRET_NAME, MemorySecrets, Secret, SecretError, SignError, SignOptions,
-    ValidateOptions, generate_secret, sign_request, signature::Scheme, tower::ValidateAuthLayer,
+    AuthErrorKind, DEFAULT_MAX_TIME_DIFF, DEFAULT_SECRET_NAME, MemorySecrets, Secret, SecretError,
+    SignError, SignOptions, ValidateOptions, generate_secret, sign_request, signature::Scheme,
+    tower::ValidateAuthLayer,
 };
 use http::{Request, StatusCode, header::CONTENT_TYPE};
 use reqwest::Client;
@@ -32,7 +33,10 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let secret = generate_secret()?;
     let (last_refusal, address) = start_host(store(&secret)?).await?;
     let site = format!("http://{address}/_functions/siteStats");
-    let site_of_others = format!("http://other.example:{}/_functions/siteStats", address.port());
+    let site_of_others = format!(
+        "http://other.example:{}/_functions/siteStats",
+        address.port()
+    );
 
     let consumer = store(&secret)?;
     let stranger = store(&generate_secret()?)?;
@@ -47,32 +51,81 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
 
     let cases = [
         ("signed GET", signed_get.clone(), None),
-        ("signed POST", signed(post_month(&site)?, &consumer, &now)?, None),
-        ("unsigned", get_stats(&site)?, Some(AuthErrorKind::MissingSignature)),
-        ("wrong secret", signed(get_stats(&site)?, &stranger, &now)?, Some(AuthErrorKind::WrongMac)),
-        ("changed body", changed_body, Some(AuthErrorKind::WrongDigest)),
-        ("changed query", changed_query, Some(AuthErrorKind::WrongMac)),
-        ("stale", signed(get_stats(&site)?, &consumer, &earlier)?, Some(AuthErrorKind::Stale)),
+        (
+            "signed POST",
+            signed(post_month(&site)?, &consumer, &now)?,
+            None,
+        ),
+        (
+            "unsigned",
+            get_stats(&site)?,
+            Some(AuthErrorKind::MissingSignature),
+        ),
+        (
+            "wrong secret",
+            signed(get_stats(&site)?, &stranger, &now)?,
+            Some(AuthErrorKind::WrongMac),
+        ),
+        (
+            "changed body",
+            changed_body,
+            Some(AuthErrorKind::WrongDigest),
+        ),
+        (
+            "changed query",
+            changed_query,
+            Some(AuthErrorKind::WrongMac),
+        ),
+        (
+            "stale",
+            signed(get_stats(&site)?, &consumer, &earlier)?,
+            Some(AuthErrorKind::Stale),
+        ),
         ("replayed", signed_get, Some(AuthErrorKind::Replayed)),
-        ("other authority", signed(get_stats(&site_of_others)?, &consumer, &now)?, Some(AuthErrorKind::UnlistedAuthority)),
+        (
+            "other authority",
+            signed(get_stats(&site_of_others)?, &consumer, &now)?,
+            Some(AuthErrorKind::UnlistedAuthority),
+        ),
     ];
 
     // Sends to this host also what is addressed to the other one, as an attacker does who has intercepted it there.
-    let client = Client::builder().no_proxy().resolve("other.example", address).build()?;
+    let client = Client::builder()
+        .no_proxy()
+        .resolve("other.example", address)
+        .build()?;
     let mut as_expected = true;
-    println!("{:<16} {:<7} {:<19} the peer's body", "request", "status", "the operator's kind");
+    println!(
+        "{:<16} {:<7} {:<19} the peer's body",
+        "request", "status", "the operator's kind"
+    );
     for (name, request, expected) in cases {
         let response = client.execute(request.try_into()?).await?;
         let (status, body) = (response.status(), response.text().await?);
         let kind = last_refusal.lock().unwrap().take();
 
-        let expected_status = if expected.is_none() { StatusCode::OK } else { StatusCode::UNAUTHORIZED };
-        let verdict = if (status, kind) == (expected_status, expected) { "" } else { "  <- NOT AS EXPECTED" };
+        let expected_status = if expected.is_none() {
+            StatusCode::OK
+        } else {
+            StatusCode::UNAUTHORIZED
+        };
+        let verdict = if (status, kind) == (expected_status, expected) {
+            ""
+        } else {
+            "  <- NOT AS EXPECTED"
+        };
         as_expected &= verdict.is_empty();
         let kind = kind.map_or("accepted", AuthErrorKind::as_str);
-        println!("{name:<16} {:<7} {kind:<19} {body}{verdict}", status.as_str());
+        println!(
+            "{name:<16} {:<7} {kind:<19} {body}{verdict}",
+            status.as_str()
+        );
     }
-    Ok(if as_expected { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if as_expected {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn store(secret: &str) -> Result<MemorySecrets, SecretError> {
@@ -88,10 +141,16 @@ fn get_stats(url: &str) -> http::Result<Request<Vec<u8>>> {
 }
 
 fn post_month(url: &str) -> http::Result<Request<Vec<u8>>> {
-    Request::post(url).header(CONTENT_TYPE, "application/json").body(br#"{"month":11}"#.to_vec())
+    Request::post(url)
+        .header(CONTENT_TYPE, "application/json")
+        .body(br#"{"month":11}"#.to_vec())
 }
 
-fn signed(mut request: Request<Vec<u8>>, secrets: &MemorySecrets, options: &SignOptions) -> Result<Request<Vec<u8>>, SignError> {
+fn signed(
+    mut request: Request<Vec<u8>>,
+    secrets: &MemorySecrets,
+    options: &SignOptions,
+) -> Result<Request<Vec<u8>>, SignError> {
     sign_request(&mut request, secrets, options)?;
     Ok(request)
 }
@@ -104,7 +163,9 @@ type LastRefusal = Arc<Mutex<Option<AuthErrorKind>>>;
 async fn start_host(secrets: MemorySecrets) -> Result<(LastRefusal, SocketAddr), Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    let options = ValidateOptions::new().authorities([address.to_string()]).external_scheme(Scheme::Http);
+    let options = ValidateOptions::new()
+        .authorities([address.to_string()])
+        .external_scheme(Scheme::Http);
     options.check()?;
     let last_refusal = LastRefusal::default();
     let noted = Arc::clone(&last_refusal);

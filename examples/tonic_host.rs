@@ -26,19 +26,30 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
 
-    let options = ValidateOptions::new().authorities([address.to_string()]).external_scheme(Scheme::Http);
+    let options = ValidateOptions::new()
+        .authorities([address.to_string()])
+        .external_scheme(Scheme::Http);
     options.check()?;
     let (_reporter, health) = tonic_health::server::health_reporter();
     // A tonic server is an axum router; its body can be made from bytes.
-    let app = Routes::new(health).into_axum_router().layer(ValidateAuthLayer::new(secrets.clone(), options));
+    let app = Routes::new(health)
+        .into_axum_router()
+        .layer(ValidateAuthLayer::new(secrets.clone(), options));
     tokio::spawn(axum::serve(listener, app).into_future());
 
-    let channel = Endpoint::from_shared(format!("http://{address}"))?.connect().await?;
-    let unsigned = HealthClient::new(channel.clone()).check(HealthCheckRequest::default()).await;
+    let channel = Endpoint::from_shared(format!("http://{address}"))?
+        .connect()
+        .await?;
+    let unsigned = HealthClient::new(channel.clone())
+        .check(HealthCheckRequest::default())
+        .await;
     // The channel adds scheme and authority below this layer, so the client is given them here.
     let signing = ServiceBuilder::new()
         .layer(MapRequestBodyLayer::new(BufferedBody::new))
-        .layer(SignRequestLayer::new(secrets, SignOptions::new().key_id("site-a")))
+        .layer(SignRequestLayer::new(
+            secrets,
+            SignOptions::new().key_id("site-a"),
+        ))
         .layer(MapRequestBodyLayer::new(Body::new))
         .service(channel);
     let mut client = HealthClient::with_origin(signing, format!("http://{address}").parse()?);

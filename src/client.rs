@@ -99,10 +99,18 @@ pub async fn invoke(
 ) -> Result<Response, InvokeError> {
     client.add_default_headers(request.headers_mut())?;
     sign(&mut request, secrets, options)?;
-    client.http.execute(request).await.map_err(InvokeError::send)
+    client
+        .http
+        .execute(request)
+        .await
+        .map_err(InvokeError::send)
 }
 
-fn sign(request: &mut reqwest::Request, secrets: &(impl SecretStore + ?Sized), options: &SignOptions) -> Result<(), InvokeError> {
+fn sign(
+    request: &mut reqwest::Request,
+    secrets: &(impl SecretStore + ?Sized),
+    options: &SignOptions,
+) -> Result<(), InvokeError> {
     let (mut parts, ()) = Request::new(()).into_parts();
     parts.method = request.method().clone();
     parts.uri = target(request.url())?;
@@ -155,8 +163,14 @@ impl Client {
     ///
     /// What `reqwest::ClientBuilder::build` says: TLS or the resolver cannot be started, or an option has an invalid value.
     pub fn new(builder: ClientBuilder) -> Result<Self, reqwest::Error> {
-        let http = builder.redirect(redirect::Policy::none()).retry(retry::never()).build()?;
-        Ok(Self { http, default_headers: HeaderMap::new() })
+        let http = builder
+            .redirect(redirect::Policy::none())
+            .retry(retry::never())
+            .build()?;
+        Ok(Self {
+            http,
+            default_headers: HeaderMap::new(),
+        })
     }
 
     /// Adds headers to each request that does not have them, before it is signed.
@@ -189,7 +203,9 @@ impl Client {
         for name in self.default_headers.keys() {
             if !headers.contains_key(name) {
                 for value in self.default_headers.get_all(name) {
-                    headers.try_append(name, value.clone()).map_err(|_| SignError::TooManyFields)?;
+                    headers
+                        .try_append(name, value.clone())
+                        .map_err(|_| SignError::TooManyFields)?;
                 }
             }
         }
@@ -201,7 +217,9 @@ impl Client {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.default_headers.keys().collect();
-        f.debug_struct("Client").field("default_headers", &names).finish_non_exhaustive()
+        f.debug_struct("Client")
+            .field("default_headers", &names)
+            .finish_non_exhaustive()
     }
 }
 
@@ -215,10 +233,14 @@ pub enum InvokeError {
     /// The body is a stream: `Body::wrap`, `Body::wrap_stream`, a file or a multipart form. Nothing was sent.
     ///
     /// Its digest would be known only after it was sent, and the head goes first. Collect it, and give the request the bytes.
-    #[error("the body is a stream, which cannot be signed: collect it, and use its bytes as the body")]
+    #[error(
+        "the body is a stream, which cannot be signed: collect it, and use its bytes as the body"
+    )]
     StreamedBody,
     /// The URL is none for HTTP. Nothing was sent.
-    #[error("the URL cannot be requested: it must be `http` or `https`, with a valid host name, and shorter than 64 KiB")]
+    #[error(
+        "the URL cannot be requested: it must be `http` or `https`, with a valid host name, and shorter than 64 KiB"
+    )]
     InvalidUrl,
     /// The URL has a user name or a password. Nothing was sent.
     #[error("the URL has a user name or a password: remove them, or put them into `Authorization`")]

@@ -22,7 +22,10 @@ pub(crate) type Mac = [u8; 32];
 /// The differences of the four words are collected without a branch and compared once: `subtle` on the 32 bytes one by one
 /// takes 25 times as long.
 pub(crate) fn mac_eq(left: &Mac, right: &Mac) -> bool {
-    let difference = left.chunks_exact(8).zip(right.chunks_exact(8)).fold(0, |all, (l, r)| all | (word(l) ^ word(r)));
+    let difference = left
+        .chunks_exact(8)
+        .zip(right.chunks_exact(8))
+        .fold(0, |all, (l, r)| all | (word(l) ^ word(r)));
     difference.ct_eq(&0).into()
 }
 

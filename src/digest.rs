@@ -45,7 +45,9 @@ impl DigestAlgorithm {
 /// Writes up to 64 bytes in base64: at once, which takes a third of the instructions of `Engine::encode_string`.
 pub(crate) fn push_base64(out: &mut Vec<u8>, engine: &GeneralPurpose, bytes: &[u8]) {
     let mut text = [0; 88];
-    let len = engine.encode_slice(bytes, &mut text).expect("64 bytes are 88 characters");
+    let len = engine
+        .encode_slice(bytes, &mut text)
+        .expect("64 bytes are 88 characters");
     out.extend_from_slice(&text[..len]);
 }
 
@@ -64,7 +66,9 @@ impl BodyDigest {
         while let Some(member) = members.next_member().map_err(DigestError::Malformed)? {
             match member.key {
                 b"sha-256" => {
-                    let Bytes::Of32(expected) = member.value else { return Err(DigestError::WrongLength) };
+                    let Bytes::Of32(expected) = member.value else {
+                        return Err(DigestError::WrongLength);
+                    };
                     self.sha256 = Some((expected, Sha256::new()));
                 }
                 b"sha-512" => {
@@ -91,8 +95,13 @@ impl BodyDigest {
 
     /// Whether every digest is that of the bytes given so far. Both sides are known to the peer: no secret is compared here.
     pub(crate) fn matches(&self) -> bool {
-        self.sha256.as_ref().is_none_or(|(expected, hash)| hash.clone().finish() == *expected)
-            && self.sha512.as_ref().is_none_or(|(expected, hash)| hash.clone().finish() == *expected)
+        self.sha256
+            .as_ref()
+            .is_none_or(|(expected, hash)| hash.clone().finish() == *expected)
+            && self
+                .sha512
+                .as_ref()
+                .is_none_or(|(expected, hash)| hash.clone().finish() == *expected)
     }
 }
 
@@ -109,7 +118,9 @@ pub(crate) enum DigestError {
 fn decode_64(value: &Bytes<'_>) -> Option<[u8; 64]> {
     // Room for what base64 of that many characters could hold.
     let mut bytes = [0; 66];
-    let Bytes::Base64(text) = value else { return None };
+    let Bytes::Base64(text) = value else {
+        return None;
+    };
     let len = STANDARD.decode_slice(text, &mut bytes).ok()?;
     bytes[..len].try_into().ok()
 }

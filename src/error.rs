@@ -29,7 +29,10 @@ pub enum SignError {
         name: String,
     },
     /// More components than a host accepts.
-    #[error("{count} components, at most {} are accepted: cover fewer fields", crate::signature::MAX_COMPONENTS)]
+    #[error(
+        "{count} components, at most {} are accepted: cover fewer fields",
+        crate::signature::MAX_COMPONENTS
+    )]
     TooManyComponents {
         /// How many there would be.
         count: usize,
@@ -40,10 +43,14 @@ pub enum SignError {
     )]
     WrongDigest,
     /// The request has a `Content-Digest` that cannot be read or has no supported algorithm.
-    #[error("the `Content-Digest` of the request has no readable `sha-256` or `sha-512`: remove it, and one is added")]
+    #[error(
+        "the `Content-Digest` of the request has no readable `sha-256` or `sha-512`: remove it, and one is added"
+    )]
     UnusableDigest,
     /// The request already has a signature with this label.
-    #[error("the label `{label}` is taken by another signature of the request: choose one with `SignOptions::label`")]
+    #[error(
+        "the label `{label}` is taken by another signature of the request: choose one with `SignOptions::label`"
+    )]
     LabelTaken {
         /// The label.
         label: String,
@@ -62,7 +69,9 @@ pub enum SignError {
         remedy: &'static str,
     },
     /// The signature fields would be larger than a host accepts.
-    #[error("the `Signature-Input` would have more than 8 KiB: shorten the key id or the tag, or cover fewer fields")]
+    #[error(
+        "the `Signature-Input` would have more than 8 KiB: shorten the key id or the tag, or cover fewer fields"
+    )]
     TooLarge,
     /// The time, or the time of expiry, is outside of what an integer of RFC 8941 holds.
     #[error("the time of the signature is out of range")]
@@ -235,8 +244,12 @@ impl AuthErrorKind {
             Self::MalformedDigest => "the Content-Digest field is malformed",
             Self::UnsupportedDigest => "the Content-Digest field has neither sha-256 nor sha-512",
             Self::WrongDigest => "the body is not the one that was signed",
-            Self::Replayed => "the signature was used before, or an equal request in the same second has no nonce",
-            Self::BeforeGuardStart => "the signature is older than the replay guard, which cannot tell whether it was used",
+            Self::Replayed => {
+                "the signature was used before, or an equal request in the same second has no nonce"
+            }
+            Self::BeforeGuardStart => {
+                "the signature is older than the replay guard, which cannot tell whether it was used"
+            }
             Self::ReplayGuardFull => "the replay guard is full",
             Self::ReplayGuardUnavailable => "the replay guard is not available",
             Self::SecretUnavailable => "the secret is not available",
@@ -265,7 +278,11 @@ pub struct AuthError {
 
 impl AuthError {
     pub(crate) fn new(kind: AuthErrorKind) -> Self {
-        Self { kind, detail: None, source: None }
+        Self {
+            kind,
+            detail: None,
+            source: None,
+        }
     }
 
     /// `detail` must hold no secret, and a peer's text only [`shown`](crate::shown::shown).
@@ -309,7 +326,9 @@ impl AuthError {
     pub fn status(&self) -> StatusCode {
         match self.kind {
             AuthErrorKind::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            AuthErrorKind::BodyUnreadable | AuthErrorKind::WrongContentLength => StatusCode::BAD_REQUEST,
+            AuthErrorKind::BodyUnreadable | AuthErrorKind::WrongContentLength => {
+                StatusCode::BAD_REQUEST
+            }
             AuthErrorKind::ReplayGuardFull
             | AuthErrorKind::ReplayGuardUnavailable
             | AuthErrorKind::SecretUnavailable
@@ -338,21 +357,34 @@ impl AuthError {
     pub fn to_response(&self, options: &ValidateOptions) -> Response<&'static str> {
         let mut response = refusal_response(self.status(), self.public_body(), "Signature");
         if self.status() == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(ACCEPT_SIGNATURE, options.accept_signature());
+            response
+                .headers_mut()
+                .insert(ACCEPT_SIGNATURE, options.accept_signature());
         }
         response
     }
 }
 
 /// A response for the peer. A 401 has a challenge of the `scheme`, as RFC 9110 section 15.5.2 asks; a 503 says when to come again.
-pub(crate) fn refusal_response(status: StatusCode, body: &'static str, scheme: &'static str) -> Response<&'static str> {
+pub(crate) fn refusal_response(
+    status: StatusCode,
+    body: &'static str,
+    scheme: &'static str,
+) -> Response<&'static str> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
     match status {
-        StatusCode::UNAUTHORIZED => headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(scheme)),
-        StatusCode::SERVICE_UNAVAILABLE => headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5")),
+        StatusCode::UNAUTHORIZED => {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(scheme))
+        }
+        StatusCode::SERVICE_UNAVAILABLE => {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"))
+        }
         _ => None,
     };
     response
@@ -360,7 +392,12 @@ pub(crate) fn refusal_response(status: StatusCode, body: &'static str, scheme: &
 
 impl fmt::Display for AuthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_error(f, self.kind.sentence(), self.detail.as_deref(), self.source())
+        write_error(
+            f,
+            self.kind.sentence(),
+            self.detail.as_deref(),
+            self.source(),
+        )
     }
 }
 
@@ -405,12 +442,16 @@ impl From<BaseError> for AuthError {
     fn from(error: BaseError) -> Self {
         let (kind, component) = match error {
             BaseError::Absent { component } => (AuthErrorKind::AbsentComponent, component),
-            BaseError::Unsupported { component } => (AuthErrorKind::UnsupportedComponent, component),
+            BaseError::Unsupported { component } => {
+                (AuthErrorKind::UnsupportedComponent, component)
+            }
             BaseError::NotAscii { component } => (AuthErrorKind::NotAscii, component),
             BaseError::TooLarge { component } => (AuthErrorKind::TooLarge, component),
             BaseError::NoAuthority => return AuthErrorKind::MissingAuthority.into(),
             BaseError::ConflictingAuthority => return AuthErrorKind::ConflictingAuthority.into(),
-            BaseError::InvalidAuthority { authority } => (AuthErrorKind::InvalidAuthority, format!("`{authority}`")),
+            BaseError::InvalidAuthority { authority } => {
+                (AuthErrorKind::InvalidAuthority, format!("`{authority}`"))
+            }
         };
         Self::new(kind).detail(component)
     }
@@ -419,8 +460,12 @@ impl From<BaseError> for AuthError {
 impl From<DigestError> for AuthError {
     fn from(error: DigestError) -> Self {
         match error {
-            DigestError::Malformed(syntax) => Self::malformed(AuthErrorKind::MalformedDigest, syntax),
-            DigestError::WrongLength => Self::new(AuthErrorKind::MalformedDigest).detail("a digest has the wrong length"),
+            DigestError::Malformed(syntax) => {
+                Self::malformed(AuthErrorKind::MalformedDigest, syntax)
+            }
+            DigestError::WrongLength => {
+                Self::new(AuthErrorKind::MalformedDigest).detail("a digest has the wrong length")
+            }
             DigestError::Unsupported => AuthErrorKind::UnsupportedDigest.into(),
         }
     }

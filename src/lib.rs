@@ -100,13 +100,20 @@
 pub use self::{
     digest::DigestAlgorithm,
     error::{AuthError, AuthErrorKind, SignError},
-    replay::{DEFAULT_REPLAY_CAPACITY, DEFAULT_REPLAY_CAPACITY_PER_CONSUMER, MemoryReplayGuard, ReplayGuard, ReplayId, UseOnce},
+    replay::{
+        DEFAULT_REPLAY_CAPACITY, DEFAULT_REPLAY_CAPACITY_PER_CONSUMER, MemoryReplayGuard,
+        ReplayGuard, ReplayId, UseOnce,
+    },
     secret::{
-        DEFAULT_SECRET_NAME, EnvSecrets, FileSecrets, MAX_PREVIOUS_SECRETS, MIN_SECRET_LEN, MemorySecrets, Secret,
-        SecretEncoding, SecretError, SecretSet, SecretStore, generate_secret,
+        DEFAULT_SECRET_NAME, EnvSecrets, FileSecrets, MAX_PREVIOUS_SECRETS, MIN_SECRET_LEN,
+        MemorySecrets, Secret, SecretEncoding, SecretError, SecretSet, SecretStore,
+        generate_secret,
     },
     sign::{AlgParameter, DEFAULT_LABEL, SignOptions, sign_parts, sign_request},
-    validate::{Claim, DEFAULT_MAX_CLOCK_SKEW, DEFAULT_MAX_TIME_DIFF, ValidateOptions, Validated, VerifiedHead, validate_auth},
+    validate::{
+        Claim, DEFAULT_MAX_CLOCK_SKEW, DEFAULT_MAX_TIME_DIFF, ValidateOptions, Validated,
+        VerifiedHead, validate_auth,
+    },
 };
 
 #[cfg(feature = "client")]

@@ -10,7 +10,9 @@ use std::{
 
 use crate::{crypto::Mac, error::AuthError};
 
-pub use self::memory::{DEFAULT_REPLAY_CAPACITY, DEFAULT_REPLAY_CAPACITY_PER_CONSUMER, MemoryReplayGuard};
+pub use self::memory::{
+    DEFAULT_REPLAY_CAPACITY, DEFAULT_REPLAY_CAPACITY_PER_CONSUMER, MemoryReplayGuard,
+};
 
 mod mac_hash;
 mod memory;
@@ -93,7 +95,9 @@ impl Future for UseOnce {
 
 impl fmt::Debug for UseOnce {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UseOnce").field("is_ready", &matches!(self.0, Answer::Ready(_))).finish()
+        f.debug_struct("UseOnce")
+            .field("is_ready", &matches!(self.0, Answer::Ready(_)))
+            .finish()
     }
 }
 
@@ -144,6 +148,9 @@ impl ReplayId {
 
 impl fmt::Debug for ReplayId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReplayId").field("created", &self.created).field("fresh_until", &self.fresh_until).finish_non_exhaustive()
+        f.debug_struct("ReplayId")
+            .field("created", &self.created)
+            .field("fresh_until", &self.fresh_until)
+            .finish_non_exhaustive()
     }
 }

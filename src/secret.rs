@@ -109,12 +109,18 @@ impl Secret {
     ///
     /// [`SecretError::Encoding`] if it is not hexadecimal, [`SecretError::TooShort`] below 16 bytes (32 digits).
     pub fn from_hex(text: &str) -> Result<Self, SecretError> {
-        let wrong = || SecretError::Encoding { expected: SecretEncoding::Hex };
+        let wrong = || SecretError::Encoding {
+            expected: SecretEncoding::Hex,
+        };
         // Room for all bytes at once: a growing buffer would leave copies of the secret behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() / 2));
         for pair in text.as_bytes().chunks(2) {
-            let [high, low] = pair else { return Err(wrong()) };
-            bytes.push(hex_digit(*high).ok_or_else(wrong)? << 4 | hex_digit(*low).ok_or_else(wrong)?);
+            let [high, low] = pair else {
+                return Err(wrong());
+            };
+            bytes.push(
+                hex_digit(*high).ok_or_else(wrong)? << 4 | hex_digit(*low).ok_or_else(wrong)?,
+            );
         }
         Self::from_bytes(&bytes)
     }
@@ -128,7 +134,9 @@ impl Secret {
         let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
         general_purpose::STANDARD
             .decode_vec(text, &mut bytes)
-            .map_err(|_| SecretError::Encoding { expected: SecretEncoding::Base64 })?;
+            .map_err(|_| SecretError::Encoding {
+                expected: SecretEncoding::Base64,
+            })?;
         Self::from_bytes(&bytes)
     }
 
@@ -168,7 +176,9 @@ impl fmt::Debug for Secret {
 }
 
 fn hex_digit(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+    char::from(digit)
+        .to_digit(16)
+        .and_then(|value| u8::try_from(value).ok())
 }
 
 /// How a configuration value spells the bytes of a secret. Never guessed.
@@ -202,10 +212,15 @@ impl SecretSet {
     /// # Errors
     ///
     /// [`SecretError::TooManyPrevious`] for more than three: each one costs a MAC for each forged request.
-    pub fn with_previous(current: Secret, previous: impl IntoIterator<Item = Secret>) -> Result<Self, SecretError> {
+    pub fn with_previous(
+        current: Secret,
+        previous: impl IntoIterator<Item = Secret>,
+    ) -> Result<Self, SecretError> {
         let all: Arc<[Secret]> = std::iter::once(current).chain(previous).collect();
         if all.len() > 1 + MAX_PREVIOUS_SECRETS {
-            return Err(SecretError::TooManyPrevious { count: all.len() - 1 });
+            return Err(SecretError::TooManyPrevious {
+                count: all.len() - 1,
+            });
         }
         Ok(Self(all))
     }
@@ -224,12 +239,17 @@ impl SecretSet {
     /// Under which secret of this set `mac` is that of `message`, 0 for the current one: the only place where a MAC is checked.
     #[inline]
     pub(crate) fn verified_by(&self, message: &[u8], mac: &Mac) -> Option<usize> {
-        self.accepted().position(|secret| mac_eq(&secret.mac(message), mac))
+        self.accepted()
+            .position(|secret| mac_eq(&secret.mac(message), mac))
     }
 
     /// This set after a rotation; of the previous secrets, the oldest beyond three is dropped.
     fn rotated(&self, current: Secret) -> Self {
-        Self(std::iter::once(current).chain(self.0.iter().take(MAX_PREVIOUS_SECRETS).cloned()).collect())
+        Self(
+            std::iter::once(current)
+                .chain(self.0.iter().take(MAX_PREVIOUS_SECRETS).cloned())
+                .collect(),
+        )
     }
 }
 
@@ -286,13 +306,17 @@ pub enum SecretError {
         expected: SecretEncoding,
     },
     /// More previous secrets than a set holds.
-    #[error("{count} previous secrets, at most {MAX_PREVIOUS_SECRETS} are accepted: retire the oldest")]
+    #[error(
+        "{count} previous secrets, at most {MAX_PREVIOUS_SECRETS} are accepted: retire the oldest"
+    )]
     TooManyPrevious {
         /// How many there are.
         count: usize,
     },
     /// The store cannot look for such a name.
-    #[error("`{name}` cannot name a secret here: use letters, digits, `-`, `_` and `.`, and no leading `.`")]
+    #[error(
+        "`{name}` cannot name a secret here: use letters, digits, `-`, `_` and `.`, and no leading `.`"
+    )]
     InvalidName {
         /// The name that was asked for.
         name: String,

@@ -9,8 +9,9 @@ use crate::{
     error::SignError,
     secret::SecretStore,
     signature::{
-        ALWAYS_LIST, ByteSequences, CONTENT_DIGEST, Fields, Known, MAX_COMPONENTS, MAX_FIELD_LEN, RequestHead, SIGNATURE,
-        SIGNATURE_INPUT, SIGNATURE_PARAMS, SignatureInputs, push_always, push_field_line, push_integer,
+        ALWAYS_LIST, ByteSequences, CONTENT_DIGEST, Fields, Known, MAX_COMPONENTS, MAX_FIELD_LEN,
+        RequestHead, SIGNATURE, SIGNATURE_INPUT, SIGNATURE_PARAMS, SignatureInputs, push_always,
+        push_field_line, push_integer,
     },
     time::{unix_seconds, whole_seconds},
 };
@@ -55,7 +56,12 @@ pub fn sign_request<B: AsRef<[u8]>>(
     secrets: &(impl SecretStore + ?Sized),
     options: &SignOptions,
 ) -> Result<(), SignError> {
-    let fields = sign(RequestHead::from(&*request), request.body().as_ref(), secrets, options)?;
+    let fields = sign(
+        RequestHead::from(&*request),
+        request.body().as_ref(),
+        secrets,
+        options,
+    )?;
     fields.add_to(request.headers_mut())
 }
 
@@ -84,7 +90,9 @@ struct NewFields {
 impl NewFields {
     fn add_to(self, headers: &mut HeaderMap) -> Result<(), SignError> {
         // Room for all of them first, so that none is added without the others.
-        headers.try_reserve(3).map_err(|_| SignError::TooManyFields)?;
+        headers
+            .try_reserve(3)
+            .map_err(|_| SignError::TooManyFields)?;
         if let Some(content_digest) = self.content_digest {
             headers.insert(CONTENT_DIGEST, content_digest);
         }
@@ -102,7 +110,11 @@ fn sign(
 ) -> Result<NewFields, SignError> {
     let secrets = secrets.secrets(&options.secret_name)?;
     if let Some((parameter, value, remedy)) = &options.problem {
-        return Err(SignError::InvalidParameter { parameter, value: value.clone(), remedy });
+        return Err(SignError::InvalidParameter {
+            parameter,
+            value: value.clone(),
+            remedy,
+        });
     }
     check_label(request.fields(), &options.label)?;
 
@@ -139,7 +151,10 @@ fn sign(
     push_base64(&mut text, &STANDARD, &mac);
     text.push(b':');
     let text = Bytes::from(text);
-    let value = |range| HeaderValue::from_maybe_shared(text.slice(range)).expect("all that was written is printable ASCII");
+    let value = |range| {
+        HeaderValue::from_maybe_shared(text.slice(range))
+            .expect("all that was written is printable ASCII")
+    };
     let mut signature = value(base..text.len());
     signature.set_sensitive(true);
     Ok(NewFields {
@@ -150,12 +165,23 @@ fn sign(
 }
 
 /// Writes the value of a `Content-Digest` field if one has to be added; says whether there is one to cover then.
-fn push_digest(text: &mut Vec<u8>, fields: &Fields<'_>, body: &[u8], options: &SignOptions) -> Result<bool, SignError> {
+fn push_digest(
+    text: &mut Vec<u8>,
+    fields: &Fields<'_>,
+    body: &[u8],
+    options: &SignOptions,
+) -> Result<bool, SignError> {
     if fields.has(Known::ContentDigest) {
         let mut digest = BodyDigest::default();
-        digest.read(fields.lines(Known::ContentDigest)).map_err(|_| SignError::UnusableDigest)?;
+        digest
+            .read(fields.lines(Known::ContentDigest))
+            .map_err(|_| SignError::UnusableDigest)?;
         digest.update(body);
-        return if digest.matches() { Ok(true) } else { Err(SignError::WrongDigest) };
+        return if digest.matches() {
+            Ok(true)
+        } else {
+            Err(SignError::WrongDigest)
+        };
     }
     let covers_body = !body.is_empty() || options.cover.contains(&CONTENT_DIGEST);
     if covers_body {
@@ -175,13 +201,30 @@ const CONTENT: [&str; 3] = ["content-digest", "content-type", "content-encoding"
 
 impl<'a> Covered<'a> {
     fn new(fields: &Fields<'_>, covers_body: bool, options: &'a SignOptions) -> Self {
-        let content = [covers_body, fields.has(Known::ContentType), fields.has(Known::ContentEncoding)];
-        Self { content, further: &options.cover }
+        let content = [
+            covers_body,
+            fields.has(Known::ContentType),
+            fields.has(Known::ContentEncoding),
+        ];
+        Self {
+            content,
+            further: &options.cover,
+        }
     }
 
     fn iter(&self) -> impl Iterator<Item = &str> {
-        let content = || CONTENT.iter().zip(&self.content).filter(|(_, is_covered)| **is_covered).map(|(name, _)| *name);
-        let further = self.further.iter().map(HeaderName::as_str).filter(move |field| !content().any(|name| name == *field));
+        let content = || {
+            CONTENT
+                .iter()
+                .zip(&self.content)
+                .filter(|(_, is_covered)| **is_covered)
+                .map(|(name, _)| *name)
+        };
+        let further = self
+            .further
+            .iter()
+            .map(HeaderName::as_str)
+            .filter(move |field| !content().any(|name| name == *field));
         content().chain(further)
     }
 }
@@ -192,7 +235,9 @@ fn push_component_list(text: &mut Vec<u8>, covered: &Covered<'_>) -> Result<(), 
     text.extend_from_slice(ALWAYS_LIST);
     for field in covered.iter() {
         if field == "signature" || field == "signature-input" {
-            return Err(SignError::NotCoverable { name: field.to_owned() });
+            return Err(SignError::NotCoverable {
+                name: field.to_owned(),
+            });
         }
         text.extend_from_slice(b" \"");
         text.extend_from_slice(field.as_bytes());
@@ -200,7 +245,11 @@ fn push_component_list(text: &mut Vec<u8>, covered: &Covered<'_>) -> Result<(), 
         count += 1;
     }
     text.push(b')');
-    if count > MAX_COMPONENTS { Err(SignError::TooManyComponents { count }) } else { Ok(()) }
+    if count > MAX_COMPONENTS {
+        Err(SignError::TooManyComponents { count })
+    } else {
+        Ok(())
+    }
 }
 
 /// The parameters, in the order of the wire profile.
@@ -208,7 +257,11 @@ fn push_params(text: &mut Vec<u8>, options: &SignOptions) -> Result<(), SignErro
     let created = options.at.unwrap_or_else(|| unix_seconds(None));
     push_time(text, ";created=", Some(created))?;
     if let Some(duration) = options.expires_in {
-        push_time(text, ";expires=", created.checked_add(whole_seconds(duration)))?;
+        push_time(
+            text,
+            ";expires=",
+            created.checked_add(whole_seconds(duration)),
+        )?;
     }
     text.extend_from_slice(b";nonce=\"");
     push_base64(text, &URL_SAFE_NO_PAD, &nonce()?);
@@ -220,7 +273,9 @@ fn push_params(text: &mut Vec<u8>, options: &SignOptions) -> Result<(), SignErro
 fn push_time(text: &mut Vec<u8>, key: &str, seconds: Option<i64>) -> Result<(), SignError> {
     // RFC 8941 section 3.3.1: at most 15 digits.
     const MAX: u64 = 999_999_999_999_999;
-    let seconds = seconds.filter(|seconds| seconds.unsigned_abs() <= MAX).ok_or(SignError::TimeOutOfRange)?;
+    let seconds = seconds
+        .filter(|seconds| seconds.unsigned_abs() <= MAX)
+        .ok_or(SignError::TimeOutOfRange)?;
     text.extend_from_slice(key.as_bytes());
     push_integer(text, seconds);
     Ok(())
@@ -230,14 +285,21 @@ fn check_label(fields: &Fields<'_>, label: &str) -> Result<(), SignError> {
     if !fields.has(Known::SignatureInput) && !fields.has(Known::Signature) {
         return Ok(());
     }
-    let taken = || Err(SignError::LabelTaken { label: label.to_owned() });
+    let taken = || {
+        Err(SignError::LabelTaken {
+            label: label.to_owned(),
+        })
+    };
     for input in SignatureInputs::of(fields.lines(Known::SignatureInput)) {
         if input.map_err(SignError::MalformedSignature)?.label() == label {
             return taken();
         }
     }
     let mut signatures = ByteSequences::new(fields.lines(Known::Signature));
-    while let Some(signature) = signatures.next_member().map_err(SignError::MalformedSignature)? {
+    while let Some(signature) = signatures
+        .next_member()
+        .map_err(SignError::MalformedSignature)?
+    {
         if signature.key == label.as_bytes() {
             return taken();
         }
@@ -257,14 +319,17 @@ fn nonce() -> Result<[u8; 16], SignError> {
     }
     let fresh = || {
         let mut batch = [[0; 16]; BATCH];
-        getrandom::fill(batch.as_flattened_mut()).map(|()| batch).map_err(|error| SignError::Random(error.into()))
+        getrandom::fill(batch.as_flattened_mut())
+            .map(|()| batch)
+            .map_err(|error| SignError::Random(error.into()))
     };
     let kept = NEXT.try_with(|next| {
         let mut next = next.borrow_mut();
         if next.is_empty() {
             next.extend(fresh()?);
         }
-        next.pop().ok_or_else(|| SignError::Random(io::ErrorKind::Other.into()))
+        next.pop()
+            .ok_or_else(|| SignError::Random(io::ErrorKind::Other.into()))
     });
     // A thread that is ending keeps nothing any more.
     kept.unwrap_or_else(|_| fresh().map(|[first, ..]| first))

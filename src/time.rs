@@ -17,14 +17,20 @@ pub(crate) fn unix_seconds(at: Option<SystemTime>) -> i64 {
 
 /// A duration in seconds, rounded up: a limit of 1.5 s admits what is 2 s old, because `created` itself is rounded down.
 pub(crate) fn whole_seconds(duration: Duration) -> i64 {
-    let seconds = duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0));
+    let seconds = duration
+        .as_secs()
+        .saturating_add(u64::from(duration.subsec_nanos() > 0));
     i64::try_from(seconds).unwrap_or(i64::MAX)
 }
 
 /// Seconds since 1970 as a `SystemTime`, or `None` where the platform cannot represent it.
 pub(crate) fn system_time(unix_seconds: i64) -> Option<SystemTime> {
     let distance = Duration::from_secs(unix_seconds.unsigned_abs());
-    if unix_seconds >= 0 { UNIX_EPOCH.checked_add(distance) } else { UNIX_EPOCH.checked_sub(distance) }
+    if unix_seconds >= 0 {
+        UNIX_EPOCH.checked_add(distance)
+    } else {
+        UNIX_EPOCH.checked_sub(distance)
+    }
 }
 
 #[cfg(test)]
@@ -51,7 +57,10 @@ mod tests {
     #[test]
     fn times_survive_the_round_trip() {
         for seconds in [0, 1, -1, 1_618_884_473, -62_135_596_800] {
-            assert_eq!(system_time(seconds).map(|time| unix_seconds(Some(time))), Some(seconds));
+            assert_eq!(
+                system_time(seconds).map(|time| unix_seconds(Some(time))),
+                Some(seconds)
+            );
         }
     }
 }

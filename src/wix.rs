@@ -85,8 +85,8 @@
 pub use self::{
     access_token::{AccessToken, access_token_request},
     app_instance::{
-        AppInstance, AppInstanceError, AppInstanceErrorKind, AppInstanceOptions, DEFAULT_APP_SECRET_NAME, DEFAULT_MAX_AGE,
-        Identity, MAX_APP_INSTANCE_LEN,
+        AppInstance, AppInstanceError, AppInstanceErrorKind, AppInstanceOptions,
+        DEFAULT_APP_SECRET_NAME, DEFAULT_MAX_AGE, Identity, MAX_APP_INSTANCE_LEN,
     },
     credentials::{AppCredentials, CredentialsError, InstanceId},
     elevation_error::{ElevationError, ElevationErrorKind},

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use counting::counted;
 use hmac_auth::{
-    AuthErrorKind, DEFAULT_SECRET_NAME, DigestAlgorithm, MemorySecrets, Secret, SignOptions, ValidateOptions, sign_request,
-    validate_auth,
+    AuthErrorKind, DEFAULT_SECRET_NAME, DigestAlgorithm, MemorySecrets, Secret, SignOptions,
+    ValidateOptions, sign_request, validate_auth,
 };
 use http::{HeaderValue, Request, header::ACCEPT, request::Builder};
 
@@ -21,34 +21,81 @@ fn now() -> SystemTime {
 
 fn secrets() -> MemorySecrets {
     let secrets = MemorySecrets::new();
-    secrets.insert(DEFAULT_SECRET_NAME, Secret::from_text("a secret for the allocation tests").unwrap());
+    secrets.insert(
+        DEFAULT_SECRET_NAME,
+        Secret::from_text("a secret for the allocation tests").unwrap(),
+    );
     secrets
 }
 
 fn options() -> ValidateOptions {
-    ValidateOptions::new().authorities(["api.example.com"]).at(now())
+    ValidateOptions::new()
+        .authorities(["api.example.com"])
+        .at(now())
 }
 
 const URI: &str = "https://api.example.com/_functions/siteStats";
 
 /// Requests of several shapes, the options to sign them with, and what they are.
 fn messages() -> Vec<(&'static str, Builder, Vec<u8>, SignOptions)> {
-    let json = || Request::post(URI).header("content-type", "application/json").header("accept", "application/json");
+    let json = || {
+        Request::post(URI)
+            .header("content-type", "application/json")
+            .header("accept", "application/json")
+    };
     let options = || SignOptions::new().key_id("site-a").at(now());
-    let with_long_query = Request::post(format!("{URI}?q={}", "a".repeat(2_000))).header("content-type", "application/json");
-    let with_query = Request::get(format!("{URI}?month=11&year=2026")).header("user-agent", "tests").header("accept", "*/*");
+    let with_long_query = Request::post(format!("{URI}?q={}", "a".repeat(2_000)))
+        .header("content-type", "application/json");
+    let with_query = Request::get(format!("{URI}?month=11&year=2026"))
+        .header("user-agent", "tests")
+        .header("accept", "*/*");
     let origin_form = Request::get("/_functions/siteStats").header("host", "api.example.com");
     vec![
-        ("GET without header fields", Request::get(URI), vec![], options()),
+        (
+            "GET without header fields",
+            Request::get(URI),
+            vec![],
+            options(),
+        ),
         ("GET with a query", with_query, vec![], options()),
-        ("POST with a long query", with_long_query, vec![b'x'; 1024], options()),
+        (
+            "POST with a long query",
+            with_long_query,
+            vec![b'x'; 1024],
+            options(),
+        ),
         ("GET in origin form", origin_form, vec![], options()),
-        ("GET without a key id", Request::get(URI), vec![], SignOptions::new().at(now())),
-        ("GET with all parameters", Request::get(URI), vec![], options().tag("app").expires_in(Duration::from_secs(60))),
+        (
+            "GET without a key id",
+            Request::get(URI),
+            vec![],
+            SignOptions::new().at(now()),
+        ),
+        (
+            "GET with all parameters",
+            Request::get(URI),
+            vec![],
+            options().tag("app").expires_in(Duration::from_secs(60)),
+        ),
         ("POST", json(), vec![b'x'; 1024], options()),
-        ("POST without header fields", Request::post(URI), vec![b'x'; 1024], options()),
-        ("POST with sha-512", json(), vec![b'x'; 1024], options().digest(DigestAlgorithm::Sha512)),
-        ("POST with a covered field", json(), vec![b'x'; 1024], options().cover(ACCEPT)),
+        (
+            "POST without header fields",
+            Request::post(URI),
+            vec![b'x'; 1024],
+            options(),
+        ),
+        (
+            "POST with sha-512",
+            json(),
+            vec![b'x'; 1024],
+            options().digest(DigestAlgorithm::Sha512),
+        ),
+        (
+            "POST with a covered field",
+            json(),
+            vec![b'x'; 1024],
+            options().cover(ACCEPT),
+        ),
     ]
 }
 
@@ -93,13 +140,27 @@ fn signing_allocates_one_buffer_and_room_for_the_fields() {
 #[test]
 fn refusing_allocates_no_more_than_accepting() {
     let other_secret = MemorySecrets::new();
-    other_secret.insert(DEFAULT_SECRET_NAME, Secret::from_text("not the secret of the consumer").unwrap());
+    other_secret.insert(
+        DEFAULT_SECRET_NAME,
+        Secret::from_text("not the secret of the consumer").unwrap(),
+    );
     let post = || Request::post(URI).header("content-type", "application/json");
-    let signed = || signed(post(), vec![b'x'; 1024], &SignOptions::new().key_id("site-a").at(now()));
+    let signed = || {
+        signed(
+            post(),
+            vec![b'x'; 1024],
+            &SignOptions::new().key_id("site-a").at(now()),
+        )
+    };
     let with = |field: &'static str, from: &str, to: &str| {
         let mut request = signed();
-        let value = request.headers()[field].to_str().unwrap().replacen(from, to, 1);
-        request.headers_mut().insert(field, HeaderValue::try_from(value).unwrap());
+        let value = request.headers()[field]
+            .to_str()
+            .unwrap()
+            .replacen(from, to, 1);
+        request
+            .headers_mut()
+            .insert(field, HeaderValue::try_from(value).unwrap());
         request
     };
     let later = options().at(now() + Duration::from_secs(3_600));
@@ -115,15 +176,55 @@ fn refusing_allocates_no_more_than_accepting() {
         (signed(), &secrets, later, AuthErrorKind::Stale),
         (signed(), &secrets, earlier, AuthErrorKind::InFuture),
         (signed(), &secrets, others, AuthErrorKind::UnknownKeyId),
-        (signed(), &secrets, elsewhere, AuthErrorKind::UnlistedAuthority),
+        (
+            signed(),
+            &secrets,
+            elsewhere,
+            AuthErrorKind::UnlistedAuthority,
+        ),
         (other_body, &secrets, options(), AuthErrorKind::WrongDigest),
-        (post().body(vec![]).unwrap(), &secrets, options(), AuthErrorKind::MissingSignature),
-        (with("signature-input", ";keyid=", ";;keyid="), &secrets, options(), AuthErrorKind::MalformedSignatureInput),
-        (with("signature", "=:", "=::"), &secrets, options(), AuthErrorKind::MalformedSignature),
-        (with("signature", "sig1", "sig2"), &secrets, options(), AuthErrorKind::UnpairedLabel),
-        (with("signature-input", "\"@path\" ", ""), &secrets, options(), AuthErrorKind::NotCovered),
-        (with("signature-input", ")", " \"absent\")"), &secrets, options(), AuthErrorKind::AbsentComponent),
-        (with("content-digest", "sha-256=", "sha-256=:"), &secrets, options(), AuthErrorKind::WrongMac),
+        (
+            post().body(vec![]).unwrap(),
+            &secrets,
+            options(),
+            AuthErrorKind::MissingSignature,
+        ),
+        (
+            with("signature-input", ";keyid=", ";;keyid="),
+            &secrets,
+            options(),
+            AuthErrorKind::MalformedSignatureInput,
+        ),
+        (
+            with("signature", "=:", "=::"),
+            &secrets,
+            options(),
+            AuthErrorKind::MalformedSignature,
+        ),
+        (
+            with("signature", "sig1", "sig2"),
+            &secrets,
+            options(),
+            AuthErrorKind::UnpairedLabel,
+        ),
+        (
+            with("signature-input", "\"@path\" ", ""),
+            &secrets,
+            options(),
+            AuthErrorKind::NotCovered,
+        ),
+        (
+            with("signature-input", ")", " \"absent\")"),
+            &secrets,
+            options(),
+            AuthErrorKind::AbsentComponent,
+        ),
+        (
+            with("content-digest", "sha-256=", "sha-256=:"),
+            &secrets,
+            options(),
+            AuthErrorKind::WrongMac,
+        ),
     ] {
         let (count, result) = counted(|| validate_auth(&request, secrets, &options));
         assert_eq!(result.unwrap_err().kind(), kind);
@@ -131,5 +232,8 @@ fn refusing_allocates_no_more_than_accepting() {
             too_many.push((kind, count));
         }
     }
-    assert!(too_many.is_empty(), "more than {MAX_FOR_VALIDATION} allocations: {too_many:?}");
+    assert!(
+        too_many.is_empty(),
+        "more than {MAX_FOR_VALIDATION} allocations: {too_many:?}"
+    );
 }

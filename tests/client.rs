@@ -17,14 +17,17 @@ use axum::{
 };
 use common::{options, secrets, sign_options, time};
 use hmac_auth::{
-    AuthErrorKind, MemoryReplayGuard, MemorySecrets, SecretStore, SignError, SignOptions, ValidateOptions, Validated,
+    AuthErrorKind, MemoryReplayGuard, MemorySecrets, SecretStore, SignError, SignOptions,
+    ValidateOptions, Validated,
     client::{Client, InvokeError, invoke},
     signature::{BaseError, Scheme},
     validate_auth,
 };
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, LOCATION, PROXY_AUTHORIZATION, USER_AGENT},
+    header::{
+        ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, LOCATION, PROXY_AUTHORIZATION, USER_AGENT,
+    },
     request,
 };
 use reqwest::{Body, ClientBuilder, Proxy, Url, redirect, retry};
@@ -61,7 +64,9 @@ impl Host {
     }
 
     async fn requiring(fields: &[HeaderName]) -> Self {
-        let options = fields.iter().fold(options(), |options, field| options.require(field.as_str()));
+        let options = fields
+            .iter()
+            .fold(options(), |options, field| options.require(field.as_str()));
         Self::with(options, (StatusCode::OK, HeaderMap::new())).await
     }
 
@@ -72,10 +77,15 @@ impl Host {
     async fn with(options: ValidateOptions, answer: (StatusCode, HeaderMap)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let with_port = [address.to_string(), format!("{}:{}", HOST_NAMES[0], address.port())];
+        let with_port = [
+            address.to_string(),
+            format!("{}:{}", HOST_NAMES[0], address.port()),
+        ];
         let authorities = HOST_NAMES.map(str::to_owned).into_iter().chain(with_port);
         let shared = Arc::new(Shared {
-            options: options.authorities(authorities).external_scheme(Scheme::Http),
+            options: options
+                .authorities(authorities)
+                .external_scheme(Scheme::Http),
             guard: MemoryReplayGuard::new().started_at(time(common::NOW)),
             answer,
             arrived: Mutex::default(),
@@ -93,7 +103,9 @@ impl Host {
     /// Finds this host under all its names and without a port in the URL.
     fn builder(&self) -> ClientBuilder {
         let builder = reqwest::Client::builder().no_proxy();
-        HOST_NAMES.into_iter().fold(builder, |builder, name| builder.resolve(name, self.address))
+        HOST_NAMES
+            .into_iter()
+            .fold(builder, |builder, name| builder.resolve(name, self.address))
     }
 
     fn client(&self) -> Client {
@@ -106,38 +118,55 @@ impl Host {
 
     /// The only request that arrived, which must be accepted.
     fn accepted(&self) -> (Request<Bytes>, Validated) {
-        let [arrived] = <[_; 1]>::try_from(self.arrived()).ok().expect("one request");
+        let [arrived] = <[_; 1]>::try_from(self.arrived())
+            .ok()
+            .expect("one request");
         (arrived.request, arrived.outcome.expect("accepted"))
     }
 }
 
 async fn receive(State(host): State<Arc<Shared>>, head: request::Parts, body: Bytes) -> Response {
     let request = Request::from_parts(head, body);
-    let outcome = validate_auth(&request, &secrets(), &host.options).and_then(|validated| host.guard.first_use(validated));
+    let outcome = validate_auth(&request, &secrets(), &host.options)
+        .and_then(|validated| host.guard.first_use(validated));
     let response = match &outcome {
         Ok(_) => (host.answer.0, host.answer.1.clone(), "accepted").into_response(),
         Err(error) => error.to_response(&host.options).map(axum::body::Body::from),
     };
-    host.arrived.lock().unwrap().push(Arrived { request, outcome: outcome.map_err(|error| error.kind()) });
+    host.arrived.lock().unwrap().push(Arrived {
+        request,
+        outcome: outcome.map_err(|error| error.kind()),
+    });
     response
 }
 
-async fn send(client: &Client, request: reqwest::Request) -> Result<reqwest::Response, InvokeError> {
+async fn send(
+    client: &Client,
+    request: reqwest::Request,
+) -> Result<reqwest::Response, InvokeError> {
     invoke(client, request, &secrets(), &sign_options()).await
 }
 
 fn covers(validated: &Validated, field: &HeaderName) -> bool {
-    validated.components().any(|component| component.name().as_str() == field.as_str())
+    validated
+        .components()
+        .any(|component| component.name().as_str() == field.as_str())
 }
 
 fn headers<const N: usize>(headers: [(HeaderName, &'static str); N]) -> HeaderMap {
-    headers.into_iter().map(|(name, value)| (name, HeaderValue::from_static(value))).collect()
+    headers
+        .into_iter()
+        .map(|(name, value)| (name, HeaderValue::from_static(value)))
+        .collect()
 }
 
 /// All that an operator could log of an error.
 fn shown(error: &InvokeError) -> String {
     let chain = iter::successors(Some(error as &dyn Error), |&error| error.source());
-    let chain = chain.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+    let chain = chain
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ");
     format!("{chain} {error:?}")
 }
 
@@ -146,12 +175,21 @@ async fn a_signed_request_is_accepted_with_its_body() {
     let host = Host::start().await;
     let client = host.client();
     let body = r#"{"month":11,"site":"ä"}"#;
-    let request = client.post(host.url("/_functions/siteStats")).header(CONTENT_TYPE, "application/json").body(body);
+    let request = client
+        .post(host.url("/_functions/siteStats"))
+        .header(CONTENT_TYPE, "application/json")
+        .body(body);
 
     // In a task of its own, and with a store chosen at run time: the future is `Send` all the same.
     let task = async move {
         let secrets: Box<dyn SecretStore> = Box::new(secrets());
-        invoke(&client, request.build().unwrap(), &*secrets, &sign_options()).await
+        invoke(
+            &client,
+            request.build().unwrap(),
+            &*secrets,
+            &sign_options(),
+        )
+        .await
     };
     let response = tokio::spawn(task).await.unwrap().unwrap();
 
@@ -159,15 +197,29 @@ async fn a_signed_request_is_accepted_with_its_body() {
     assert_eq!(response.text().await.unwrap(), "accepted");
     let (request, validated) = host.accepted();
     assert_eq!(request.body(), body);
-    assert!(covers(&validated, &CONTENT_TYPE) && covers(&validated, &HeaderName::from_static("content-digest")));
+    assert!(
+        covers(&validated, &CONTENT_TYPE)
+            && covers(&validated, &HeaderName::from_static("content-digest"))
+    );
 }
 
 #[tokio::test]
 async fn without_a_body_there_is_no_digest() {
     let host = Host::start().await;
     let client = host.client();
-    send(&client, client.get(host.url("/")).build().unwrap()).await.unwrap();
-    send(&client, client.request(Method::DELETE, host.url("/")).body("").build().unwrap()).await.unwrap();
+    send(&client, client.get(host.url("/")).build().unwrap())
+        .await
+        .unwrap();
+    send(
+        &client,
+        client
+            .request(Method::DELETE, host.url("/"))
+            .body("")
+            .build()
+            .unwrap(),
+    )
+    .await
+    .unwrap();
     let arrived = host.arrived();
     assert_eq!(arrived.len(), 2);
     for Arrived { request, outcome } in arrived {
@@ -193,23 +245,55 @@ async fn the_url_is_signed_as_it_is_sent() {
         (&format!("http://{local}/orders"), &local, "/orders"),
         (&format!("http://2130706433:{port}/"), &local, "/"),
         (&format!("http://host.example:{port}/"), &other_port, "/"),
-        ("http://host.example/a/../b/./c/%2e%2e/d", "host.example", "/b/d"),
+        (
+            "http://host.example/a/../b/./c/%2e%2e/d",
+            "host.example",
+            "/b/d",
+        ),
         ("http://host.example//a//b/", "host.example", "//a//b/"),
-        ("http://host.example/a%2Fb%20c%7e", "host.example", "/a%2Fb%20c%7e"),
+        (
+            "http://host.example/a%2Fb%20c%7e",
+            "host.example",
+            "/a%2Fb%20c%7e",
+        ),
         ("http://host.example/ä b", "host.example", "/%C3%A4%20b"),
         ("http://host.example/100%", "host.example", "/100%"),
-        ("http://host.example/a;b=c,d:@!$&'()*+|[]^", "host.example", "/a;b=c,d:@!$&'()*+|[]^"),
-        ("http://host.example/a{b}\"<`>", "host.example", "/a%7Bb%7D%22%3C%60%3E"),
-        ("http://host.example/?q=a b+c%20d&q=ä&e=&f", "host.example", "/?q=a%20b+c%20d&q=%C3%A4&e=&f"),
-        ("http://host.example/?a?b/../c'{}|[]^`\\", "host.example", "/?a?b/../c%27{}|[]^`\\"),
+        (
+            "http://host.example/a;b=c,d:@!$&'()*+|[]^",
+            "host.example",
+            "/a;b=c,d:@!$&'()*+|[]^",
+        ),
+        (
+            "http://host.example/a{b}\"<`>",
+            "host.example",
+            "/a%7Bb%7D%22%3C%60%3E",
+        ),
+        (
+            "http://host.example/?q=a b+c%20d&q=ä&e=&f",
+            "host.example",
+            "/?q=a%20b+c%20d&q=%C3%A4&e=&f",
+        ),
+        (
+            "http://host.example/?a?b/../c'{}|[]^`\\",
+            "host.example",
+            "/?a?b/../c%27{}|[]^`\\",
+        ),
         (" \thttp://host.example/a\tb\n", "host.example", "/ab"),
         ("http://host.example/a?b#fragment?c", "host.example", "/a?b"),
         ("http://host.example/#", "host.example", "/"),
     ];
     let client = host.client();
     for (url, authority, target) in cases {
-        send(&client, client.get(url).build().unwrap()).await.unwrap();
-        let Arrived { request, outcome } = host.shared.arrived.lock().unwrap().pop().expect("it has arrived");
+        send(&client, client.get(url).build().unwrap())
+            .await
+            .unwrap();
+        let Arrived { request, outcome } = host
+            .shared
+            .arrived
+            .lock()
+            .unwrap()
+            .pop()
+            .expect("it has arrived");
         assert_eq!(outcome.map(|_| ()), Ok(()), "{url}");
         assert_eq!(request.headers()[HOST], authority, "{url}");
         assert_eq!(request.uri().to_string(), target, "{url}");
@@ -221,25 +305,49 @@ async fn query_pairs_are_signed_as_they_are_encoded() {
     let host = Host::start().await;
     let mut url = Url::parse(&host.url("/orders?page=2")).unwrap();
     url.query_pairs_mut().append_pair("name", "a b&c=ü+");
-    send(&host.client(), reqwest::Request::new(Method::GET, url)).await.unwrap();
-    assert_eq!(host.accepted().0.uri().query(), Some("page=2&name=a+b%26c%3D%C3%BC%2B"));
+    send(&host.client(), reqwest::Request::new(Method::GET, url))
+        .await
+        .unwrap();
+    assert_eq!(
+        host.accepted().0.uri().query(),
+        Some("page=2&name=a+b%26c%3D%C3%BC%2B")
+    );
 }
 
 #[tokio::test]
 async fn requests_of_the_http_crate_can_be_sent() {
     let host = Host::start().await;
-    let request = Request::put("http://host.example/a/../b").header(CONTENT_TYPE, "text/plain").body("text").unwrap();
-    send(&host.client(), request.try_into().unwrap()).await.unwrap();
+    let request = Request::put("http://host.example/a/../b")
+        .header(CONTENT_TYPE, "text/plain")
+        .body("text")
+        .unwrap();
+    send(&host.client(), request.try_into().unwrap())
+        .await
+        .unwrap();
     let (request, _) = host.accepted();
-    assert_eq!((request.method(), request.uri().path(), &request.body()[..]), (&Method::PUT, "/b", &b"text"[..]));
+    assert_eq!(
+        (request.method(), request.uri().path(), &request.body()[..]),
+        (&Method::PUT, "/b", &b"text"[..])
+    );
 }
 
 #[tokio::test]
 async fn a_proxy_changes_nothing_that_is_signed() {
     let host = Host::start().await;
-    let proxy = Proxy::http(host.url("/")).unwrap().basic_auth("user", "password");
+    let proxy = Proxy::http(host.url("/"))
+        .unwrap()
+        .basic_auth("user", "password");
     let client = Client::new(reqwest::Client::builder().proxy(proxy)).unwrap();
-    send(&client, client.post("http://host.example/orders?page=2").body("text").build().unwrap()).await.unwrap();
+    send(
+        &client,
+        client
+            .post("http://host.example/orders?page=2")
+            .body("text")
+            .build()
+            .unwrap(),
+    )
+    .await
+    .unwrap();
     let (request, _) = host.accepted();
     assert_eq!(request.uri(), "http://host.example/orders?page=2");
     assert!(request.headers().contains_key(PROXY_AUTHORIZATION));
@@ -248,9 +356,13 @@ async fn a_proxy_changes_nothing_that_is_signed() {
 #[tokio::test]
 async fn default_headers_are_signed() {
     let host = Host::requiring(&[CONTENT_TYPE, SITE]).await;
-    let client = host.client().default_headers(headers([(CONTENT_TYPE, "application/json"), (SITE, "a")]));
+    let client = host
+        .client()
+        .default_headers(headers([(CONTENT_TYPE, "application/json"), (SITE, "a")]));
     let request = client.post(host.url("/")).body("{}").build().unwrap();
-    let response = invoke(&client, request, &secrets(), &sign_options().cover(SITE)).await.unwrap();
+    let response = invoke(&client, request, &secrets(), &sign_options().cover(SITE))
+        .await
+        .unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     let (request, validated) = host.accepted();
     assert_eq!(request.headers()[CONTENT_TYPE], "application/json");
@@ -263,12 +375,34 @@ async fn a_header_of_the_request_wins_over_the_default() {
     let host = Host::start().await;
     let mut defaults = headers([(CONTENT_TYPE, "application/json"), (ACCEPT, "text/html")]);
     defaults.append(ACCEPT, HeaderValue::from_static("text/plain"));
-    let client = host.client().default_headers(headers([(CONTENT_TYPE, "text/csv"), (SITE, "a")])).default_headers(defaults);
+    let client = host
+        .client()
+        .default_headers(headers([(CONTENT_TYPE, "text/csv"), (SITE, "a")]))
+        .default_headers(defaults);
 
-    let request = client.post(host.url("/")).header(CONTENT_TYPE, "text/plain").body("text").build().unwrap();
-    invoke(&client, request, &secrets(), &sign_options().cover(ACCEPT).cover(SITE)).await.unwrap();
+    let request = client
+        .post(host.url("/"))
+        .header(CONTENT_TYPE, "text/plain")
+        .body("text")
+        .build()
+        .unwrap();
+    invoke(
+        &client,
+        request,
+        &secrets(),
+        &sign_options().cover(ACCEPT).cover(SITE),
+    )
+    .await
+    .unwrap();
     let request = host.accepted().0;
-    let values = |name| request.headers().get_all(name).iter().map(|value| value.to_str().unwrap()).collect::<Vec<_>>();
+    let values = |name| {
+        request
+            .headers()
+            .get_all(name)
+            .iter()
+            .map(|value| value.to_str().unwrap())
+            .collect::<Vec<_>>()
+    };
     assert_eq!(values(CONTENT_TYPE), ["text/plain"]);
     assert_eq!(values(SITE), ["a"]);
     assert_eq!(values(ACCEPT), ["text/html", "text/plain"]);
@@ -278,37 +412,72 @@ async fn a_header_of_the_request_wins_over_the_default() {
 #[tokio::test]
 async fn what_the_builder_adds_is_not_signed() {
     let host = Host::requiring(&[CONTENT_TYPE]).await;
-    let builder = host.builder().default_headers(headers([(CONTENT_TYPE, "text/plain")])).user_agent("site-a");
+    let builder = host
+        .builder()
+        .default_headers(headers([(CONTENT_TYPE, "text/plain")]))
+        .user_agent("site-a");
     let client = Client::new(builder).unwrap();
     let request = client.post(host.url("/")).body("text").build().unwrap();
 
     let covering = sign_options().cover(USER_AGENT);
-    let error = invoke(&client, request.try_clone().unwrap(), &secrets(), &covering).await.unwrap_err();
-    let InvokeError::Sign(SignError::Component(BaseError::Absent { component })) = error else { panic!("{error:?}") };
+    let error = invoke(&client, request.try_clone().unwrap(), &secrets(), &covering)
+        .await
+        .unwrap_err();
+    let InvokeError::Sign(SignError::Component(BaseError::Absent { component })) = error else {
+        panic!("{error:?}")
+    };
     assert_eq!(component, "\"user-agent\"");
     assert!(host.arrived().is_empty());
 
-    assert_eq!(send(&client, request).await.unwrap().status(), StatusCode::UNAUTHORIZED);
-    let [arrived] = <[_; 1]>::try_from(host.arrived()).ok().expect("one request");
+    assert_eq!(
+        send(&client, request).await.unwrap().status(),
+        StatusCode::UNAUTHORIZED
+    );
+    let [arrived] = <[_; 1]>::try_from(host.arrived())
+        .ok()
+        .expect("one request");
     assert_eq!(arrived.outcome.unwrap_err(), AuthErrorKind::NotCovered);
     assert_eq!(arrived.request.headers()[USER_AGENT], "site-a");
 
     let host = Host::requiring(&[USER_AGENT]).await;
-    let client = host.client().default_headers(headers([(USER_AGENT, "site-a")]));
-    invoke(&client, client.get(host.url("/")).build().unwrap(), &secrets(), &covering).await.unwrap();
+    let client = host
+        .client()
+        .default_headers(headers([(USER_AGENT, "site-a")]));
+    invoke(
+        &client,
+        client.get(host.url("/")).build().unwrap(),
+        &secrets(),
+        &covering,
+    )
+    .await
+    .unwrap();
     host.accepted();
 }
 
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
     let other = Host::start().await;
-    for status in [StatusCode::TEMPORARY_REDIRECT, StatusCode::PERMANENT_REDIRECT, StatusCode::FOUND, StatusCode::SEE_OTHER] {
-        let location = HeaderMap::from_iter([(LOCATION, HeaderValue::try_from(other.url("/")).unwrap())]);
+    for status in [
+        StatusCode::TEMPORARY_REDIRECT,
+        StatusCode::PERMANENT_REDIRECT,
+        StatusCode::FOUND,
+        StatusCode::SEE_OTHER,
+    ] {
+        let location =
+            HeaderMap::from_iter([(LOCATION, HeaderValue::try_from(other.url("/")).unwrap())]);
         let host = Host::answering(status, location).await;
         let client = Client::new(host.builder().redirect(redirect::Policy::limited(10))).unwrap();
 
-        let response = send(&client, client.post(host.url("/")).body("text").build().unwrap()).await.unwrap();
-        assert_eq!((response.status(), &response.headers()[LOCATION]), (status, &other.url("/").parse().unwrap()));
+        let response = send(
+            &client,
+            client.post(host.url("/")).body("text").build().unwrap(),
+        )
+        .await
+        .unwrap();
+        assert_eq!(
+            (response.status(), &response.headers()[LOCATION]),
+            (status, &other.url("/").parse().unwrap())
+        );
         host.accepted();
     }
     assert!(other.arrived().is_empty());
@@ -317,12 +486,16 @@ async fn a_redirect_is_not_followed() {
 #[tokio::test]
 async fn nothing_is_retried_behind_the_callers_back() {
     let host = Host::answering(StatusCode::SERVICE_UNAVAILABLE, HeaderMap::new()).await;
-    let always = retry::for_host("host.example").no_budget().classify_fn(|exchange| match exchange.status() {
-        Some(StatusCode::SERVICE_UNAVAILABLE) => exchange.retryable(),
-        _ => exchange.success(),
-    });
+    let always = retry::for_host("host.example")
+        .no_budget()
+        .classify_fn(|exchange| match exchange.status() {
+            Some(StatusCode::SERVICE_UNAVAILABLE) => exchange.retryable(),
+            _ => exchange.success(),
+        });
     let client = Client::new(host.builder().retry(always)).unwrap();
-    let response = send(&client, client.get("http://host.example/").build().unwrap()).await.unwrap();
+    let response = send(&client, client.get("http://host.example/").build().unwrap())
+        .await
+        .unwrap();
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
     host.accepted();
 }
@@ -334,27 +507,61 @@ async fn a_retry_is_signed_anew() {
     let request = client.post(host.url("/")).body("text").build().unwrap();
     let again = request.try_clone().unwrap();
     for request in [request, again] {
-        assert_eq!(send(&client, request).await.unwrap().status(), StatusCode::OK);
+        assert_eq!(
+            send(&client, request).await.unwrap().status(),
+            StatusCode::OK
+        );
     }
     let arrived = host.arrived();
-    let [first, second] = &arrived[..] else { panic!("{} requests", arrived.len()) };
-    let nonce = |arrived: &Arrived| arrived.outcome.as_ref().unwrap().nonce().unwrap().to_owned();
+    let [first, second] = &arrived[..] else {
+        panic!("{} requests", arrived.len())
+    };
+    let nonce = |arrived: &Arrived| {
+        arrived
+            .outcome
+            .as_ref()
+            .unwrap()
+            .nonce()
+            .unwrap()
+            .to_owned()
+    };
     assert_ne!(nonce(first), nonce(second));
 
     // The guard is on: the same signature once more is refused.
-    let replay = host.builder().build().unwrap().post(host.url("/")).headers(first.request.headers().clone()).body("text");
-    assert_eq!(replay.send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
-    assert_eq!(host.arrived()[2].outcome.clone().unwrap_err(), AuthErrorKind::Replayed);
+    let replay = host
+        .builder()
+        .build()
+        .unwrap()
+        .post(host.url("/"))
+        .headers(first.request.headers().clone())
+        .body("text");
+    assert_eq!(
+        replay.send().await.unwrap().status(),
+        StatusCode::UNAUTHORIZED
+    );
+    assert_eq!(
+        host.arrived()[2].outcome.clone().unwrap_err(),
+        AuthErrorKind::Replayed
+    );
 }
 
 #[tokio::test]
 async fn a_streamed_body_is_not_sent() {
     let host = Host::start().await;
     let client = host.client();
-    let request = client.post(host.url("/")).body(Body::wrap("text".to_owned())).build().unwrap();
+    let request = client
+        .post(host.url("/"))
+        .body(Body::wrap("text".to_owned()))
+        .build()
+        .unwrap();
     let error = send(&client, request).await.unwrap_err();
     assert!(matches!(error, InvokeError::StreamedBody), "{error:?}");
-    assert!(error.to_string().ends_with("collect it, and use its bytes as the body"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .ends_with("collect it, and use its bytes as the body"),
+        "{error}"
+    );
     assert!(host.arrived().is_empty());
 }
 
@@ -364,15 +571,44 @@ async fn what_cannot_be_signed_is_not_sent() {
     let client = host.client();
     let get = || client.get(host.url("/"));
 
-    let error = invoke(&client, get().build().unwrap(), &MemorySecrets::new(), &SignOptions::new()).await.unwrap_err();
-    assert!(matches!(error, InvokeError::Sign(SignError::Secret(_))), "{error:?}");
+    let error = invoke(
+        &client,
+        get().build().unwrap(),
+        &MemorySecrets::new(),
+        &SignOptions::new(),
+    )
+    .await
+    .unwrap_err();
+    assert!(
+        matches!(error, InvokeError::Sign(SignError::Secret(_))),
+        "{error:?}"
+    );
 
-    let error = send(&client, get().header(HOST, "other.example").build().unwrap()).await.unwrap_err();
-    assert!(matches!(error, InvokeError::Sign(SignError::Component(BaseError::ConflictingAuthority))), "{error:?}");
+    let error = send(
+        &client,
+        get().header(HOST, "other.example").build().unwrap(),
+    )
+    .await
+    .unwrap_err();
+    assert!(
+        matches!(
+            error,
+            InvokeError::Sign(SignError::Component(BaseError::ConflictingAuthority))
+        ),
+        "{error:?}"
+    );
 
     let request = get().header(SITE, "ä").build().unwrap();
-    let error = invoke(&client, request, &secrets(), &sign_options().cover(SITE)).await.unwrap_err();
-    assert!(matches!(error, InvokeError::Sign(SignError::Component(BaseError::NotAscii { .. }))), "{error:?}");
+    let error = invoke(&client, request, &secrets(), &sign_options().cover(SITE))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(
+            error,
+            InvokeError::Sign(SignError::Component(BaseError::NotAscii { .. }))
+        ),
+        "{error:?}"
+    );
 
     assert!(host.arrived().is_empty());
 }
@@ -381,15 +617,31 @@ async fn what_cannot_be_signed_is_not_sent() {
 async fn unusable_urls_are_not_sent() {
     let host = Host::start().await;
     let client = host.client();
-    let send_to =
-        async |url: &str| send(&client, reqwest::Request::new(Method::GET, Url::parse(url).unwrap())).await.unwrap_err();
+    let send_to = async |url: &str| {
+        send(
+            &client,
+            reqwest::Request::new(Method::GET, Url::parse(url).unwrap()),
+        )
+        .await
+        .unwrap_err()
+    };
 
     let too_long = host.url(&"/long".repeat(20_000));
-    for url in ["ftp://host.example/", "data:text/plain,hello", "unix:/run/host", "http://{{host}}/", &too_long] {
+    for url in [
+        "ftp://host.example/",
+        "data:text/plain,hello",
+        "unix:/run/host",
+        "http://{{host}}/",
+        &too_long,
+    ] {
         let error = send_to(url).await;
         assert!(matches!(error, InvokeError::InvalidUrl), "{url}: {error:?}");
     }
-    for url in ["http://user:hidden@host.example/", "http://:hidden@host.example/", "http://user@host.example/"] {
+    for url in [
+        "http://user:hidden@host.example/",
+        "http://:hidden@host.example/",
+        "http://user@host.example/",
+    ] {
         let error = send_to(url).await;
         assert!(matches!(error, InvokeError::UserInfo), "{url}: {error:?}");
         assert!(!shown(&error).contains("hidden"), "{error:?}");
@@ -397,28 +649,54 @@ async fn unusable_urls_are_not_sent() {
     assert!(host.arrived().is_empty());
 
     // The builder of `reqwest` makes a field of them.
-    send(&client, client.get("http://user:hidden@host.example/").build().unwrap()).await.unwrap();
-    assert_eq!(host.accepted().0.headers()[AUTHORIZATION], "Basic dXNlcjpoaWRkZW4=");
+    send(
+        &client,
+        client
+            .get("http://user:hidden@host.example/")
+            .build()
+            .unwrap(),
+    )
+    .await
+    .unwrap();
+    assert_eq!(
+        host.accepted().0.headers()[AUTHORIZATION],
+        "Basic dXNlcjpoaWRkZW4="
+    );
 }
 
 #[tokio::test]
 async fn without_a_response_the_error_shows_no_query() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/orders?token=hidden#hidden", listener.local_addr().unwrap());
+    let url = format!(
+        "http://{}/orders?token=hidden#hidden",
+        listener.local_addr().unwrap()
+    );
     drop(listener);
     let client = Client::new(reqwest::Client::builder().no_proxy()).unwrap();
-    let error = send(&client, client.get(url).build().unwrap()).await.unwrap_err();
+    let error = send(&client, client.get(url).build().unwrap())
+        .await
+        .unwrap_err();
 
-    let InvokeError::Send(source) = &error else { panic!("{error:?}") };
+    let InvokeError::Send(source) = &error else {
+        panic!("{error:?}")
+    };
     assert!(source.is_connect());
     assert_eq!(error.to_string(), "there is no response");
     let shown = shown(&error);
-    assert!(shown.contains("/orders") && !shown.contains("hidden"), "{shown}");
+    assert!(
+        shown.contains("/orders") && !shown.contains("hidden"),
+        "{shown}"
+    );
 }
 
 #[test]
 fn debug_shows_no_value_of_a_header() {
     let token = headers([(AUTHORIZATION, "Bearer hidden")]);
-    let client = Client::new(reqwest::Client::builder().default_headers(token.clone())).unwrap().default_headers(token);
-    assert_eq!(format!("{client:?}"), r#"Client { default_headers: ["authorization"], .. }"#);
+    let client = Client::new(reqwest::Client::builder().default_headers(token.clone()))
+        .unwrap()
+        .default_headers(token);
+    assert_eq!(
+        format!("{client:?}"),
+        r#"Client { default_headers: ["authorization"], .. }"#
+    );
 }

@@ -14,8 +14,9 @@ use hmac_auth::{
 use http::{
     HeaderMap, Method, Request, Response, StatusCode,
     header::{
-        ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
-        ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, HeaderName, ORIGIN, VARY,
+        ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS,
+        ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_REQUEST_HEADERS,
+        ACCESS_CONTROL_REQUEST_METHOD, HeaderName, ORIGIN, VARY,
     },
 };
 use tower::ServiceExt;
@@ -41,7 +42,9 @@ fn call(app: &Router, request: Request<Body>) -> Response<Body> {
 fn get(origins: &[&[u8]]) -> Request<Body> {
     let mut request = Request::new(Body::empty());
     for origin in origins {
-        request.headers_mut().append(ORIGIN, origin.to_vec().try_into().unwrap());
+        request
+            .headers_mut()
+            .append(ORIGIN, origin.to_vec().try_into().unwrap());
     }
     request
 }
@@ -50,8 +53,13 @@ fn get(origins: &[&[u8]]) -> Request<Body> {
 fn preflight(origins: &[&[u8]]) -> Request<Body> {
     let mut request = get(origins);
     *request.method_mut() = Method::OPTIONS;
-    request.headers_mut().insert(ACCESS_CONTROL_REQUEST_METHOD, "POST".parse().unwrap());
-    request.headers_mut().insert(ACCESS_CONTROL_REQUEST_HEADERS, "authorization,content-type".parse().unwrap());
+    request
+        .headers_mut()
+        .insert(ACCESS_CONTROL_REQUEST_METHOD, "POST".parse().unwrap());
+    request.headers_mut().insert(
+        ACCESS_CONTROL_REQUEST_HEADERS,
+        "authorization,content-type".parse().unwrap(),
+    );
     request
 }
 
@@ -68,7 +76,10 @@ fn list(headers: &HeaderMap, name: HeaderName) -> Vec<String> {
 }
 
 fn allowed_origin(response: &Response<Body>) -> Option<&str> {
-    response.headers().get(ACCESS_CONTROL_ALLOW_ORIGIN).map(|value| value.to_str().unwrap())
+    response
+        .headers()
+        .get(ACCESS_CONTROL_ALLOW_ORIGIN)
+        .map(|value| value.to_str().unwrap())
 }
 
 /// Whether both kinds of request from these origins are allowed; whatever else holds is asserted.
@@ -76,17 +87,29 @@ fn allows(cors: &Cors, origins: &[&[u8]]) -> bool {
     let (app, calls) = backend();
     let app = app.layer(cors.clone());
     let asked = call(&app, preflight(origins));
-    assert_eq!(calls.load(Ordering::Relaxed), 0, "a preflight reaches nobody");
+    assert_eq!(
+        calls.load(Ordering::Relaxed),
+        0,
+        "a preflight reaches nobody"
+    );
     let answer = call(&app, get(origins));
     assert_eq!(calls.load(Ordering::Relaxed), 1, "CORS is no gate");
     for response in [&asked, &answer] {
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(list(response.headers(), VARY), ["origin"]);
-        assert!(!response.headers().contains_key(ACCESS_CONTROL_ALLOW_CREDENTIALS));
+        assert!(
+            !response
+                .headers()
+                .contains_key(ACCESS_CONTROL_ALLOW_CREDENTIALS)
+        );
     }
     assert_eq!(allowed_origin(&asked), allowed_origin(&answer));
     if let Some(allowed) = allowed_origin(&asked) {
-        assert_eq!([allowed.as_bytes()], origins, "the origin that asks, and no other");
+        assert_eq!(
+            [allowed.as_bytes()],
+            origins,
+            "the origin that asks, and no other"
+        );
     }
     allowed_origin(&asked).is_some()
 }
@@ -188,45 +211,88 @@ fn localhost_is_allowed_for_development_only_as_a_whole() {
 fn several_origins_are_none() {
     let cors = wix::cors(APP_ID).allow_localhost();
     let app = APP_ORIGIN.as_bytes();
-    for origins in [[app, b"https://evil.com"], [b"https://evil.com", app], [app, app], [b"http://localhost", b"null"]] {
+    for origins in [
+        [app, b"https://evil.com"],
+        [b"https://evil.com", app],
+        [app, app],
+        [b"http://localhost", b"null"],
+    ] {
         assert!(!allows(&cors, &origins));
     }
-    assert!(!allows(&cors, &[format!("{APP_ORIGIN}, https://evil.com").as_bytes()]));
-    assert!(!allows(&cors, &[format!("{APP_ORIGIN} https://evil.com").as_bytes()]));
+    assert!(!allows(
+        &cors,
+        &[format!("{APP_ORIGIN}, https://evil.com").as_bytes()]
+    ));
+    assert!(!allows(
+        &cors,
+        &[format!("{APP_ORIGIN} https://evil.com").as_bytes()]
+    ));
 }
 
 #[test]
 fn browsers_are_told_the_documented_methods_and_headers() {
     let app = backend().0.layer(wix::cors(APP_ID));
     let response = call(&app, preflight(&[APP_ORIGIN.as_bytes()]));
-    assert_eq!(list(response.headers(), ACCESS_CONTROL_ALLOW_METHODS), ["delete", "get", "options", "post", "put"]);
+    assert_eq!(
+        list(response.headers(), ACCESS_CONTROL_ALLOW_METHODS),
+        ["delete", "get", "options", "post", "put"]
+    );
     assert_eq!(
         list(response.headers(), ACCESS_CONTROL_ALLOW_HEADERS),
-        ["authorization", "content-type", "x-wix-consistent", "x-wix-linguist"]
+        [
+            "authorization",
+            "content-type",
+            "x-wix-consistent",
+            "x-wix-linguist"
+        ]
     );
 }
 
 #[test]
 fn a_vary_of_the_service_is_kept() {
-    let app: Router = Router::new().route("/", any(async || ([(VARY, "accept-encoding")], "answer"))).layer(wix::cors(APP_ID));
+    let app: Router = Router::new()
+        .route("/", any(async || ([(VARY, "accept-encoding")], "answer")))
+        .layer(wix::cors(APP_ID));
     let response = call(&app, get(&[APP_ORIGIN.as_bytes()]));
-    assert_eq!(list(response.headers(), VARY), ["accept-encoding", "origin"]);
+    assert_eq!(
+        list(response.headers(), VARY),
+        ["accept-encoding", "origin"]
+    );
 }
 
 #[test]
 fn browsers_may_ask_without_an_app_instance_and_learn_of_refusals() {
     let secrets = MemorySecrets::new();
-    secrets.insert(DEFAULT_APP_SECRET_NAME, Secret::from_text("d245bbf8-57eb-49d6-aeff-beff6d82cd39").unwrap());
+    secrets.insert(
+        DEFAULT_APP_SECRET_NAME,
+        Secret::from_text("d245bbf8-57eb-49d6-aeff-beff6d82cd39").unwrap(),
+    );
     let (app, calls) = backend();
-    let app = app.layer(AppInstanceLayer::new(secrets, AppInstanceOptions::new().app_id(APP_ID))).layer(wix::cors(APP_ID));
+    let app = app
+        .layer(AppInstanceLayer::new(
+            secrets,
+            AppInstanceOptions::new().app_id(APP_ID),
+        ))
+        .layer(wix::cors(APP_ID));
 
     for origin in [APP_ORIGIN, "https://evil.com"] {
         let asked = call(&app, preflight(&[origin.as_bytes()]));
-        assert_eq!(asked.status(), StatusCode::OK, "not refused, and not passed on");
-        assert_eq!(allowed_origin(&asked), (origin == APP_ORIGIN).then_some(origin));
+        assert_eq!(
+            asked.status(),
+            StatusCode::OK,
+            "not refused, and not passed on"
+        );
+        assert_eq!(
+            allowed_origin(&asked),
+            (origin == APP_ORIGIN).then_some(origin)
+        );
         let answer = call(&app, get(&[origin.as_bytes()]));
         assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
-        assert_eq!(allowed_origin(&answer), (origin == APP_ORIGIN).then_some(origin), "the page may see why");
+        assert_eq!(
+            allowed_origin(&answer),
+            (origin == APP_ORIGIN).then_some(origin),
+            "the page may see why"
+        );
     }
     assert_eq!(calls.load(Ordering::Relaxed), 0);
 }
@@ -234,5 +300,8 @@ fn browsers_may_ask_without_an_app_instance_and_learn_of_refusals() {
 #[test]
 fn debug_shows_what_is_allowed() {
     let shown = format!("{:?}", wix::cors(APP_ID).allow_localhost());
-    assert!(shown.contains(APP_ORIGIN) && shown.contains("allows_localhost: true"), "{shown}");
+    assert!(
+        shown.contains(APP_ORIGIN) && shown.contains("allows_localhost: true"),
+        "{shown}"
+    );
 }

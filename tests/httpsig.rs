@@ -6,8 +6,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use futures_executor::block_on;
 use hmac_auth::{
-    AlgParameter, AuthErrorKind, DEFAULT_SECRET_NAME, DigestAlgorithm, MemorySecrets, Secret, SignOptions, ValidateOptions,
-    sign_request,
+    AlgParameter, AuthErrorKind, DEFAULT_SECRET_NAME, DigestAlgorithm, MemorySecrets, Secret,
+    SignOptions, ValidateOptions, sign_request,
     signature::{CONTENT_DIGEST, SIGNATURE, SIGNATURE_INPUT},
     validate_auth,
 };
@@ -15,7 +15,9 @@ use http::{HeaderName, HeaderValue, Method, Request, header};
 use http_body_util::BodyExt;
 use httpsig_hyper::{
     ContentDigestType, HyperSigResult, MessageSignatureReqSync, RequestContentDigest,
-    prelude::{AlgorithmName, HttpSignatureParams, SharedKey, message_component::HttpMessageComponentId},
+    prelude::{
+        AlgorithmName, HttpSignatureParams, SharedKey, message_component::HttpMessageComponentId,
+    },
 };
 
 const KEY: &[u8] = b"the key of both, at least 16 bytes";
@@ -27,7 +29,14 @@ const NOW: u64 = 1_800_000_000;
 const FAR: u64 = 1_000_000_000_000;
 
 /// What `httpsig` can cover of a request with a body, in its usual order.
-const COMPONENTS: [&str; 6] = ["@method", "@authority", "@path", "@query", "content-digest", "content-type"];
+const COMPONENTS: [&str; 6] = [
+    "@method",
+    "@authority",
+    "@path",
+    "@query",
+    "content-digest",
+    "content-type",
+];
 
 // --- what we sign, they verify ---
 
@@ -43,10 +52,19 @@ fn signed_by_us() -> Vec<(&'static str, Request<String>)> {
         ("get", sign(get(), options())),
         ("get, host in capitals", sign(in_capitals(get()), options())),
         ("post", sign(post(), options())),
-        ("post, sha-512", sign(post(), options().digest(DigestAlgorithm::Sha512))),
+        (
+            "post, sha-512",
+            sign(post(), options().digest(DigestAlgorithm::Sha512)),
+        ),
         ("post, key id", sign(post(), options().key_id("site-a"))),
-        ("post, alg", sign(post(), options().alg(AlgParameter::HmacSha256))),
-        ("post, covered field", sign(post(), options().cover(X_TENANT))),
+        (
+            "post, alg",
+            sign(post(), options().alg(AlgParameter::HmacSha256)),
+        ),
+        (
+            "post, covered field",
+            sign(post(), options().cover(X_TENANT)),
+        ),
         (
             "post, everything",
             sign(
@@ -69,8 +87,20 @@ fn signed_by_us() -> Vec<(&'static str, Request<String>)> {
 fn they_verify_what_we_sign() {
     for (name, request) in signed_by_us() {
         let label = they_verify(&request).unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert_eq!(label, if name == "post, everything" { "mine" } else { "sig1" }, "{name}");
-        assert_eq!(they_verify_digest(request.clone()), request.headers().contains_key(CONTENT_DIGEST), "{name}");
+        assert_eq!(
+            label,
+            if name == "post, everything" {
+                "mine"
+            } else {
+                "sig1"
+            },
+            "{name}"
+        );
+        assert_eq!(
+            they_verify_digest(request.clone()),
+            request.headers().contains_key(CONTENT_DIGEST),
+            "{name}"
+        );
     }
 }
 
@@ -78,7 +108,11 @@ fn they_verify_what_we_sign() {
 fn they_find_our_key_id() {
     for (name, request) in signed_by_us() {
         let found = request.verify_message_signature_sync(&their_key(KEY), Some("site-a"));
-        assert_eq!(found.is_ok(), matches!(name, "post, key id" | "post, everything"), "{name}: {found:?}");
+        assert_eq!(
+            found.is_ok(),
+            matches!(name, "post, key id" | "post, everything"),
+            "{name}: {found:?}"
+        );
     }
 }
 
@@ -91,15 +125,26 @@ fn they_refuse_what_is_changed_after_we_signed() {
             assert!(they_verify(&changed).is_err(), "{name}: {change}");
         }
     }
-    for (name, request) in signed_by_us().into_iter().filter(|(name, _)| name.starts_with("post")) {
-        assert!(!they_verify_digest(request.map(|body| body + " ")), "{name}: the body");
+    for (name, request) in signed_by_us()
+        .into_iter()
+        .filter(|(name, _)| name.starts_with("post"))
+    {
+        assert!(
+            !they_verify_digest(request.map(|body| body + " ")),
+            "{name}: the body"
+        );
     }
 }
 
 #[test]
 fn they_refuse_our_signature_under_another_key() {
     for (name, request) in signed_by_us() {
-        assert!(request.verify_message_signature_sync(&their_key(OTHER_KEY), None).is_err(), "{name}");
+        assert!(
+            request
+                .verify_message_signature_sync(&their_key(OTHER_KEY), None)
+                .is_err(),
+            "{name}"
+        );
     }
 }
 
@@ -112,16 +157,56 @@ fn signed_by_them() -> Vec<(&'static str, Request<String>)> {
     let target_uri = ["@method", "@target-uri", "content-digest"];
     vec![
         ("get", they_sign(get(), &COMPONENTS[..4], |_| {})),
-        ("get, host in capitals", they_sign(in_capitals(get()), &COMPONENTS[..4], |_| {})),
-        ("post", they_sign(digested(post(), &ContentDigestType::Sha256), &COMPONENTS, |_| {})),
-        ("post, sha-512", they_sign(digested(post(), &ContentDigestType::Sha512), &COMPONENTS, |_| {})),
-        ("post, any order", they_sign(digested(post(), &ContentDigestType::Sha256), &reversed, |_| {})),
-        ("post, target uri", they_sign(digested(post(), &ContentDigestType::Sha256), &target_uri, |_| {})),
+        (
+            "get, host in capitals",
+            they_sign(in_capitals(get()), &COMPONENTS[..4], |_| {}),
+        ),
+        (
+            "post",
+            they_sign(
+                digested(post(), &ContentDigestType::Sha256),
+                &COMPONENTS,
+                |_| {},
+            ),
+        ),
+        (
+            "post, sha-512",
+            they_sign(
+                digested(post(), &ContentDigestType::Sha512),
+                &COMPONENTS,
+                |_| {},
+            ),
+        ),
+        (
+            "post, any order",
+            they_sign(
+                digested(post(), &ContentDigestType::Sha256),
+                &reversed,
+                |_| {},
+            ),
+        ),
+        (
+            "post, target uri",
+            they_sign(
+                digested(post(), &ContentDigestType::Sha256),
+                &target_uri,
+                |_| {},
+            ),
+        ),
         (
             "post, everything",
-            they_sign(digested(post(), &ContentDigestType::Sha256), &with_fields, |params| {
-                params.set_key_info(&their_key(KEY)).set_keyid("site-a").set_random_nonce().set_expires(FAR).set_tag("app");
-            }),
+            they_sign(
+                digested(post(), &ContentDigestType::Sha256),
+                &with_fields,
+                |params| {
+                    params
+                        .set_key_info(&their_key(KEY))
+                        .set_keyid("site-a")
+                        .set_random_nonce()
+                        .set_expires(FAR)
+                        .set_tag("app");
+                },
+            ),
         ),
     ]
 }
@@ -134,7 +219,11 @@ fn we_accept_what_they_sign() {
         let all = name == "post, everything";
         assert_eq!(validated.key_id(), all.then_some("site-a"), "{name}");
         assert_eq!(validated.tag(), all.then_some("app"), "{name}");
-        assert_eq!(validated.expires().map(i64::cast_unsigned), all.then_some(FAR), "{name}");
+        assert_eq!(
+            validated.expires().map(i64::cast_unsigned),
+            all.then_some(FAR),
+            "{name}"
+        );
         assert_eq!(validated.nonce().is_some(), all, "{name}");
     }
 }
@@ -152,7 +241,11 @@ fn we_refuse_what_is_changed_after_they_signed() {
         // A request without a body has no digest, so no body may be added.
         assert_eq!(
             error,
-            if name.starts_with("get") { AuthErrorKind::BodyNotCovered } else { AuthErrorKind::WrongDigest },
+            if name.starts_with("get") {
+                AuthErrorKind::BodyNotCovered
+            } else {
+                AuthErrorKind::WrongDigest
+            },
             "{name}"
         );
     }
@@ -162,7 +255,9 @@ fn we_refuse_what_is_changed_after_they_signed() {
 fn we_refuse_their_signature_under_another_key() {
     let mut request = get();
     let params = their_params(&COMPONENTS[..4]);
-    request.set_message_signature_sync(&params, &their_key(OTHER_KEY), Some("sig1")).expect("signed");
+    request
+        .set_message_signature_sync(&params, &their_key(OTHER_KEY), Some("sig1"))
+        .expect("signed");
     assert_eq!(we_validate(&request).err(), Some(AuthErrorKind::WrongMac));
 }
 
@@ -171,17 +266,47 @@ fn we_refuse_what_they_sign_carelessly() {
     let body = || digested(post(), &ContentDigestType::Sha256);
     let cases = [
         // All of these are right under `httpsig`.
-        ("nothing covered", they_sign(body(), &[], |_| {}), AuthErrorKind::NotCovered),
-        ("no query", they_sign(body(), &["@method", "@authority", "@path", "content-digest"], |_| {}), AuthErrorKind::NotCovered),
-        ("no digest", they_sign(post(), &COMPONENTS[..4], |_| {}), AuthErrorKind::BodyNotCovered),
+        (
+            "nothing covered",
+            they_sign(body(), &[], |_| {}),
+            AuthErrorKind::NotCovered,
+        ),
+        (
+            "no query",
+            they_sign(
+                body(),
+                &["@method", "@authority", "@path", "content-digest"],
+                |_| {},
+            ),
+            AuthErrorKind::NotCovered,
+        ),
+        (
+            "no digest",
+            they_sign(post(), &COMPONENTS[..4], |_| {}),
+            AuthErrorKind::BodyNotCovered,
+        ),
         // An absent field is an empty one to `httpsig`.
         (
             "absent field",
-            they_sign(get(), &["@method", "@authority", "@path", "@query", "x-absent"], |_| {}),
+            they_sign(
+                get(),
+                &["@method", "@authority", "@path", "@query", "x-absent"],
+                |_| {},
+            ),
             AuthErrorKind::AbsentComponent,
         ),
-        ("old", they_sign(get(), &COMPONENTS[..4], |params| _ = params.set_created(NOW - 3600)), AuthErrorKind::Stale),
-        ("no time", they_sign(get(), &COMPONENTS[..4], |params| params.created = None), AuthErrorKind::MissingCreated),
+        (
+            "old",
+            they_sign(get(), &COMPONENTS[..4], |params| {
+                _ = params.set_created(NOW - 3600)
+            }),
+            AuthErrorKind::Stale,
+        ),
+        (
+            "no time",
+            they_sign(get(), &COMPONENTS[..4], |params| params.created = None),
+            AuthErrorKind::MissingCreated,
+        ),
     ];
     for (name, request, expected) in cases {
         they_verify(&request).unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -196,15 +321,29 @@ fn a_field_may_change_exactly_if_it_is_not_covered() {
     let mut counts = [0, 0];
     for (name, request) in signed_by_us().into_iter().chain(signed_by_them()) {
         for field in [X_TENANT, header::CONTENT_TYPE, header::ACCEPT] {
-            let covered = request.headers()[SIGNATURE_INPUT].to_str().expect("ASCII").contains(&format!("\"{field}\""));
+            let covered = request.headers()[SIGNATURE_INPUT]
+                .to_str()
+                .expect("ASCII")
+                .contains(&format!("\"{field}\""));
             let mut changed = request.clone();
             set(&mut changed, &field, "changed");
-            assert_eq!(we_validate(&changed).err(), covered.then_some(AuthErrorKind::WrongMac), "{name}: {field}, here");
-            assert_eq!(they_verify(&changed).is_err(), covered, "{name}: {field}, there");
+            assert_eq!(
+                we_validate(&changed).err(),
+                covered.then_some(AuthErrorKind::WrongMac),
+                "{name}: {field}, here"
+            );
+            assert_eq!(
+                they_verify(&changed).is_err(),
+                covered,
+                "{name}: {field}, there"
+            );
             counts[usize::from(covered)] += 1;
         }
     }
-    assert!(counts.iter().all(|count| *count >= 10), "both happen: {counts:?}");
+    assert!(
+        counts.iter().all(|count| *count >= 10),
+        "both happen: {counts:?}"
+    );
 }
 
 #[test]
@@ -214,16 +353,34 @@ fn both_signatures_stand_side_by_side() {
     secrets.insert("theirs", secret(OTHER_KEY));
 
     let mut request = post();
-    sign_request(&mut request, &secrets, &SignOptions::new().secret_name("ours").key_id("us").at(now())).expect("signed");
+    sign_request(
+        &mut request,
+        &secrets,
+        &SignOptions::new()
+            .secret_name("ours")
+            .key_id("us")
+            .at(now()),
+    )
+    .expect("signed");
     let mut params = their_params(&COMPONENTS);
     params.set_keyid("them");
-    request.set_message_signature_sync(&params, &their_key(OTHER_KEY), Some("sig2")).expect("signed");
+    request
+        .set_message_signature_sync(&params, &their_key(OTHER_KEY), Some("sig2"))
+        .expect("signed");
 
-    for (key_id, secret_name, key, label) in [("us", "ours", KEY, "sig1"), ("them", "theirs", OTHER_KEY, "sig2")] {
-        let options = ValidateOptions::new().key_ids([(key_id, secret_name)]).at(now());
-        let validated = validate_auth(&request, &secrets, &options).expect("each host finds the signature meant for it");
+    for (key_id, secret_name, key, label) in [
+        ("us", "ours", KEY, "sig1"),
+        ("them", "theirs", OTHER_KEY, "sig2"),
+    ] {
+        let options = ValidateOptions::new()
+            .key_ids([(key_id, secret_name)])
+            .at(now());
+        let validated = validate_auth(&request, &secrets, &options)
+            .expect("each host finds the signature meant for it");
         assert_eq!(validated.key_id(), Some(key_id));
-        let found = request.verify_message_signature_sync(&their_key(key), Some(key_id)).expect("so do they");
+        let found = request
+            .verify_message_signature_sync(&their_key(key), Some(key_id))
+            .expect("so do they");
         assert_eq!(found, label);
     }
 }
@@ -237,7 +394,10 @@ fn get() -> Request<String> {
 }
 
 fn in_capitals(mut request: Request<String>) -> Request<String> {
-    *request.uri_mut() = URI.replacen("host.example", "HOST.Example", 1).parse().expect("a URI");
+    *request.uri_mut() = URI
+        .replacen("host.example", "HOST.Example", 1)
+        .parse()
+        .expect("a URI");
     request
 }
 
@@ -248,15 +408,25 @@ fn post() -> Request<String> {
 }
 
 fn request(method: Method, body: &str) -> Request<String> {
-    let mut request = Request::builder().method(method).uri(URI).body(body.to_owned()).expect("a request");
+    let mut request = Request::builder()
+        .method(method)
+        .uri(URI)
+        .body(body.to_owned())
+        .expect("a request");
     set(&mut request, &X_TENANT, "a");
-    request.headers_mut().append(header::ACCEPT, HeaderValue::from_static("application/json"));
-    request.headers_mut().append(header::ACCEPT, HeaderValue::from_static("*/*"));
+    request
+        .headers_mut()
+        .append(header::ACCEPT, HeaderValue::from_static("application/json"));
+    request
+        .headers_mut()
+        .append(header::ACCEPT, HeaderValue::from_static("*/*"));
     request
 }
 
 fn set(request: &mut Request<String>, name: &HeaderName, value: &str) {
-    request.headers_mut().insert(name, HeaderValue::from_str(value).expect("a value"));
+    request
+        .headers_mut()
+        .insert(name, HeaderValue::from_str(value).expect("a value"));
 }
 
 type Change = (&'static str, fn(&mut Request<String>));
@@ -268,18 +438,40 @@ fn changes() -> [Change; 6] {
         *request.uri_mut() = uri.parse().expect("a URI");
     }
     fn change_value(request: &mut Request<String>, name: &HeaderName, from: &str, to: &str) {
-        let value = request.headers()[name].to_str().expect("ASCII").replacen(from, to, 1);
+        let value = request.headers()[name]
+            .to_str()
+            .expect("ASCII")
+            .replacen(from, to, 1);
         set(request, name, &value);
     }
     [
         ("the method", |request| *request.method_mut() = Method::PUT),
-        ("the authority", |request| change_uri(request, "xample/", "xample.net/")),
-        ("the path", |request| change_uri(request, "siteStats", "sitestats")),
-        ("the query", |request| change_uri(request, "a%20b+c", "a+b+c")),
-        ("a parameter", |request| change_value(request, &SIGNATURE_INPUT, &NOW.to_string(), &(NOW + 1).to_string())),
+        ("the authority", |request| {
+            change_uri(request, "xample/", "xample.net/")
+        }),
+        ("the path", |request| {
+            change_uri(request, "siteStats", "sitestats")
+        }),
+        ("the query", |request| {
+            change_uri(request, "a%20b+c", "a+b+c")
+        }),
+        ("a parameter", |request| {
+            change_value(
+                request,
+                &SIGNATURE_INPUT,
+                &NOW.to_string(),
+                &(NOW + 1).to_string(),
+            )
+        }),
         ("the MAC", |request| {
             // 32 bytes of canonical base64 again, and not the same.
-            let mac = request.headers()[SIGNATURE].to_str().expect("ASCII").split_once('=').expect("a label").1.to_owned();
+            let mac = request.headers()[SIGNATURE]
+                .to_str()
+                .expect("ASCII")
+                .split_once('=')
+                .expect("a label")
+                .1
+                .to_owned();
             let first = if mac.starts_with(":A") { "B" } else { "A" };
             change_value(request, &SIGNATURE, &mac, &format!(":{first}{}", &mac[2..]));
         }),
@@ -303,7 +495,8 @@ fn now() -> SystemTime {
 }
 
 fn we_validate(request: &Request<String>) -> Result<hmac_auth::Validated, AuthErrorKind> {
-    validate_auth(request, &secrets(), &ValidateOptions::new().at(now())).map_err(|error| error.kind())
+    validate_auth(request, &secrets(), &ValidateOptions::new().at(now()))
+        .map_err(|error| error.kind())
 }
 
 // --- their side ---
@@ -313,8 +506,12 @@ fn their_key(key: &[u8]) -> SharedKey {
 }
 
 fn their_params(components: &[&str]) -> HttpSignatureParams {
-    let components: Result<Vec<_>, _> = components.iter().map(|name| HttpMessageComponentId::try_from(*name)).collect();
-    let mut params = HttpSignatureParams::try_new(&components.expect("components")).expect("none is repeated");
+    let components: Result<Vec<_>, _> = components
+        .iter()
+        .map(|name| HttpMessageComponentId::try_from(*name))
+        .collect();
+    let mut params =
+        HttpSignatureParams::try_new(&components.expect("components")).expect("none is repeated");
     params.set_created(NOW);
     params
 }
@@ -326,7 +523,9 @@ fn they_sign(
 ) -> Request<String> {
     let mut params = their_params(components);
     change(&mut params);
-    request.set_message_signature_sync(&params, &their_key(KEY), Some("sig1")).expect("signed");
+    request
+        .set_message_signature_sync(&params, &their_key(KEY), Some("sig1"))
+        .expect("signed");
     request
 }
 
@@ -337,7 +536,11 @@ fn they_verify(request: &Request<String>) -> HyperSigResult<String> {
 /// The request with the `Content-Digest` that they make.
 fn digested(request: Request<String>, algorithm: &ContentDigestType) -> Request<String> {
     block_on(async {
-        let (parts, body) = request.set_content_digest(algorithm).await.expect("a digest").into_parts();
+        let (parts, body) = request
+            .set_content_digest(algorithm)
+            .await
+            .expect("a digest")
+            .into_parts();
         let body: Bytes = body.collect().await.expect("a body").to_bytes();
         Request::from_parts(parts, String::from_utf8(body.into()).expect("UTF-8"))
     })

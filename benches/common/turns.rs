@@ -2,7 +2,11 @@ use std::time::{Duration, Instant};
 
 /// The median of the turns of each contender. All take turns for `time`, once at least, so that what else the machine does hits them
 /// alike.
-pub(crate) fn medians<T>(contenders: &mut [T], time: Duration, mut take_turn: impl FnMut(&mut T) -> Duration) -> Vec<Duration> {
+pub(crate) fn medians<T>(
+    contenders: &mut [T],
+    time: Duration,
+    mut take_turn: impl FnMut(&mut T) -> Duration,
+) -> Vec<Duration> {
     let mut times = vec![Vec::new(); contenders.len()];
     let start = Instant::now();
     loop {

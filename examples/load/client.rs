@@ -39,8 +39,11 @@ pub(crate) fn wire(request: &Request<Bytes>) -> Vec<u8> {
 
 pub(crate) fn head<B>(request: &Request<B>, content_length: usize) -> Vec<u8> {
     let target = request.uri().path_and_query().expect("a path");
-    let mut text = format!("{} {target} HTTP/1.1\r\nhost: {AUTHORITY}\r\ncontent-length: {content_length}\r\n", request.method())
-        .into_bytes();
+    let mut text = format!(
+        "{} {target} HTTP/1.1\r\nhost: {AUTHORITY}\r\ncontent-length: {content_length}\r\n",
+        request.method()
+    )
+    .into_bytes();
     for (name, value) in request.headers() {
         text.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
     }
@@ -64,15 +67,25 @@ impl Connection {
     pub(crate) async fn new(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.expect("the host listens");
         stream.set_nodelay(true).expect("an option of TCP");
-        Self { stream, buffer: Vec::with_capacity(4096) }
+        Self {
+            stream,
+            buffer: Vec::with_capacity(4096),
+        }
     }
 
     /// Sends a request and waits for the whole answer.
     pub(crate) async fn call(&mut self, request: &[u8]) -> Answer {
-        self.stream.write_all(request).await.expect("the host reads");
+        self.stream
+            .write_all(request)
+            .await
+            .expect("the host reads");
         self.buffer.clear();
         loop {
-            let read = self.stream.read_buf(&mut self.buffer).await.expect("the host answers");
+            let read = self
+                .stream
+                .read_buf(&mut self.buffer)
+                .await
+                .expect("the host answers");
             assert!(read > 0, "the host has closed the connection");
             if let Some(answer) = answer(&self.buffer) {
                 return answer;
@@ -85,9 +98,15 @@ impl Connection {
 pub(crate) fn answer(bytes: &[u8]) -> Option<Answer> {
     let head_len = bytes.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
     let head = std::str::from_utf8(&bytes[..head_len]).expect("axum writes ASCII");
-    let field = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    let field = |name: &str| {
+        head.lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    };
     let body_len: usize = field("content-length").map_or(0, |len| len.parse().expect("a number"));
     let is_complete = bytes.len() >= head_len + body_len;
     let status = head[9..12].parse().expect("a number");
-    is_complete.then(|| Answer { status, refused: field(REFUSED.as_str()).map(str::to_owned) })
+    is_complete.then(|| Answer {
+        status,
+        refused: field(REFUSED.as_str()).map(str::to_owned),
+    })
 }

@@ -68,15 +68,28 @@ impl Kind {
 
     fn expected(self) -> Answer {
         let refused = match self {
-            Self::Genuine => return Answer { status: 200, refused: None },
+            Self::Genuine => {
+                return Answer {
+                    status: 200,
+                    refused: None,
+                };
+            }
             Self::Body => AuthErrorKind::WrongDigest,
-            Self::Path | Self::Query | Self::Method | Self::Header | Self::Mac | Self::OtherKeyId => AuthErrorKind::WrongMac,
+            Self::Path
+            | Self::Query
+            | Self::Method
+            | Self::Header
+            | Self::Mac
+            | Self::OtherKeyId => AuthErrorKind::WrongMac,
             Self::UnknownKeyId => AuthErrorKind::UnknownKeyId,
             Self::Stale => AuthErrorKind::Stale,
             Self::Replay => AuthErrorKind::Replayed,
             Self::Unsigned => AuthErrorKind::MissingSignature,
         };
-        Answer { status: 401, refused: Some(refused.as_str().to_owned()) }
+        Answer {
+            status: 401,
+            refused: Some(refused.as_str().to_owned()),
+        }
     }
 }
 
@@ -89,7 +102,10 @@ pub(crate) fn measure(count: u64, report: &mut Report) {
     let host = Host::start();
     let counts = check(over_sockets, async |numbers| {
         let mut connection = Connection::new(host.address).await;
-        check_each(numbers, async |request| connection.call(&wire(&request)).await).await
+        check_each(numbers, async |request| {
+            connection.call(&wire(&request)).await
+        })
+        .await
     });
     let mut wrong = print("over sockets", over_sockets, &counts);
 
@@ -104,14 +120,23 @@ pub(crate) fn measure(count: u64, report: &mut Report) {
         let service = service.clone();
         check_each(numbers, async |request| {
             let Ok(response) = service.clone().oneshot(request.map(Full::new)).await;
-            let refused = response.extensions().get::<AuthErrorKind>().map(|kind| kind.as_str().to_owned());
-            Answer { status: response.status().as_u16(), refused }
+            let refused = response
+                .extensions()
+                .get::<AuthErrorKind>()
+                .map(|kind| kind.as_str().to_owned());
+            Answer {
+                status: response.status().as_u16(),
+                refused,
+            }
         })
         .await
     });
     wrong += print("in process", in_process, &counts);
     let genuine = counts.get(&Kind::Genuine).map_or(0, |(sent, _)| *sent);
-    println!("\nThe handler was reached {} times by {genuine} genuine requests.", handled.load(Ordering::Relaxed));
+    println!(
+        "\nThe handler was reached {} times by {genuine} genuine requests.",
+        handled.load(Ordering::Relaxed)
+    );
     report.wrong_answers(wrong + handled.into_inner().abs_diff(genuine));
 }
 
@@ -127,10 +152,16 @@ fn print(how: &str, count: u64, counts: &Counts) -> u64 {
 /// Gives each of several threads a share of the numbers.
 fn check(count: u64, each: impl AsyncFn(Range<u64>) -> Counts + Sync) -> Counts {
     thread::scope(|scope| {
-        let shares = (0..THREADS).map(|thread| thread * count / THREADS..(thread + 1) * count / THREADS);
-        let threads: Vec<_> = shares.map(|numbers| scope.spawn(|| block_on(each(numbers)))).collect();
+        let shares =
+            (0..THREADS).map(|thread| thread * count / THREADS..(thread + 1) * count / THREADS);
+        let threads: Vec<_> = shares
+            .map(|numbers| scope.spawn(|| block_on(each(numbers))))
+            .collect();
         let mut all = Counts::new();
-        for (kind, (sent, wrong)) in threads.into_iter().flat_map(|thread| thread.join().expect("no panic")) {
+        for (kind, (sent, wrong)) in threads
+            .into_iter()
+            .flat_map(|thread| thread.join().expect("no panic"))
+        {
             let counts = all.entry(kind).or_default();
             *counts = (counts.0 + sent, counts.1 + wrong);
         }
@@ -138,7 +169,10 @@ fn check(count: u64, each: impl AsyncFn(Range<u64>) -> Counts + Sync) -> Counts 
     })
 }
 
-async fn check_each(numbers: Range<u64>, mut call: impl AsyncFnMut(Request<Bytes>) -> Answer) -> Counts {
+async fn check_each(
+    numbers: Range<u64>,
+    mut call: impl AsyncFnMut(Request<Bytes>) -> Answer,
+) -> Counts {
     let mut consumer = Consumer::new(numbers.start);
     let mut counts = Counts::new();
     for number in numbers {
@@ -165,7 +199,12 @@ struct Consumer {
 
 impl Consumer {
     fn new(seed: u64) -> Self {
-        Self { secrets: secrets(), options: sign_options(), random: seed.wrapping_mul(2) | 1, previous: None }
+        Self {
+            secrets: secrets(),
+            options: sign_options(),
+            random: seed.wrapping_mul(2) | 1,
+            previous: None,
+        }
     }
 
     fn request(&mut self, number: u64, kind: Kind) -> Request<Bytes> {
@@ -175,7 +214,10 @@ impl Consumer {
         let mut request = self.unsigned(number, kind);
         let options = match kind {
             Kind::Unsigned => return request,
-            Kind::Stale => self.options.clone().at(SystemTime::now() - Duration::from_secs(100)),
+            Kind::Stale => self
+                .options
+                .clone()
+                .at(SystemTime::now() - Duration::from_secs(100)),
             Kind::UnknownKeyId => self.options.clone().key_id("site-x"),
             _ => self.options.clone(),
         };
@@ -187,11 +229,19 @@ impl Consumer {
                 self.flip_a_bit(&mut body);
                 *request.body_mut() = body.into();
             }
-            Kind::Path => set_target(&mut request, &format!("/orders/{}?page={}", number + 1, number % 7)),
-            Kind::Query => set_target(&mut request, &format!("/orders/{number}?page={}", number % 7 + 1)),
+            Kind::Path => set_target(
+                &mut request,
+                &format!("/orders/{}?page={}", number + 1, number % 7),
+            ),
+            Kind::Query => set_target(
+                &mut request,
+                &format!("/orders/{number}?page={}", number % 7 + 1),
+            ),
             Kind::Method => *request.method_mut() = Method::PUT,
             Kind::Header => {
-                request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+                request
+                    .headers_mut()
+                    .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
             }
             Kind::Mac => self.change(&mut request, "signature", |consumer, value| {
                 let text = value.trim_start_matches("sig1=:").trim_end_matches(':');
@@ -199,7 +249,9 @@ impl Consumer {
                 consumer.flip_a_bit(&mut mac);
                 format!("sig1=:{}:", STANDARD.encode(mac))
             }),
-            Kind::OtherKeyId => self.change(&mut request, "signature-input", |_, value| value.replace(SITES[0], SITES[1])),
+            Kind::OtherKeyId => self.change(&mut request, "signature-input", |_, value| {
+                value.replace(SITES[0], SITES[1])
+            }),
             Kind::UnknownKeyId | Kind::Stale | Kind::Replay | Kind::Unsigned => {}
         }
         request
@@ -211,7 +263,10 @@ impl Consumer {
         let body: Bytes = (0..len).map(|_| self.random().to_le_bytes()[7]).collect();
         Request::builder()
             .method(if is_get { Method::GET } else { Method::POST })
-            .uri(format!("https://{AUTHORITY}/orders/{number}?page={}", number % 7))
+            .uri(format!(
+                "https://{AUTHORITY}/orders/{number}?page={}",
+                number % 7
+            ))
             .header(CONTENT_TYPE, "application/octet-stream")
             .body(body)
             .expect("a valid request")
@@ -222,9 +277,16 @@ impl Consumer {
         bytes[bit / 8] ^= 1 << (bit % 8);
     }
 
-    fn change(&mut self, request: &mut Request<Bytes>, name: &'static str, change: impl Fn(&mut Self, &str) -> String) {
+    fn change(
+        &mut self,
+        request: &mut Request<Bytes>,
+        name: &'static str,
+        change: impl Fn(&mut Self, &str) -> String,
+    ) {
         let value = change(self, request.headers()[name].to_str().expect("ASCII"));
-        request.headers_mut().insert(name, HeaderValue::try_from(value).expect("ASCII"));
+        request
+            .headers_mut()
+            .insert(name, HeaderValue::try_from(value).expect("ASCII"));
     }
 
     fn random(&mut self) -> u64 {
@@ -237,5 +299,7 @@ impl Consumer {
 }
 
 fn set_target(request: &mut Request<Bytes>, target: &str) {
-    *request.uri_mut() = format!("https://{AUTHORITY}{target}").parse().expect("a valid target");
+    *request.uri_mut() = format!("https://{AUTHORITY}{target}")
+        .parse()
+        .expect("a valid target");
 }

@@ -39,12 +39,21 @@ pub(crate) fn measure(report: &mut Report) {
     match count() {
         Err(reason) => println!("Not counted: {reason}."),
         Ok([hashing, validating, layer]) => {
-            println!("| POST of 1 KiB, in user space | instructions/request | beyond bare hashing |");
+            println!(
+                "| POST of 1 KiB, in user space | instructions/request | beyond bare hashing |"
+            );
             println!("| --- | ---: | ---: |");
             println!("| buffering, bare hashing, service | {hashing:.0} | |");
-            println!("| buffering, `validate_auth`, replay guard, service | {validating:.0} | {:.0} |", validating - hashing);
+            println!(
+                "| buffering, `validate_auth`, replay guard, service | {validating:.0} | {:.0} |",
+                validating - hashing
+            );
             println!("| layer, service | {layer:.0} | {:.0} |", layer - hashing);
-            report.count_at_most("instructions of the layer beyond bare hashing", layer - hashing, MAX_BEYOND_HASHING);
+            report.count_at_most(
+                "instructions of the layer beyond bare hashing",
+                layer - hashing,
+                MAX_BEYOND_HASHING,
+            );
         }
     }
 }
@@ -53,7 +62,10 @@ pub(crate) fn measure(report: &mut Report) {
 fn count() -> Result<[f64; 3], String> {
     let counts = env::temp_dir().join(format!("hmac-auth-load-{}", std::process::id()));
     let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--toggle-collect=load::instructions::counted_run"])
+        .args([
+            "--tool=callgrind",
+            "--toggle-collect=load::instructions::counted_run",
+        ])
         .arg("--dump-after=load::instructions::counted_run")
         .arg(format!("--callgrind-out-file={}", counts.display()))
         .arg(env::current_exe().expect("the path of this program"))
@@ -61,14 +73,22 @@ fn count() -> Result<[f64; 3], String> {
         .output()
         .map_err(|_| "there is no `valgrind`".to_owned())?;
     if !output.status.success() {
-        return Err(format!("valgrind has failed: {}", String::from_utf8_lossy(&output.stderr)));
+        return Err(format!(
+            "valgrind has failed: {}",
+            String::from_utf8_lossy(&output.stderr)
+        ));
     }
     let dumps = [1, 2, 3, 4, 5, 6].map(|run| counts.with_extension(run.to_string()));
-    let texts = dumps.each_ref().map(|dump| fs::read_to_string(dump).unwrap_or_default());
+    let texts = dumps
+        .each_ref()
+        .map(|dump| fs::read_to_string(dump).unwrap_or_default());
     for file in dumps.iter().chain([&counts]) {
         let _ = fs::remove_file(file);
     }
-    let total = |text: &String| text.lines().find_map(|line| line.strip_prefix("totals: ")?.parse::<f64>().ok());
+    let total = |text: &String| {
+        text.lines()
+            .find_map(|line| line.strip_prefix("totals: ")?.parse::<f64>().ok())
+    };
     // The first three have warmed up.
     match [3, 4, 5].map(|run| total(&texts[run])) {
         [Some(hashing), Some(validating), Some(layer)] => {
@@ -80,11 +100,23 @@ fn count() -> Result<[f64; 3], String> {
 
 /// Each variant twice, because the first time it warms up.
 pub(crate) fn run() {
-    let (secrets, guard, mut with_layer) = (secrets(), replay_guard(), layer().layer(service_fn(service)));
-    let secret = secrets.secrets(SITES[0]).expect("the secret is there").current().clone();
+    let (secrets, guard, mut with_layer) = (
+        secrets(),
+        replay_guard(),
+        layer().layer(service_fn(service)),
+    );
+    let secret = secrets
+        .secrets(SITES[0])
+        .expect("the secret is there")
+        .current()
+        .clone();
     for _ in 0..2 {
         let requests = self::requests();
-        let mut texts = requests.iter().map(signature_base).collect::<Vec<_>>().into_iter();
+        let mut texts = requests
+            .iter()
+            .map(signature_base)
+            .collect::<Vec<_>>()
+            .into_iter();
         let hashing = service_fn(|request: Request<Body>| {
             let text = texts.next().expect("a text for each request");
             let secret = &secret;
@@ -101,8 +133,12 @@ pub(crate) fn run() {
         let options = validate_options();
         let validating = service_fn(async |request: Request<Body>| {
             let (parts, body) = request.into_parts();
-            let request = Request::from_parts(parts, body.collect().await.expect("a whole body").to_bytes());
-            let validated = validate_auth(&request, &secrets, &options).and_then(|validated| guard.first_use(validated));
+            let request = Request::from_parts(
+                parts,
+                body.collect().await.expect("a whole body").to_bytes(),
+            );
+            let validated = validate_auth(&request, &secrets, &options)
+                .and_then(|validated| guard.first_use(validated));
             black_box(validated.expect("a genuine request"));
             service(request.map(Body::from)).await
         });
@@ -120,10 +156,16 @@ where
 {
     for request in requests {
         let mut response = pin!(service.call(request));
-        let Poll::Ready(response) = response.as_mut().poll(&mut Context::from_waker(Waker::noop())) else {
+        let Poll::Ready(response) = response
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+        else {
             panic!("nothing here waits")
         };
-        assert_eq!(response.map(|response| response.status()), Ok(http::StatusCode::OK));
+        assert_eq!(
+            response.map(|response| response.status()),
+            Ok(http::StatusCode::OK)
+        );
     }
 }
 
@@ -144,7 +186,9 @@ fn requests() -> Vec<Request<Body>> {
         sign_request(&mut request, &secrets, &options).expect("signing works");
         // As servers see it.
         *request.uri_mut() = http::Uri::from_static("/layer");
-        request.headers_mut().insert("host", http::HeaderValue::from_static(AUTHORITY));
+        request
+            .headers_mut()
+            .insert("host", http::HeaderValue::from_static(AUTHORITY));
         request.map(|body: Bytes| body.into())
     };
     (0..REQUESTS).map(one).collect()
@@ -152,7 +196,11 @@ fn requests() -> Vec<Request<Body>> {
 
 /// The text under the MAC.
 fn signature_base(request: &Request<Body>) -> String {
-    let input = SignatureInputs::new(request.headers()).next().expect("one signature").expect("a well-formed one");
-    let base = SignatureBase::of_request(&RequestHead::from(request), &input).expect("all components are there");
+    let input = SignatureInputs::new(request.headers())
+        .next()
+        .expect("one signature")
+        .expect("a well-formed one");
+    let base = SignatureBase::of_request(&RequestHead::from(request), &input)
+        .expect("all components are there");
     base.as_str().to_owned()
 }

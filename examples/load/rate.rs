@@ -54,11 +54,16 @@ pub(crate) fn measure(report: &mut Report) {
                 let start = Instant::now();
                 let latencies = send_all(&mut connections, &requests).await;
                 let elapsed = start.elapsed().as_secs_f64();
-                let busy = host.busy().zip(busy).map(|(after, before)| after.saturating_sub(before).as_secs_f64());
+                let busy = host
+                    .busy()
+                    .zip(busy)
+                    .map(|(after, before)| after.saturating_sub(before).as_secs_f64());
                 if round > 0 {
                     let variant = &mut variants[index];
                     variant.rates.push(count(REQUESTS) / elapsed);
-                    variant.costs.push(busy.unwrap_or(elapsed) / count(REQUESTS) * 1e6);
+                    variant
+                        .costs
+                        .push(busy.unwrap_or(elapsed) / count(REQUESTS) * 1e6);
                     variant.latencies.extend(latencies);
                 }
             }
@@ -66,18 +71,34 @@ pub(crate) fn measure(report: &mut Report) {
     });
 
     println!("\n# Requests per second\n");
-    println!("POST of 1 KiB JSON, {CONNECTIONS} connections, medians of {ROUNDS} rounds of {REQUESTS} requests.\n");
+    println!(
+        "POST of 1 KiB JSON, {CONNECTIONS} connections, medians of {ROUNDS} rounds of {REQUESTS} requests.\n"
+    );
     println!("| variant | requests/s | p50 µs | p99 µs | host µs/request |");
     println!("| --- | ---: | ---: | ---: | ---: |");
     for ((name, _), variant) in VARIANTS.iter().zip(&mut variants) {
-        let Variant { rates, costs, latencies } = variant;
+        let Variant {
+            rates,
+            costs,
+            latencies,
+        } = variant;
         let [p50, p99] = [0.5, 0.99].map(|q| quantile(latencies, q));
-        let [rate, cost] = [median_and_spread(rates.clone()).0, median_and_spread(costs.clone()).0];
+        let [rate, cost] = [
+            median_and_spread(rates.clone()).0,
+            median_and_spread(costs.clone()).0,
+        ];
         println!("| {name} | {rate:.0} | {p50:.0} | {p99:.0} | {cost:.2} |");
     }
     println!("\n| ratio within a round | requests/s | host time |");
     println!("| --- | ---: | ---: |");
-    let ratio = |one: &[f64], other: &[f64]| median_and_spread(one.iter().zip(other).map(|(one, other)| one / other).collect());
+    let ratio = |one: &[f64], other: &[f64]| {
+        median_and_spread(
+            one.iter()
+                .zip(other)
+                .map(|(one, other)| one / other)
+                .collect(),
+        )
+    };
     let [plain, inline, layered, layer] = &variants;
     let mut beyond = 0.0;
     for (name, one, other) in [
@@ -88,7 +109,10 @@ pub(crate) fn measure(report: &mut Report) {
         ("layer / bare hashing", layer, inline),
     ] {
         let (rate, rate_text) = ratio(&one.rates, &other.rates);
-        println!("| {name} | {rate_text} | {} |", ratio(&one.costs, &other.costs).1);
+        println!(
+            "| {name} | {rate_text} | {} |",
+            ratio(&one.costs, &other.costs).1
+        );
         beyond = rate;
     }
     report.rate_at_least("requests/s, layer / bare hashing", beyond, 0.95);

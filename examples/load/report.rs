@@ -18,36 +18,71 @@ struct Goal {
 impl Report {
     pub(crate) fn count_at_most(&mut self, what: &str, value: f64, limit: f64) {
         let text = format!("{what}: {value:.2}, at most {limit}");
-        self.goals.push(Goal { text, is_reached: value <= limit, is_time: false });
+        self.goals.push(Goal {
+            text,
+            is_reached: value <= limit,
+            is_time: false,
+        });
     }
 
     pub(crate) fn time_at_most(&mut self, what: &str, value: f64, limit: f64) {
         let text = format!("{what}: {value:.2}, at most {limit}");
-        self.goals.push(Goal { text, is_reached: value <= limit, is_time: true });
+        self.goals.push(Goal {
+            text,
+            is_reached: value <= limit,
+            is_time: true,
+        });
     }
 
     pub(crate) fn rate_at_least(&mut self, what: &str, value: f64, limit: f64) {
         let text = format!("{what}: {value:.3}, at least {limit}");
-        self.goals.push(Goal { text, is_reached: value >= limit, is_time: true });
+        self.goals.push(Goal {
+            text,
+            is_reached: value >= limit,
+            is_time: true,
+        });
     }
 
     pub(crate) fn wrong_answers(&mut self, count: u64) {
         self.wrong_answers += count;
-        self.goals.push(Goal { text: format!("wrong answers: {count}"), is_reached: count == 0, is_time: false });
+        self.goals.push(Goal {
+            text: format!("wrong answers: {count}"),
+            is_reached: count == 0,
+            is_time: false,
+        });
     }
 
     pub(crate) fn finish(self, check: bool) -> ExitCode {
         println!("\n# Goals\n");
-        for Goal { text, is_reached, .. } in &self.goals {
-            println!("- {} {text}", if *is_reached { "reached" } else { "MISSED " });
+        for Goal {
+            text, is_reached, ..
+        } in &self.goals
+        {
+            println!(
+                "- {} {text}",
+                if *is_reached { "reached" } else { "MISSED " }
+            );
         }
-        let is_missed = check && self.goals.iter().any(|goal| !goal.is_reached && !goal.is_time);
-        if self.wrong_answers > 0 || is_missed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+        let is_missed = check
+            && self
+                .goals
+                .iter()
+                .any(|goal| !goal.is_reached && !goal.is_time);
+        if self.wrong_answers > 0 || is_missed {
+            ExitCode::FAILURE
+        } else {
+            ExitCode::SUCCESS
+        }
     }
 }
 
 /// The value that a share `q` of all values does not exceed.
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index")]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "an index"
+)]
 pub(crate) fn quantile(values: &mut [f64], q: f64) -> f64 {
     values.sort_by(f64::total_cmp);
     values[((values.len() - 1) as f64 * q).round() as usize]

@@ -39,12 +39,18 @@ pub(crate) fn measure(mib: u32, report: &mut Report) {
             let variant = (round + turn + 1) % 2;
             let before = host.busy();
             let elapsed = upload(host.address, ["/hash", "/upload"][variant], &body);
-            let busy = host.busy().zip(before).map_or(elapsed, |(after, before)| after.saturating_sub(before));
+            let busy = host
+                .busy()
+                .zip(before)
+                .map_or(elapsed, |(after, before)| after.saturating_sub(before));
             rates[variant].push(f64::from(mib) / elapsed.as_secs_f64());
             costs[variant].push(busy.as_secs_f64() * 1e6 / f64::from(mib));
             if let (0, 0, Some((idle, highest))) = (round, turn, idle.zip(host.memory("VmHWM"))) {
                 let above = (highest - idle) / 1024.0;
-                println!("Resident memory: {:.1} MiB idle, at most {above:.1} MiB more.\n", idle / 1024.0);
+                println!(
+                    "Resident memory: {:.1} MiB idle, at most {above:.1} MiB more.\n",
+                    idle / 1024.0
+                );
                 report.count_at_most(&format!("MiB above idle, upload of {mib} MiB"), above, 32.0);
             }
         }
@@ -52,29 +58,53 @@ pub(crate) fn measure(mib: u32, report: &mut Report) {
     println!("| variant | MiB/s | host µs/MiB |");
     println!("| --- | ---: | ---: |");
     for (variant, name) in ["handler that hashes", "layer"].into_iter().enumerate() {
-        let [rate, cost] = [&rates, &costs].map(|values| median_and_spread(values[variant].clone()).0);
+        let [rate, cost] =
+            [&rates, &costs].map(|values| median_and_spread(values[variant].clone()).0);
         println!("| {name} | {rate:.0} | {cost:.0} |");
     }
-    let [ratio, cost] = [&rates, &costs]
-        .map(|[hash, verified]| median_and_spread(verified.iter().zip(hash).map(|(verified, hash)| verified / hash).collect()));
-    println!("| layer / handler, within a round | {} | {} |", ratio.1, cost.1);
+    let [ratio, cost] = [&rates, &costs].map(|[hash, verified]| {
+        median_and_spread(
+            verified
+                .iter()
+                .zip(hash)
+                .map(|(verified, hash)| verified / hash)
+                .collect(),
+        )
+    });
+    println!(
+        "| layer / handler, within a round | {} | {} |",
+        ratio.1, cost.1
+    );
     report.rate_at_least("MiB/s, layer / handler that hashes", ratio.0, 0.9);
 
-    println!("\nSmall requests beside {UPLOADS_AT_ONCE} uploads, {ROUNDS} rounds; p99 is the median of the rounds.\n");
+    println!(
+        "\nSmall requests beside {UPLOADS_AT_ONCE} uploads, {ROUNDS} rounds; p99 is the median of the rounds.\n"
+    );
     println!("| each upload | is | requests | p50 ms | p99 ms |");
     println!("| --- | --- | ---: | ---: | ---: |");
-    for (speed, pause) in [("as fast as it goes", None), ("64 MiB/s", Some(Duration::from_millis(4)))] {
+    for (speed, pause) in [
+        ("as fast as it goes", None),
+        ("64 MiB/s", Some(Duration::from_millis(4))),
+    ] {
         let ratio = measure_small(host.address, speed, pause);
         // With time to spare, a small request waits for the pieces being hashed alone: no goal, but worth knowing.
         if pause.is_none() {
-            report.time_at_most("p99 of small requests beside uploads, verified / only read", ratio, 1.5);
+            report.time_at_most(
+                "p99 of small requests beside uploads, verified / only read",
+                ratio,
+                1.5,
+            );
         }
     }
 }
 
 /// The p99 beside verified uploads, by that beside uploads that are only read.
 fn measure_small(address: SocketAddr, speed: &str, pause: Option<Duration>) -> f64 {
-    const VARIANTS: [(&str, &str); 3] = [("only read", "/drain"), ("hashed by the handler", "/hash"), ("verified", "/upload")];
+    const VARIANTS: [(&str, &str); 3] = [
+        ("only read", "/drain"),
+        ("hashed by the handler", "/hash"),
+        ("verified", "/upload"),
+    ];
     let mut latencies = [Vec::new(), Vec::new(), Vec::new()];
     let mut p99s = [Vec::new(), Vec::new(), Vec::new()];
     for round in 0..ROUNDS {
@@ -87,10 +117,19 @@ fn measure_small(address: SocketAddr, speed: &str, pause: Option<Duration>) -> f
     }
     for (((name, _), latencies), p99s) in VARIANTS.iter().zip(&mut latencies).zip(&p99s) {
         let (p50, p99) = (quantile(latencies, 0.5), median_and_spread(p99s.clone()).1);
-        println!("| {speed} | {name} | {} | {p50:.2} | {p99} |", latencies.len());
+        println!(
+            "| {speed} | {name} | {} | {p50:.2} | {p99} |",
+            latencies.len()
+        );
     }
     let [read, _, verified] = p99s;
-    let (ratio, text) = median_and_spread(verified.iter().zip(&read).map(|(verified, read)| verified / read).collect());
+    let (ratio, text) = median_and_spread(
+        verified
+            .iter()
+            .zip(&read)
+            .map(|(verified, read)| verified / read)
+            .collect(),
+    );
     println!("| {speed} | verified / only read | | | {text} |");
     ratio
 }
@@ -139,7 +178,9 @@ fn beside_uploads(address: SocketAddr, path: &str, pause: Option<Duration>) -> V
                 let piece = vec![7; 256 * 1024];
                 let mut stream = TcpStream::connect(address).expect("the host listens");
                 // The digest would only matter at the end.
-                stream.write_all(&head(&signed(path, b"not the body"), usize::MAX >> 8)).expect("the host reads");
+                stream
+                    .write_all(&head(&signed(path, b"not the body"), usize::MAX >> 8))
+                    .expect("the host reads");
                 while !is_over.load(Ordering::Relaxed) {
                     stream.write_all(&piece).expect("the host reads");
                     if let Some(pause) = pause {

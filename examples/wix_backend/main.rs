@@ -21,8 +21,8 @@ use axum::{
 use hmac_auth::{
     MemorySecrets, Secret, generate_secret,
     wix::{
-        self, AppCredentials, AppInstance, AppInstanceLayer, AppInstanceOptions, DEFAULT_APP_SECRET_NAME, Elevation,
-        ElevationError, Identity, SubjectType,
+        self, AppCredentials, AppInstance, AppInstanceLayer, AppInstanceOptions,
+        DEFAULT_APP_SECRET_NAME, Elevation, ElevationError, Identity, SubjectType,
     },
 };
 use serde_json::{Value, json};
@@ -44,8 +44,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let wix_url = wix_stand_in::start(&app_secret).await?;
 
     let backend = Backend {
-        elevation: Elevation::new(AppCredentials::new(APP_ID, app_secret.clone())?, reqwest::Client::builder().no_proxy())?
-            .base_url(wix_url.parse()?),
+        elevation: Elevation::new(
+            AppCredentials::new(APP_ID, app_secret.clone())?,
+            reqwest::Client::builder().no_proxy(),
+        )?
+        .base_url(wix_url.parse()?),
         http: reqwest::Client::builder().no_proxy().build()?,
         wix_url,
     };
@@ -55,13 +58,28 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let page_url = page::start(&backend_url).await?;
     let query = |instance: String, token: &str| format!("instance={instance}&token={token}");
-    let owner = wix_stand_in::app_instance(&app_secret, &json!({ "uid": "owner-1", "permissions": "OWNER" }))?;
+    let owner = wix_stand_in::app_instance(
+        &app_secret,
+        &json!({ "uid": "owner-1", "permissions": "OWNER" }),
+    )?;
     let visitor = wix_stand_in::app_instance(&app_secret, &json!({ "aid": "visitor-1" }))?;
-    let forged = wix_stand_in::app_instance(&generate_secret()?, &json!({ "uid": "owner-1", "permissions": "OWNER" }))?;
+    let forged = wix_stand_in::app_instance(
+        &generate_secret()?,
+        &json!({ "uid": "owner-1", "permissions": "OWNER" }),
+    )?;
     println!("backend {backend_url}");
-    println!("owner   {page_url}/?{}", query(owner, wix_stand_in::MEMBER_TOKEN));
-    println!("visitor {page_url}/?{}", query(visitor, wix_stand_in::VISITOR_TOKEN));
-    println!("forged  {page_url}/?{}", query(forged, "OauthNG.JWS.forged"));
+    println!(
+        "owner   {page_url}/?{}",
+        query(owner, wix_stand_in::MEMBER_TOKEN)
+    );
+    println!(
+        "visitor {page_url}/?{}",
+        query(visitor, wix_stand_in::VISITOR_TOKEN)
+    );
+    println!(
+        "forged  {page_url}/?{}",
+        query(forged, "OauthNG.JWS.forged")
+    );
     std::future::pending().await
 }
 
@@ -77,7 +95,10 @@ fn app(app_secret: &str, backend: Backend) -> Result<Router, Box<dyn Error>> {
     secrets.insert(DEFAULT_APP_SECRET_NAME, Secret::from_text(app_secret)?);
     let instances = AppInstanceLayer::new(secrets, AppInstanceOptions::new().app_id(APP_ID));
     Ok(Router::new()
-        .route("/settings", put(settings).layer(instances.clone().require_owner()))
+        .route(
+            "/settings",
+            put(settings).layer(instances.clone().require_owner()),
+        )
         .route("/visit", get(visit).layer(instances))
         .route("/products", get(products))
         .with_state(Arc::new(backend))
@@ -88,13 +109,18 @@ fn app(app_secret: &str, backend: Backend) -> Result<Router, Box<dyn Error>> {
 /// For everybody who is logged in.
 async fn visit(Extension(instance): Extension<AppInstance>) -> Result<Json<Value>, StatusCode> {
     match instance.identity() {
-        Identity::Owner | Identity::Member => Ok(Json(json!({ "site": instance.instance_id(), "user": instance.user_id() }))),
+        Identity::Owner | Identity::Member => Ok(Json(
+            json!({ "site": instance.instance_id(), "user": instance.user_id() }),
+        )),
         _ => Err(StatusCode::FORBIDDEN),
     }
 }
 
 /// For the owner of the site alone: the layer has seen to that. Data of several sites are told apart by the instance.
-async fn settings(Extension(instance): Extension<AppInstance>, Json(settings): Json<Value>) -> Json<Value> {
+async fn settings(
+    Extension(instance): Extension<AppInstance>,
+    Json(settings): Json<Value>,
+) -> Json<Value> {
     Json(json!({ "site": instance.instance_id(), "saved": settings }))
 }
 
@@ -117,11 +143,25 @@ async fn products(State(backend): State<Arc<Backend>>, headers: HeaderMap) -> Re
     }
 }
 
-async fn ask_for_products(backend: &Backend, headers: &HeaderMap) -> Result<String, Box<dyn Error + Send + Sync>> {
-    let token = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let elevated = backend.elevation.elevate(token, |info| info.subject_type() == SubjectType::Member).await?;
-    let mut request = http::Request::get(format!("{}/stores/v3/products", backend.wix_url)).body(Vec::new())?;
+async fn ask_for_products(
+    backend: &Backend,
+    headers: &HeaderMap,
+) -> Result<String, Box<dyn Error + Send + Sync>> {
+    let token = headers
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let elevated = backend
+        .elevation
+        .elevate(token, |info| info.subject_type() == SubjectType::Member)
+        .await?;
+    let mut request =
+        http::Request::get(format!("{}/stores/v3/products", backend.wix_url)).body(Vec::new())?;
     elevated.authorize(&mut request);
-    let response = backend.http.execute(request.try_into()?).await?.error_for_status()?;
+    let response = backend
+        .http
+        .execute(request.try_into()?)
+        .await?
+        .error_for_status()?;
     Ok(response.text().await?)
 }

@@ -24,10 +24,16 @@ const APP_TOKEN: &str = "OauthNG.JWS.app";
 /// Starts it and tells its URL.
 pub(crate) async fn start(app_secret: &str) -> Result<String, Box<dyn Error>> {
     let app_secret = app_secret.to_owned();
-    let app = Router::new()
-        .route("/oauth2/token-info", post(token_info))
-        .route("/oauth2/token", post(move |Json(body): Json<Value>| async move { create_access_token(&app_secret, &body) }))
-        .route("/stores/v3/products", get(products));
+    let app =
+        Router::new()
+            .route("/oauth2/token-info", post(token_info))
+            .route(
+                "/oauth2/token",
+                post(move |Json(body): Json<Value>| async move {
+                    create_access_token(&app_secret, &body)
+                }),
+            )
+            .route("/stores/v3/products", get(products));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);
     tokio::spawn(axum::serve(listener, app).into_future());
@@ -60,13 +66,21 @@ fn create_access_token(app_secret: &str, body: &Value) -> Result<Json<Value>, St
     if *body != expected {
         return Err(StatusCode::UNAUTHORIZED);
     }
-    Ok(Json(json!({ "access_token": APP_TOKEN, "token_type": "Bearer", "expires_in": 14_400 })))
+    Ok(Json(
+        json!({ "access_token": APP_TOKEN, "token_type": "Bearer", "expires_in": 14_400 }),
+    ))
 }
 
 /// Only for the app.
 async fn products(headers: HeaderMap) -> Result<Json<Value>, StatusCode> {
-    let is_app = headers.get(AUTHORIZATION).is_some_and(|token| token == APP_TOKEN);
-    if is_app { Ok(Json(json!({ "products": [{ "name": "Tea", "price": 7 }] }))) } else { Err(StatusCode::FORBIDDEN) }
+    let is_app = headers
+        .get(AUTHORIZATION)
+        .is_some_and(|token| token == APP_TOKEN);
+    if is_app {
+        Ok(Json(json!({ "products": [{ "name": "Tea", "price": 7 }] })))
+    } else {
+        Err(StatusCode::FORBIDDEN)
+    }
 }
 
 /// What Wix gives to the page: an app instance with some more fields.

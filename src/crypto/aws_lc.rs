@@ -63,5 +63,7 @@ impl Sha512 {
 }
 
 fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
-    bytes.try_into().expect("the algorithm fixes the length of its output")
+    bytes
+        .try_into()
+        .expect("the algorithm fixes the length of its output")
 }

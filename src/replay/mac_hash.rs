@@ -14,7 +14,10 @@ pub(super) struct MacHash {
 impl MacHash {
     pub(super) fn random() -> Self {
         let random = RandomState::new();
-        Self { mask: random.hash_one(0), factor: random.hash_one(1) | 1 }
+        Self {
+            mask: random.hash_one(0),
+            factor: random.hash_one(1) | 1,
+        }
     }
 }
 
@@ -22,7 +25,10 @@ impl BuildHasher for MacHash {
     type Hasher = MacHasher;
 
     fn build_hasher(&self) -> MacHasher {
-        MacHasher { function: *self, hash: 0 }
+        MacHasher {
+            function: *self,
+            hash: 0,
+        }
     }
 }
 
@@ -51,7 +57,10 @@ impl Hasher for MacHasher {
 }
 
 /// Both halves of the product, one over the other, so that each bit depends on all bits of both factors.
-#[expect(clippy::cast_possible_truncation, reason = "the high half is over the low one")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the high half is over the low one"
+)]
 fn folded_product(one: u64, other: u64) -> u64 {
     let product = u128::from(one) * u128::from(other);
     (product ^ product >> 64) as u64
@@ -70,14 +79,32 @@ mod tests {
         const COUNT: u64 = 1 << 12;
         let function = MacHash::random();
         for shift in 0..=64 - 12 {
-            let hashes: Vec<u64> = (0..COUNT).map(|number| function.hash_one(number << shift)).collect();
-            for of in [|hash: &u64| hash & (COUNT - 1), |hash: &u64| hash >> (64 - 12)] {
+            let hashes: Vec<u64> = (0..COUNT)
+                .map(|number| function.hash_one(number << shift))
+                .collect();
+            for of in [
+                |hash: &u64| hash & (COUNT - 1),
+                |hash: &u64| hash >> (64 - 12),
+            ] {
                 let distinct = hashes.iter().map(of).collect::<HashSet<_>>().len();
                 // Of so many drawn at random, 2,589 are distinct.
-                assert!(distinct > 2_375, "{distinct} of {COUNT}, shifted by {shift}");
+                assert!(
+                    distinct > 2_375,
+                    "{distinct} of {COUNT}, shifted by {shift}"
+                );
             }
         }
-        for other in [MacHash::random(), MacHash { mask: 1, ..function }, MacHash { factor: 3, ..function }] {
+        for other in [
+            MacHash::random(),
+            MacHash {
+                mask: 1,
+                ..function
+            },
+            MacHash {
+                factor: 3,
+                ..function
+            },
+        ] {
             assert_ne!(function.hash_one(1_u64), other.hash_one(1_u64));
         }
     }

@@ -84,7 +84,10 @@ impl Shard {
     /// The set of a second. The next one begins with as much room as the latest one has needed, because growing takes as long as
     /// inserting; an earlier one does not, or a consumer could have room made for each second of the window.
     fn second(&mut self, created: i64, hash: MacHash) -> &mut Second {
-        let latest = self.seconds.last_key_value().filter(|(latest, _)| **latest < created);
+        let latest = self
+            .seconds
+            .last_key_value()
+            .filter(|(latest, _)| **latest < created);
         let len = latest.map_or(0, |(_, latest)| latest.used.len());
         self.seconds.entry(created).or_insert_with(|| Second {
             fresh_until: i64::MIN,
@@ -179,7 +182,8 @@ impl MemoryReplayGuard {
     /// - [`AuthErrorKind::BeforeGuardStart`] if it was made when this guard did not yet remember, or no longer.
     /// - [`AuthErrorKind::ReplayGuardFull`] if it cannot be remembered.
     pub fn first_use(&self, validated: Validated) -> Result<Validated, AuthError> {
-        self.remember(validated.replay_id(), validated.consumer()).map(|()| validated)
+        self.remember(validated.replay_id(), validated.consumer())
+            .map(|()| validated)
     }
 
     fn remember(&self, id: &ReplayId, consumer: &str) -> Result<(), AuthError> {
@@ -203,7 +207,11 @@ impl MemoryReplayGuard {
                 return Err(AuthErrorKind::Replayed.into());
             }
             if self.reserve(&consumer) {
-                match second.counts.iter_mut().find(|(counter, _)| Arc::ptr_eq(counter, &consumer)) {
+                match second
+                    .counts
+                    .iter_mut()
+                    .find(|(counter, _)| Arc::ptr_eq(counter, &consumer))
+                {
                     Some((_, count)) => *count += 1,
                     None => second.counts.push((consumer, 1)),
                 }
@@ -233,21 +241,38 @@ impl MemoryReplayGuard {
     }
 
     fn lock(&self, index: usize) -> MutexGuard<'_, Shard> {
-        self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
+        self.shards[index]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The counter of a consumer; there are as many as the host has listed.
     fn consumer(&self, name: &str) -> Arc<AtomicUsize> {
-        if let Some(counter) = self.consumers.read().unwrap_or_else(PoisonError::into_inner).get(name) {
+        if let Some(counter) = self
+            .consumers
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+        {
             return Arc::clone(counter);
         }
-        Arc::clone(self.consumers.write().unwrap_or_else(PoisonError::into_inner).entry(name.into()).or_default())
+        Arc::clone(
+            self.consumers
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .entry(name.into())
+                .or_default(),
+        )
     }
 
     /// Takes one place in the guard and in the share of the consumer, or neither.
     fn reserve(&self, consumer: &AtomicUsize) -> bool {
         let take = |counter: &AtomicUsize, limit| {
-            counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| (count < limit).then_some(count + 1)).is_ok()
+            counter
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
+                    (count < limit).then_some(count + 1)
+                })
+                .is_ok()
         };
         if !take(&self.total, self.capacity) {
             return false;

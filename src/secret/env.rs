@@ -39,7 +39,11 @@ impl EnvSecrets {
     /// A store over the variables that start with `prefix`, which may be empty.
     #[must_use]
     pub fn new(prefix: impl Into<String>) -> Self {
-        Self { prefix: prefix.into(), encoding: SecretEncoding::Text, read: RwLock::default() }
+        Self {
+            prefix: prefix.into(),
+            encoding: SecretEncoding::Text,
+            read: RwLock::default(),
+        }
     }
 
     /// How the variables spell their bytes. Default: [`SecretEncoding::Text`].
@@ -51,12 +55,19 @@ impl EnvSecrets {
 
     fn read(&self, name: &str) -> Result<SecretSet, SecretError> {
         let variable = self.variable(name)?;
-        let current = self
-            .read_variable(name, &variable)?
-            .ok_or_else(|| SecretError::NotFound { name: name.to_owned(), place: format!("environment variable {variable}") })?;
+        let current =
+            self.read_variable(name, &variable)?
+                .ok_or_else(|| SecretError::NotFound {
+                    name: name.to_owned(),
+                    place: format!("environment variable {variable}"),
+                })?;
         let mut previous = Vec::new();
         for age in 1..=MAX_PREVIOUS_SECRETS {
-            let suffix = if age == 1 { String::new() } else { format!("_{age}") };
+            let suffix = if age == 1 {
+                String::new()
+            } else {
+                format!("_{age}")
+            };
             previous.extend(self.read_variable(name, &format!("{variable}_PREVIOUS{suffix}"))?);
         }
         SecretSet::with_previous(current, previous)
@@ -64,9 +75,17 @@ impl EnvSecrets {
 
     fn variable(&self, name: &str) -> Result<String, SecretError> {
         if name.is_empty() {
-            return Err(SecretError::InvalidName { name: name.to_owned() });
+            return Err(SecretError::InvalidName {
+                name: name.to_owned(),
+            });
         }
-        let upper = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+        let upper = |c: char| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_uppercase()
+            } else {
+                '_'
+            }
+        };
         Ok(self.prefix.chars().chain(name.chars().map(upper)).collect())
     }
 
@@ -75,7 +94,9 @@ impl EnvSecrets {
         let secret = match env::var(variable).map(Zeroizing::new) {
             Ok(text) => Secret::decode(&text, self.encoding),
             Err(VarError::NotPresent) => return Ok(None),
-            Err(VarError::NotUnicode(_)) => Err(SecretError::Encoding { expected: SecretEncoding::Text }),
+            Err(VarError::NotUnicode(_)) => Err(SecretError::Encoding {
+                expected: SecretEncoding::Text,
+            }),
         };
         secret.map(Some).map_err(|source| SecretError::Unusable {
             name: name.to_owned(),
@@ -87,17 +108,28 @@ impl EnvSecrets {
 
 impl SecretStore for EnvSecrets {
     fn secrets(&self, name: &str) -> Result<SecretSet, SecretError> {
-        if let Some(set) = self.read.read().unwrap_or_else(PoisonError::into_inner).get(name) {
+        if let Some(set) = self
+            .read
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+        {
             return Ok(set.clone());
         }
         let set = self.read(name)?;
-        self.read.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), set.clone());
+        self.read
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(name.to_owned(), set.clone());
         Ok(set)
     }
 }
 
 impl fmt::Debug for EnvSecrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EnvSecrets").field("prefix", &self.prefix).field("encoding", &self.encoding).finish_non_exhaustive()
+        f.debug_struct("EnvSecrets")
+            .field("prefix", &self.prefix)
+            .field("encoding", &self.encoding)
+            .finish_non_exhaustive()
     }
 }

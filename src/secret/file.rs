@@ -50,7 +50,11 @@ impl FileSecrets {
     /// A store over the files of `directory`.
     #[must_use]
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into(), encoding: SecretEncoding::Text, read: RwLock::default() }
+        Self {
+            directory: directory.into(),
+            encoding: SecretEncoding::Text,
+            read: RwLock::default(),
+        }
     }
 
     /// How the files spell their bytes. Default: [`SecretEncoding::Text`].
@@ -64,9 +68,12 @@ impl FileSecrets {
     fn paths(&self, name: &str) -> Result<[PathBuf; 1 + MAX_PREVIOUS_SECRETS], SecretError> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
-            return Err(SecretError::InvalidName { name: name.to_owned() });
+            return Err(SecretError::InvalidName {
+                name: name.to_owned(),
+            });
         }
-        Ok(["", ".previous", ".previous-2", ".previous-3"].map(|suffix| self.directory.join(format!("{name}{suffix}"))))
+        Ok(["", ".previous", ".previous-2", ".previous-3"]
+            .map(|suffix| self.directory.join(format!("{name}{suffix}"))))
     }
 
     fn load(&self, name: &str, paths: &[PathBuf]) -> Result<SecretSet, SecretError> {
@@ -78,7 +85,10 @@ impl FileSecrets {
         let current = found
             .next()
             .flatten()
-            .ok_or_else(|| SecretError::NotFound { name: name.to_owned(), place: format!("file {}", paths[0].display()) })?;
+            .ok_or_else(|| SecretError::NotFound {
+                name: name.to_owned(),
+                place: format!("file {}", paths[0].display()),
+            })?;
         SecretSet::with_previous(current, found.flatten())
     }
 
@@ -88,13 +98,25 @@ impl FileSecrets {
         let content = match read_limited(path) {
             Ok(content) => content,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(SecretError::Unreadable { name: name.to_owned(), place: place(), source }),
+            Err(source) => {
+                return Err(SecretError::Unreadable {
+                    name: name.to_owned(),
+                    place: place(),
+                    source,
+                });
+            }
         };
         std::str::from_utf8(&content)
-            .map_err(|_| SecretError::Encoding { expected: SecretEncoding::Text })
+            .map_err(|_| SecretError::Encoding {
+                expected: SecretEncoding::Text,
+            })
             .and_then(|text| Secret::decode(without_newline(text), self.encoding))
             .map(Some)
-            .map_err(|source| SecretError::Unusable { name: name.to_owned(), place: place(), source: Box::new(source) })
+            .map_err(|source| SecretError::Unusable {
+                name: name.to_owned(),
+                place: place(),
+                source: Box::new(source),
+            })
     }
 }
 
@@ -102,7 +124,12 @@ impl SecretStore for FileSecrets {
     fn secrets(&self, name: &str) -> Result<SecretSet, SecretError> {
         let paths = self.paths(name)?;
         let states = paths.each_ref().map(|path| file_state(path));
-        if let Some(loaded) = self.read.read().unwrap_or_else(PoisonError::into_inner).get(name) {
+        if let Some(loaded) = self
+            .read
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+        {
             if loaded.states == states {
                 return Ok(loaded.set.clone());
             }
@@ -111,11 +138,21 @@ impl SecretStore for FileSecrets {
         let set = self.load(name, &paths)?;
         // What was read is kept only if it was taken from files at rest: the state from before the reading stands for it.
         let settled = |state: &FileState| {
-            state.is_none_or(|(modified, ..)| modified.checked_add(SETTLED_AFTER).is_some_and(|at| at < read_at))
+            state.is_none_or(|(modified, ..)| {
+                modified
+                    .checked_add(SETTLED_AFTER)
+                    .is_some_and(|at| at < read_at)
+            })
         };
         let mut read = self.read.write().unwrap_or_else(PoisonError::into_inner);
         if states.iter().all(settled) {
-            read.insert(name.to_owned(), Loaded { states, set: set.clone() });
+            read.insert(
+                name.to_owned(),
+                Loaded {
+                    states,
+                    set: set.clone(),
+                },
+            );
         } else {
             read.remove(name);
         }
@@ -137,20 +174,31 @@ fn read_limited(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     // Room for the whole file at once: a growing buffer would leave copies of the secret behind.
     let len = file.metadata()?.len();
     if len > MAX_FILE_LEN {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it has more than 64 KiB"));
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            "it has more than 64 KiB",
+        ));
     }
-    let mut content = Zeroizing::new(Vec::with_capacity(usize::try_from(len).unwrap_or_default() + 1));
+    let mut content = Zeroizing::new(Vec::with_capacity(
+        usize::try_from(len).unwrap_or_default() + 1,
+    ));
     file.take(MAX_FILE_LEN).read_to_end(&mut content)?;
     Ok(content)
 }
 
 fn without_newline(text: &str) -> &str {
-    text.strip_suffix("\r\n").or_else(|| text.strip_suffix('\n')).unwrap_or(text)
+    text.strip_suffix("\r\n")
+        .or_else(|| text.strip_suffix('\n'))
+        .unwrap_or(text)
 }
 
 fn file_state(path: &Path) -> FileState {
     let metadata = fs::metadata(path).ok()?;
-    Some((metadata.modified().ok()?, metadata.len(), file_id(&metadata)))
+    Some((
+        metadata.modified().ok()?,
+        metadata.len(),
+        file_id(&metadata),
+    ))
 }
 
 /// Kubernetes replaces a file by switching a link, perhaps to one of the same age and length.

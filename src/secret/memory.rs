@@ -39,7 +39,10 @@ impl MemorySecrets {
 
     /// Puts a whole set under `name`; what was there before is no longer accepted.
     pub fn insert_set(&self, name: impl Into<String>, set: SecretSet) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(name.into(), set);
+        self.0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(name.into(), set);
     }
 
     /// Makes `secret` the current one and keeps accepting what was current before, and up to two older ones.
@@ -62,10 +65,18 @@ impl MemorySecrets {
 
     /// Removes `name` with all its secrets; says whether it was there.
     pub fn remove(&self, name: &str) -> bool {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(name).is_some()
+        self.0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(name)
+            .is_some()
     }
 
-    fn change(&self, name: &str, change: impl FnOnce(&SecretSet) -> SecretSet) -> Result<(), SecretError> {
+    fn change(
+        &self,
+        name: &str,
+        change: impl FnOnce(&SecretSet) -> SecretSet,
+    ) -> Result<(), SecretError> {
         let mut sets = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let set = sets.get_mut(name).ok_or_else(|| not_found(name))?;
         *set = change(set);
@@ -75,7 +86,12 @@ impl MemorySecrets {
 
 impl SecretStore for MemorySecrets {
     fn secrets(&self, name: &str) -> Result<SecretSet, SecretError> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned().ok_or_else(|| not_found(name))
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+            .cloned()
+            .ok_or_else(|| not_found(name))
     }
 }
 
@@ -87,5 +103,8 @@ impl fmt::Debug for MemorySecrets {
 }
 
 fn not_found(name: &str) -> SecretError {
-    SecretError::NotFound { name: name.to_owned(), place: "such entry in these `MemorySecrets`".to_owned() }
+    SecretError::NotFound {
+        name: name.to_owned(),
+        place: "such entry in these `MemorySecrets`".to_owned(),
+    }
 }

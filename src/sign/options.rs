@@ -150,13 +150,19 @@ impl SignOptions {
         let mut params = Vec::new();
         let mut problem = None;
         if !is_key(&self.label) {
-            problem =
-                Some(("label", &self.label, "begin with a lower-case letter or `*`, go on with those, digits, `_`, `-` and `.`"));
+            problem = Some((
+                "label",
+                &self.label,
+                "begin with a lower-case letter or `*`, go on with those, digits, `_`, `-` and `.`",
+            ));
         }
         if self.alg == AlgParameter::HmacSha256 {
             params.extend_from_slice(b";alg=\"hmac-sha256\"");
         }
-        for (parameter, key, value) in [("key_id", b";keyid=".as_slice(), &self.key_id), ("tag", b";tag=", &self.tag)] {
+        for (parameter, key, value) in [
+            ("key_id", b";keyid=".as_slice(), &self.key_id),
+            ("tag", b";tag=", &self.tag),
+        ] {
             let Some(value) = value else { continue };
             if !is_printable_ascii(value) {
                 problem = problem.or(Some((parameter, value, "use printable ASCII")));

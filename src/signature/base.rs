@@ -36,16 +36,24 @@ impl SignatureBase {
     /// # Errors
     ///
     /// [`BaseError`] if a covered component is absent or cannot be written.
-    pub fn of_request(request: &RequestHead<'_>, input: &SignatureInput<'_>) -> Result<Self, BaseError> {
+    pub fn of_request(
+        request: &RequestHead<'_>,
+        input: &SignatureInput<'_>,
+    ) -> Result<Self, BaseError> {
         let uri = request.uri;
-        let mut base = Self::for_input(input, uri.path().len() + uri.query().unwrap_or_default().len());
+        let mut base = Self::for_input(
+            input,
+            uri.path().len() + uri.query().unwrap_or_default().len(),
+        );
         let first = if input.begins_with_always() {
             push_always(&mut base.0, request)?;
             ALWAYS.len()
         } else {
             0
         };
-        base.push_all(first, input, |out, name, parameters| push_request_value(out, name, parameters, request))?;
+        base.push_all(first, input, |out, name, parameters| {
+            push_request_value(out, name, parameters, request)
+        })?;
         Ok(base)
     }
 
@@ -54,15 +62,22 @@ impl SignatureBase {
     /// # Errors
     ///
     /// [`BaseError`] if a covered component is absent or cannot be written.
-    pub fn of_response(response: &ResponseHead<'_>, input: &SignatureInput<'_>) -> Result<Self, BaseError> {
+    pub fn of_response(
+        response: &ResponseHead<'_>,
+        input: &SignatureInput<'_>,
+    ) -> Result<Self, BaseError> {
         let mut base = Self::for_input(input, 0);
-        base.push_all(0, input, |out, name, parameters| push_response_value(out, name, parameters, response))?;
+        base.push_all(0, input, |out, name, parameters| {
+            push_response_value(out, name, parameters, response)
+        })?;
         Ok(base)
     }
 
     /// Most bases are the path, the query and about twice the list of their components; one that is longer grows.
     fn for_input(input: &SignatureInput<'_>, uri_len: usize) -> Self {
-        Self(Vec::with_capacity((uri_len + 2 * input.value_len() + 256).min(MAX_BASE_LEN)))
+        Self(Vec::with_capacity(
+            (uri_len + 2 * input.value_len() + 256).min(MAX_BASE_LEN),
+        ))
     }
 
     /// Writes the lines of all components from the one at `first` on, and the last line.
@@ -75,7 +90,9 @@ impl SignatureBase {
         let mut query_params = 0;
         for index in first..input.len() {
             if let Some(name) = input.plain_name(index) {
-                push_plain_line(&mut self.0, name, |out| push_value(out, name, &Parameters::NONE))?;
+                push_plain_line(&mut self.0, name, |out| {
+                    push_value(out, name, &Parameters::NONE)
+                })?;
             } else if let Some(component) = input.component_with_parameters(index) {
                 // Each one walks through the whole query, which nobody has proven yet.
                 query_params += usize::from(component.name == ComponentName::QueryParam);
@@ -149,8 +166,12 @@ fn is_public(identifier: &str) -> bool {
 pub(crate) const SIGNATURE_PARAMS: &[u8] = b"\"@signature-params\": ";
 
 /// What all signatures of the wire profile cover, in this order, before anything else.
-pub(super) const ALWAYS: [ComponentName<'static>; 4] =
-    [ComponentName::Method, ComponentName::Authority, ComponentName::Path, ComponentName::Query];
+pub(super) const ALWAYS: [ComponentName<'static>; 4] = [
+    ComponentName::Method,
+    ComponentName::Authority,
+    ComponentName::Path,
+    ComponentName::Query,
+];
 
 /// How the list of their components begins.
 pub(crate) const ALWAYS_LIST: &[u8; 40] = br#"("@method" "@authority" "@path" "@query""#;
@@ -166,17 +187,30 @@ pub(crate) fn push_always(out: &mut Vec<u8>, request: &RequestHead<'_>) -> Resul
 }
 
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "for a name that is known when this is compiled, a third of the instructions")]
-fn push_known_line(out: &mut Vec<u8>, name: ComponentName<'_>, request: &RequestHead<'_>) -> Result<(), BaseError> {
+#[expect(
+    clippy::inline_always,
+    reason = "for a name that is known when this is compiled, a third of the instructions"
+)]
+fn push_known_line(
+    out: &mut Vec<u8>,
+    name: ComponentName<'_>,
+    request: &RequestHead<'_>,
+) -> Result<(), BaseError> {
     begin_line(out, name);
     let written = push_request_value(out, name, &Parameters::NONE, request);
     end_line(out, written).map_err(|problem| problem.with(&Component::plain(name)))
 }
 
 /// Writes the line of a field, with its line break.
-pub(crate) fn push_field_line(out: &mut Vec<u8>, name: &str, request: &RequestHead<'_>) -> Result<(), BaseError> {
+pub(crate) fn push_field_line(
+    out: &mut Vec<u8>,
+    name: &str,
+    request: &RequestHead<'_>,
+) -> Result<(), BaseError> {
     let name = ComponentName::Field(name);
-    push_plain_line(out, name, |out| push_request_value(out, name, &Parameters::NONE, request))
+    push_plain_line(out, name, |out| {
+        push_request_value(out, name, &Parameters::NONE, request)
+    })
 }
 
 fn push_plain_line(
@@ -194,10 +228,15 @@ fn push_line_with_parameters(
     component: &Component<'_>,
     push_value: impl FnOnce(&mut Vec<u8>, ComponentName<'_>, &Parameters<'_>) -> Result<(), Problem>,
 ) -> Result<(), BaseError> {
-    let Component { name, parameters, .. } = component;
+    let Component {
+        name, parameters, ..
+    } = component;
     let is_query_param = *name == ComponentName::QueryParam;
     let is_field = matches!(name, ComponentName::Field(_));
-    if parameters.unsupported || parameters.query_name.is_some() != is_query_param || (parameters.byte_sequence && !is_field) {
+    if parameters.unsupported
+        || parameters.query_name.is_some() != is_query_param
+        || (parameters.byte_sequence && !is_field)
+    {
         return Err(Problem::Unsupported.with(component));
     }
     component.write_identifier(out);
@@ -220,7 +259,11 @@ fn begin_line(out: &mut Vec<u8>, name: ComponentName<'_>) {
 
 fn end_line(out: &mut Vec<u8>, written: Result<(), Problem>) -> Result<(), Problem> {
     out.push(b'\n');
-    if out.len() > MAX_BASE_LEN { written.and(Err(Problem::TooLarge)) } else { written }
+    if out.len() > MAX_BASE_LEN {
+        written.and(Err(Problem::TooLarge))
+    } else {
+        written
+    }
 }
 
 fn push_response_value(
@@ -232,13 +275,25 @@ fn push_response_value(
     match name {
         _ if parameters.of_request => {
             let request = response.request.as_ref().ok_or(Problem::Absent)?;
-            push_request_value(out, name, &Parameters { of_request: false, ..*parameters }, request)
+            push_request_value(
+                out,
+                name,
+                &Parameters {
+                    of_request: false,
+                    ..*parameters
+                },
+                request,
+            )
         }
         ComponentName::Status => {
             out.extend_from_slice(response.status.as_str().as_bytes());
             Ok(())
         }
-        ComponentName::Field(name) => push_field(out, parameters.byte_sequence, Lines::of(response.headers, name)),
+        ComponentName::Field(name) => push_field(
+            out,
+            parameters.byte_sequence,
+            Lines::of(response.headers, name),
+        ),
         _ => Err(Problem::Unsupported),
     }
 }
@@ -278,9 +333,11 @@ fn push_request_value(
                 out.extend_from_slice(authority.as_str().as_bytes());
                 return Ok(());
             }
-            if let (true, Some(scheme), Some(authority)) =
-                (request.version <= http::Version::HTTP_11, uri.scheme(), uri.authority())
-            {
+            if let (true, Some(scheme), Some(authority)) = (
+                request.version <= http::Version::HTTP_11,
+                uri.scheme(),
+                uri.authority(),
+            ) {
                 out.extend_from_slice(scheme.as_str().as_bytes());
                 out.extend_from_slice(b"://");
                 out.extend_from_slice(authority.as_str().as_bytes());
@@ -296,7 +353,11 @@ fn push_request_value(
                 return Err(Problem::Absent);
             }
         }
-        ComponentName::Field(name) => push_field(out, parameters.byte_sequence, request.fields().lines_named(name))?,
+        ComponentName::Field(name) => push_field(
+            out,
+            parameters.byte_sequence,
+            request.fields().lines_named(name),
+        )?,
         ComponentName::Status | ComponentName::Unknown(_) => return Err(Problem::Unsupported),
     }
     Ok(())

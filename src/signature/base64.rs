@@ -55,7 +55,10 @@ mod tests {
             for byte in 0..=255 {
                 let mut other = text.clone().into_bytes();
                 other[position] = byte;
-                let expected = STANDARD.decode(&other).ok().and_then(|bytes| bytes.try_into().ok());
+                let expected = STANDARD
+                    .decode(&other)
+                    .ok()
+                    .and_then(|bytes| bytes.try_into().ok());
                 assert_eq!(decode_32(&other), expected, "{byte} at {position}");
             }
         }

@@ -37,7 +37,9 @@ pub enum BaseError {
     #[error("conflicting authorities: the URI and the `Host` fields must agree on one")]
     ConflictingAuthority,
     /// The authority is not `host` or `host:port`; user information is not allowed.
-    #[error("invalid authority `{authority}`: give `host` or `host:port`, without user information")]
+    #[error(
+        "invalid authority `{authority}`: give `host` or `host:port`, without user information"
+    )]
     InvalidAuthority {
         /// What stands there, escaped and cut.
         authority: String,
@@ -58,10 +60,18 @@ impl Problem {
     pub(super) fn with(self, component: &Component<'_>) -> BaseError {
         let component = || identifier(component);
         match self {
-            Self::Absent => BaseError::Absent { component: component() },
-            Self::Unsupported => BaseError::Unsupported { component: component() },
-            Self::NotAscii => BaseError::NotAscii { component: component() },
-            Self::TooLarge => BaseError::TooLarge { component: component() },
+            Self::Absent => BaseError::Absent {
+                component: component(),
+            },
+            Self::Unsupported => BaseError::Unsupported {
+                component: component(),
+            },
+            Self::NotAscii => BaseError::NotAscii {
+                component: component(),
+            },
+            Self::TooLarge => BaseError::TooLarge {
+                component: component(),
+            },
             Self::Authority(error) => error,
         }
     }
@@ -71,5 +81,9 @@ impl Problem {
 fn identifier(component: &Component<'_>) -> String {
     let mut identifier = Vec::with_capacity(64);
     component.write_identifier(&mut identifier);
-    if identifier.len() > 64 { shown(text(&identifier)) } else { String::from_utf8(identifier).expect("ASCII") }
+    if identifier.len() > 64 {
+        shown(text(&identifier))
+    } else {
+        String::from_utf8(identifier).expect("ASCII")
+    }
 }

@@ -31,16 +31,41 @@ impl Class {
             let tchar = alphanumeric
                 || matches!(
                     byte,
-                    b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+                    b'!' | b'#'
+                        | b'$'
+                        | b'%'
+                        | b'&'
+                        | b'\''
+                        | b'*'
+                        | b'+'
+                        | b'-'
+                        | b'.'
+                        | b'^'
+                        | b'_'
+                        | b'`'
+                        | b'|'
+                        | b'~'
                 );
             of[byte as usize] = bit(Self::KEY_START, lower || byte == b'*')
-                | bit(Self::KEY, lower || digit || matches!(byte, b'_' | b'-' | b'.' | b'*'))
-                | bit(Self::STRING, matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\')
+                | bit(
+                    Self::KEY,
+                    lower || digit || matches!(byte, b'_' | b'-' | b'.' | b'*'),
+                )
+                | bit(
+                    Self::STRING,
+                    matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\',
+                )
                 | bit(Self::TOKEN, tchar || matches!(byte, b':' | b'/'))
                 | bit(Self::BASE64, alphanumeric || matches!(byte, b'+' | b'/'))
-                | bit(Self::LOWER_HOST, lower || digit || matches!(byte, b'-' | b'.' | b'_' | b'~'))
+                | bit(
+                    Self::LOWER_HOST,
+                    lower || digit || matches!(byte, b'-' | b'.' | b'_' | b'~'),
+                )
                 | bit(Self::FIELD_NAME, tchar && !byte.is_ascii_uppercase())
-                | bit(Self::HOST, alphanumeric || matches!(byte, b'-' | b'.' | b'_' | b'~'));
+                | bit(
+                    Self::HOST,
+                    alphanumeric || matches!(byte, b'-' | b'.' | b'_' | b'~'),
+                );
             byte += 1;
         }
         of

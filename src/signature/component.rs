@@ -92,7 +92,12 @@ pub(super) struct Parameters<'a> {
 }
 
 impl Parameters<'_> {
-    pub(super) const NONE: Self = Self { query_name: None, byte_sequence: false, of_request: false, unsupported: false };
+    pub(super) const NONE: Self = Self {
+        query_name: None,
+        byte_sequence: false,
+        of_request: false,
+        unsupported: false,
+    };
 }
 
 impl<'a> Component<'a> {
@@ -104,12 +109,21 @@ impl<'a> Component<'a> {
     pub fn parse(text: &'a str) -> Result<Self, SyntaxError> {
         let mut cursor = Cursor::new(text.as_bytes());
         let component = Self::read(&mut cursor)?;
-        if cursor.is_at_end() { Ok(component) } else { Err(cursor.error("expected the end of the identifier")) }
+        if cursor.is_at_end() {
+            Ok(component)
+        } else {
+            Err(cursor.error("expected the end of the identifier"))
+        }
     }
 
     /// A component without parameters.
     pub(crate) const fn plain(name: ComponentName<'a>) -> Self {
-        Self { name, parameters: Parameters::NONE, text: b"", canonical: true }
+        Self {
+            name,
+            parameters: Parameters::NONE,
+            text: b"",
+            canonical: true,
+        }
     }
 
     pub(super) fn read(cursor: &mut Cursor<'a>) -> Result<Self, SyntaxError> {

@@ -13,7 +13,8 @@ impl Coverage {
     pub(crate) const PATH: Self = Self(1 << 2);
     pub(crate) const QUERY: Self = Self(1 << 3);
     /// What all signatures of the wire profile cover.
-    pub(super) const ALWAYS: Self = Self(Self::METHOD.0 | Self::AUTHORITY.0 | Self::PATH.0 | Self::QUERY.0);
+    pub(super) const ALWAYS: Self =
+        Self(Self::METHOD.0 | Self::AUTHORITY.0 | Self::PATH.0 | Self::QUERY.0);
     const SCHEME: Self = Self(1 << 4);
     const TARGET_URI: Self = Self(1 << 5);
     const REQUEST_TARGET: Self = Self(1 << 6);
@@ -30,9 +31,12 @@ impl Coverage {
             Kind::TargetUri => Self::TARGET_URI | Self::AUTHORITY | Self::PATH | Self::QUERY,
             Kind::RequestTarget => Self::REQUEST_TARGET | Self::PATH | Self::QUERY,
             Kind::ContentDigest => Self::CONTENT_DIGEST,
-            Kind::QueryParam | Kind::Status | Kind::ContentType | Kind::ContentEncoding | Kind::Field | Kind::Unknown => {
-                Self::NONE
-            }
+            Kind::QueryParam
+            | Kind::Status
+            | Kind::ContentType
+            | Kind::ContentEncoding
+            | Kind::Field
+            | Kind::Unknown => Self::NONE,
         }
     }
 
@@ -51,9 +55,21 @@ impl Coverage {
 
     /// The names of the parts, in the order in which a consumer signs them.
     pub(crate) fn names<'a>(self) -> impl Iterator<Item = &'a str> {
-        const NAMES: [&str; 8] =
-            ["@method", "@authority", "@path", "@query", "@scheme", "@target-uri", "@request-target", "content-digest"];
-        NAMES.into_iter().enumerate().filter(move |(bit, _)| self.0 >> bit & 1 == 1).map(|(_, name)| name)
+        const NAMES: [&str; 8] = [
+            "@method",
+            "@authority",
+            "@path",
+            "@query",
+            "@scheme",
+            "@target-uri",
+            "@request-target",
+            "content-digest",
+        ];
+        NAMES
+            .into_iter()
+            .enumerate()
+            .filter(move |(bit, _)| self.0 >> bit & 1 == 1)
+            .map(|(_, name)| name)
     }
 
     /// What is required but not here.

@@ -23,14 +23,21 @@ pub(super) struct Members<'a> {
 impl<'a> Members<'a> {
     #[inline]
     pub(super) fn new(lines: Lines<'a>) -> Self {
-        Self { lines, len: 0, cursor: Cursor::new(b""), keys: Keys::new() }
+        Self {
+            lines,
+            len: 0,
+            cursor: Cursor::new(b""),
+            keys: Keys::new(),
+        }
     }
 
     /// The key of the next member, whose value then stands at the cursor.
     #[inline]
     pub(super) fn next_key(&mut self) -> Result<Option<&'a [u8]>, SyntaxError> {
         if !self.cursor.next_member()? {
-            let Some(line) = self.lines.next() else { return Ok(None) };
+            let Some(line) = self.lines.next() else {
+                return Ok(None);
+            };
             self.start_line(line)?;
         }
         let key = self.cursor.key()?;
@@ -84,7 +91,9 @@ impl<'a> ByteSequences<'a> {
     }
 
     pub(crate) fn next_member(&mut self) -> Result<Option<ByteSequence<'a>>, SyntaxError> {
-        let Some(key) = self.0.next_key()? else { return Ok(None) };
+        let Some(key) = self.0.next_key()? else {
+            return Ok(None);
+        };
         let cursor = &mut self.0.cursor;
         let value = match cursor.take_32_bytes() {
             Some(bytes) => Bytes::Of32(bytes),
@@ -97,7 +106,11 @@ impl<'a> ByteSequences<'a> {
                 keys.insert(key, cursor)?;
             }
         }
-        Ok(Some(ByteSequence { key, value, has_parameters }))
+        Ok(Some(ByteSequence {
+            key,
+            value,
+            has_parameters,
+        }))
     }
 
     /// How many members there were up to here.

@@ -65,7 +65,11 @@ impl<'a> Fields<'a> {
     const MAX_PASSED: usize = 16;
 
     pub(super) fn new(headers: &'a HeaderMap) -> Self {
-        let mut fields = Self { headers, only: [None; Known::COUNT], to_look_up: 0 };
+        let mut fields = Self {
+            headers,
+            only: [None; Known::COUNT],
+            to_look_up: 0,
+        };
         if headers.len() > Self::MAX_PASSED {
             fields.to_look_up = u8::MAX;
             return fields;
@@ -81,12 +85,17 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn has(&self, field: Known) -> bool {
-        self.only[field as usize].is_some() || (self.needs_look_up(field) && self.headers.contains_key(field.name()))
+        self.only[field as usize].is_some()
+            || (self.needs_look_up(field) && self.headers.contains_key(field.name()))
     }
 
     #[inline]
     pub(crate) fn lines(&self, field: Known) -> Lines<'a> {
-        if self.needs_look_up(field) { Lines::of(self.headers, field.name()) } else { Lines::Only(self.only[field as usize]) }
+        if self.needs_look_up(field) {
+            Lines::of(self.headers, field.name())
+        } else {
+            Lines::Only(self.only[field as usize])
+        }
     }
 
     /// Those of a field that may be any.
@@ -145,13 +154,18 @@ mod tests {
     #[test]
     fn one_pass_finds_what_looking_up_finds() {
         for (field, lines, others) in ALL.iter().flat_map(|field| {
-            (0..=3)
-                .flat_map(move |lines| [0, 1, Fields::MAX_PASSED, 3 * Fields::MAX_PASSED].map(|others| (*field, lines, others)))
+            (0..=3).flat_map(move |lines| {
+                [0, 1, Fields::MAX_PASSED, 3 * Fields::MAX_PASSED]
+                    .map(|others| (*field, lines, others))
+            })
         }) {
             let mut headers = HeaderMap::new();
             for number in 0..others.max(lines) {
                 if number < others {
-                    headers.append(HeaderName::try_from(format!("x-{number}")).unwrap(), HeaderValue::from(number));
+                    headers.append(
+                        HeaderName::try_from(format!("x-{number}")).unwrap(),
+                        HeaderValue::from(number),
+                    );
                 }
                 if number < lines {
                     headers.append(field.name(), HeaderValue::from(number));
@@ -162,7 +176,13 @@ mod tests {
                 let expected: Vec<_> = headers.get_all(known.name()).iter().collect();
                 let case = format!("{known:?} among {lines} of {field:?} and {others} others");
                 assert_eq!(fields.lines(known).collect::<Vec<_>>(), expected, "{case}");
-                assert_eq!(fields.lines_named(known.name().as_str()).collect::<Vec<_>>(), expected, "{case}");
+                assert_eq!(
+                    fields
+                        .lines_named(known.name().as_str())
+                        .collect::<Vec<_>>(),
+                    expected,
+                    "{case}"
+                );
                 assert_eq!(fields.has(known), !expected.is_empty(), "{case}");
                 assert_eq!(Known::of(known.name().as_str()), Some(known));
             }

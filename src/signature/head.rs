@@ -1,6 +1,9 @@
 use std::fmt;
 
-use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, Uri, Version, request, response, uri};
+use http::{
+    HeaderMap, HeaderName, Method, Request, Response, StatusCode, Uri, Version, request, response,
+    uri,
+};
 
 use super::{
     base_error::BaseError,
@@ -56,8 +59,21 @@ pub struct RequestHead<'a> {
 
 impl<'a> RequestHead<'a> {
     fn new(method: &'a Method, uri: &'a Uri, version: Version, headers: &'a HeaderMap) -> Self {
-        let scheme = if uri.scheme() == Some(&uri::Scheme::HTTP) { Scheme::Http } else { Scheme::Https };
-        Self { method, uri, version, scheme, fields: Fields::new(headers), forwarded_host: None, listed: &[], authority: None }
+        let scheme = if uri.scheme() == Some(&uri::Scheme::HTTP) {
+            Scheme::Http
+        } else {
+            Scheme::Https
+        };
+        Self {
+            method,
+            uri,
+            version,
+            scheme,
+            fields: Fields::new(headers),
+            forwarded_host: None,
+            listed: &[],
+            authority: None,
+        }
     }
 
     /// The scheme under which the client reaches the server. Default: that of the URI, or `https` if it has none.
@@ -140,19 +156,31 @@ impl<'a> RequestHead<'a> {
 
     /// Reads an authority from its bytes, or from the `text` that they are.
     #[inline]
-    fn read_authority(&self, bytes: &[u8], text: impl FnOnce() -> &'a str) -> Result<Authority<'a>, BaseError> {
+    fn read_authority(
+        &self,
+        bytes: &[u8],
+        text: impl FnOnce() -> &'a str,
+    ) -> Result<Authority<'a>, BaseError> {
         // What is spelled like a listed one needs no parsing, which takes four times as long.
         if let Some(text) = self.listed.iter().find(|listed| listed.as_bytes() == bytes) {
-            return Ok(Authority { text, has_capitals: false });
+            return Ok(Authority {
+                text,
+                has_capitals: false,
+            });
         }
         let text = text();
-        Authority::parse(text, self.scheme).ok_or_else(|| BaseError::InvalidAuthority { authority: shown(text) })
+        Authority::parse(text, self.scheme).ok_or_else(|| BaseError::InvalidAuthority {
+            authority: shown(text),
+        })
     }
 }
 
 impl fmt::Debug for RequestHead<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequestHead").field("method", self.method).field("path", &self.uri.path()).finish_non_exhaustive()
+        f.debug_struct("RequestHead")
+            .field("method", self.method)
+            .field("path", &self.uri.path())
+            .finish_non_exhaustive()
     }
 }
 
@@ -164,7 +192,12 @@ impl<'a> From<&'a request::Parts> for RequestHead<'a> {
 
 impl<'a, B> From<&'a Request<B>> for RequestHead<'a> {
     fn from(request: &'a Request<B>) -> Self {
-        Self::new(request.method(), request.uri(), request.version(), request.headers())
+        Self::new(
+            request.method(),
+            request.uri(),
+            request.version(),
+            request.headers(),
+        )
     }
 }
 
@@ -187,13 +220,21 @@ impl<'a> ResponseHead<'a> {
 
 impl<'a> From<&'a response::Parts> for ResponseHead<'a> {
     fn from(parts: &'a response::Parts) -> Self {
-        Self { status: parts.status, request: None, headers: &parts.headers }
+        Self {
+            status: parts.status,
+            request: None,
+            headers: &parts.headers,
+        }
     }
 }
 
 impl<'a, B> From<&'a Response<B>> for ResponseHead<'a> {
     fn from(response: &'a Response<B>) -> Self {
-        Self { status: response.status(), request: None, headers: response.headers() }
+        Self {
+            status: response.status(),
+            request: None,
+            headers: response.headers(),
+        }
     }
 }
 
@@ -212,7 +253,9 @@ impl<'a> Authority<'a> {
         let lower = Class::LOWER_HOST.leading(bytes);
         let host_len = match bytes.strip_prefix(b"[") {
             Some(address) => {
-                let len = address.iter().position(|b| !(b.is_ascii_hexdigit() || matches!(b, b':' | b'.')))?;
+                let len = address
+                    .iter()
+                    .position(|b| !(b.is_ascii_hexdigit() || matches!(b, b':' | b'.')))?;
                 (len > 0 && address[len] == b']').then_some(len + 2)?
             }
             None => lower + Class::HOST.leading(&bytes[lower..]),
@@ -223,8 +266,15 @@ impl<'a> Authority<'a> {
             [b':', digits @ ..] => digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit),
             _ => false,
         };
-        let shown = if port.len() <= 1 || port == scheme.default_port() { host } else { text };
-        (host_len > 0 && port_is_valid).then_some(Self { text: shown, has_capitals: lower < host_len })
+        let shown = if port.len() <= 1 || port == scheme.default_port() {
+            host
+        } else {
+            text
+        };
+        (host_len > 0 && port_is_valid).then_some(Self {
+            text: shown,
+            has_capitals: lower < host_len,
+        })
     }
 
     /// As received, without the default port.
@@ -258,16 +308,32 @@ mod tests {
 
     #[test]
     fn authorities() {
-        let https = |text: &'static str| Authority::parse(text, Scheme::Https).map(|authority| authority.text);
-        for same in
-            ["example.com", "EXAMPLE.com", "example.com:8443", "example.com:80", "[::1]", "[::1]:8080", "10.0.0.1:1", "a_b.c~"]
-        {
+        let https = |text: &'static str| {
+            Authority::parse(text, Scheme::Https).map(|authority| authority.text)
+        };
+        for same in [
+            "example.com",
+            "EXAMPLE.com",
+            "example.com:8443",
+            "example.com:80",
+            "[::1]",
+            "[::1]:8080",
+            "10.0.0.1:1",
+            "a_b.c~",
+        ] {
             assert_eq!(https(same), Some(same));
         }
-        for (text, shown) in [("example.com:443", "example.com"), ("example.com:", "example.com"), ("[::1]:443", "[::1]")] {
+        for (text, shown) in [
+            ("example.com:443", "example.com"),
+            ("example.com:", "example.com"),
+            ("[::1]:443", "[::1]"),
+        ] {
             assert_eq!(https(text), Some(shown));
         }
-        assert_eq!(Authority::parse("example.com:80", Scheme::Http).map(|authority| authority.text), Some("example.com"));
+        assert_eq!(
+            Authority::parse("example.com:80", Scheme::Http).map(|authority| authority.text),
+            Some("example.com")
+        );
         for bad in [
             "",
             ":443",

@@ -69,7 +69,10 @@ impl<'a> SignatureInput<'a> {
     /// Reads a value that was accepted before: an inner list with parameters.
     pub(crate) fn read_again(value: &'a [u8]) -> Option<Self> {
         let mut input = Self::unread();
-        input.read(b"", &mut Cursor::new(value)).ok().map(|()| input)
+        input
+            .read(b"", &mut Cursor::new(value))
+            .ok()
+            .map(|()| input)
     }
 
     /// Reads into `self`, which must be [`unread`](Self::unread).
@@ -129,7 +132,10 @@ impl<'a> SignatureInput<'a> {
     /// The covered components, in the order of the signature base.
     #[must_use]
     pub fn components(&self) -> Components<'a> {
-        Components { input: *self, next: 0 }
+        Components {
+            input: *self,
+            next: 0,
+        }
     }
 
     /// What the components without parameters say together: one with parameters, such as `"content-digest";bs`, does not count.
@@ -141,12 +147,18 @@ impl<'a> SignatureInput<'a> {
         if index >= self.len() {
             return None;
         }
-        self.plain_name(index).map(Component::plain).or_else(|| self.component_with_parameters(index))
+        self.plain_name(index)
+            .map(Component::plain)
+            .or_else(|| self.component_with_parameters(index))
     }
 
     /// What the component names if it has no parameters.
     pub(super) fn plain_name(&self, index: usize) -> Option<ComponentName<'a>> {
-        let name = || self.cursor_at(self.items.start(index)).string().map_or("", |name| text(name.raw));
+        let name = || {
+            self.cursor_at(self.items.start(index))
+                .string()
+                .map_or("", |name| text(name.raw))
+        };
         self.items.kind(index).map(|kind| kind.named(name))
     }
 
@@ -236,7 +248,10 @@ impl<'a> SignatureInput<'a> {
 
 impl fmt::Debug for SignatureInput<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SignatureInput").field("label", &text(self.label)).field("value", &text(self.value)).finish()
+        f.debug_struct("SignatureInput")
+            .field("label", &text(self.label))
+            .field("value", &text(self.value))
+            .finish()
     }
 }
 
@@ -282,7 +297,10 @@ impl<'a> SignatureInputs<'a> {
 
     #[inline]
     pub(crate) fn of(lines: Lines<'a>) -> Self {
-        Self { members: Members::new(lines), done: false }
+        Self {
+            members: Members::new(lines),
+            done: false,
+        }
     }
 
     /// How many members there were up to here.
@@ -301,7 +319,11 @@ impl<'a> SignatureInputs<'a> {
     }
 
     /// Reads the member into `input`, which must be [`SignatureInput::unread`]: to move it takes as long as to read it.
-    pub(crate) fn read(&mut self, label: &'a [u8], input: &mut SignatureInput<'a>) -> Result<(), SyntaxError> {
+    pub(crate) fn read(
+        &mut self,
+        label: &'a [u8],
+        input: &mut SignatureInput<'a>,
+    ) -> Result<(), SyntaxError> {
         input.read(label, &mut self.members.cursor)
     }
 }
@@ -328,6 +350,8 @@ impl FusedIterator for SignatureInputs<'_> {}
 
 impl fmt::Debug for SignatureInputs<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SignatureInputs").field("labels", &self.labels().map(text).collect::<Vec<_>>()).finish_non_exhaustive()
+        f.debug_struct("SignatureInputs")
+            .field("labels", &self.labels().map(text).collect::<Vec<_>>())
+            .finish_non_exhaustive()
     }
 }

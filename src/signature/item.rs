@@ -63,7 +63,9 @@ pub(crate) fn push_integer(out: &mut Vec<u8>, number: i64) {
 
 /// No leading zeros, no trailing zeros but one digit after the point, no minus before zero (RFC 8941 section 4.1.5).
 pub(super) fn canonical_decimal(text: &str) -> Cow<'_, str> {
-    let (sign, digits) = text.strip_prefix('-').map_or(("", text), |digits| ("-", digits));
+    let (sign, digits) = text
+        .strip_prefix('-')
+        .map_or(("", text), |digits| ("-", digits));
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
     let whole = match whole.trim_start_matches('0') {
         "" => "0",
@@ -73,7 +75,11 @@ pub(super) fn canonical_decimal(text: &str) -> Cow<'_, str> {
         "" => "0",
         fraction => fraction,
     };
-    let sign = if whole == "0" && fraction == "0" { "" } else { sign };
+    let sign = if whole == "0" && fraction == "0" {
+        ""
+    } else {
+        sign
+    };
     if sign.len() + whole.len() + 1 + fraction.len() == text.len() {
         Cow::Borrowed(text)
     } else {
@@ -98,7 +104,11 @@ impl<'a> QuotedString<'a> {
     }
 
     pub(crate) fn bytes(self) -> Cow<'a, [u8]> {
-        if self.has_escapes { Cow::Owned(unescaped(self.raw)) } else { Cow::Borrowed(self.raw) }
+        if self.has_escapes {
+            Cow::Owned(unescaped(self.raw))
+        } else {
+            Cow::Borrowed(self.raw)
+        }
     }
 }
 
@@ -107,7 +117,11 @@ fn unescaped(raw: &[u8]) -> Vec<u8> {
     let mut text = Vec::with_capacity(raw.len());
     let mut rest = raw.iter();
     while let Some(byte) = rest.next() {
-        text.extend(if *byte == b'\\' { rest.next() } else { Some(byte) });
+        text.extend(if *byte == b'\\' {
+            rest.next()
+        } else {
+            Some(byte)
+        });
     }
     text
 }

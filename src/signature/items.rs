@@ -21,8 +21,12 @@ pub(super) struct Items {
 }
 
 impl Items {
-    pub(super) const NONE: Self =
-        Self { starts: [0; MAX_COMPONENTS], kinds: [None; MAX_COMPONENTS], len: 0, coverage: Coverage::NONE };
+    pub(super) const NONE: Self = Self {
+        starts: [0; MAX_COMPONENTS],
+        kinds: [None; MAX_COMPONENTS],
+        len: 0,
+        coverage: Coverage::NONE,
+    };
 
     /// Those of a list that begins with [`ALWAYS_LIST`].
     const ALWAYS: Self = {
@@ -64,7 +68,9 @@ impl Items {
             let repeated = if is_plain {
                 self.coverage = self.coverage | Coverage::of(kind);
                 let is_same = |other| {
-                    kind.is_single() || cursor.since(start)[self.start(other)..].starts_with(cursor.since(item.position()))
+                    kind.is_single()
+                        || cursor.since(start)[self.start(other)..]
+                            .starts_with(cursor.since(item.position()))
                 };
                 (0..len).any(|other| self.kinds[other] == Some(kind) && is_same(other))
             } else {
@@ -77,7 +83,10 @@ impl Items {
             if repeated {
                 return Err(cursor.error("a component must not be repeated"));
             }
-            let (Some(free), Ok(offset)) = (self.starts.get_mut(len), u16::try_from(item.position() - start)) else {
+            let (Some(free), Ok(offset)) = (
+                self.starts.get_mut(len),
+                u16::try_from(item.position() - start),
+            ) else {
                 return Err(cursor.error("at most 32 components are accepted, in 8 KiB"));
             };
             *free = offset;
@@ -123,7 +132,11 @@ mod tests {
 
     fn read(list: &str) -> Option<(Items, bool)> {
         let (mut items, mut cursor) = (Items::NONE, Cursor::new(list.as_bytes()));
-        items.read(&mut cursor).ok().filter(|()| cursor.is_at_end()).map(|()| (items, cursor.canonical))
+        items
+            .read(&mut cursor)
+            .ok()
+            .filter(|()| cursor.is_at_end())
+            .map(|()| (items, cursor.canonical))
     }
 
     /// A space that is not canonical makes the same list be read one by one.
@@ -139,12 +152,17 @@ mod tests {
             "\"@query\";req",
             "x",
         ] {
-            let at_once = format!("(\"@method\" \"@authority\" \"@path\" \"@query\" {end})").replace(" )", ")");
+            let at_once = format!("(\"@method\" \"@authority\" \"@path\" \"@query\" {end})")
+                .replace(" )", ")");
             let one_by_one = at_once.replacen("@query\"", "@query\" ", 1);
             let (at_once, one_by_one) = (read(&at_once), read(&one_by_one));
             assert_eq!(at_once.is_some(), one_by_one.is_some(), "{end}");
             if let (Some((known, true)), Some((read, false))) = (at_once, one_by_one) {
-                assert_eq!((known.kinds, known.len, known.coverage), (read.kinds, read.len, read.coverage), "{end}");
+                assert_eq!(
+                    (known.kinds, known.len, known.coverage),
+                    (read.kinds, read.len, read.coverage),
+                    "{end}"
+                );
                 assert_eq!(known.starts[..4], read.starts[..4], "{end}");
             } else {
                 assert!(at_once.is_none(), "{end}");
@@ -154,7 +172,10 @@ mod tests {
             let list = format!("(\"@method\" \"@authority\" \"@path\" \"@query\"{parameters})");
             let expected = matches!(parameters, ";req" | "; req");
             assert_eq!(read(&list).is_some(), expected, "{list}");
-            assert!(read(&list).is_none_or(|(items, _)| items.kind(3).is_none() && !items.coverage.includes(Coverage::QUERY)));
+            assert!(
+                read(&list).is_none_or(|(items, _)| items.kind(3).is_none()
+                    && !items.coverage.includes(Coverage::QUERY))
+            );
         }
     }
 }

@@ -19,7 +19,9 @@ pub(super) fn push_query_param(out: &mut Vec<u8>, query: &str, name: QuotedStrin
             return false;
         }
     }
-    found.inspect(|value| out.extend(encoded(decoded(value)))).is_some()
+    found
+        .inspect(|value| out.extend(encoded(decoded(value))))
+        .is_some()
 }
 
 /// Whether a form-encoded key means `name`. The bytes are compared as they stand where nothing has to be decoded: nobody has
@@ -37,7 +39,9 @@ fn decoded(text: &str) -> impl Iterator<Item = u8> {
     std::iter::from_fn(move || {
         let (byte, after) = match rest {
             [b'+', after @ ..] => (b' ', after),
-            [b'%', high, low, after @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+            [b'%', high, low, after @ ..]
+                if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
+            {
                 (hex_value(*high) << 4 | hex_value(*low), after)
             }
             [byte, after @ ..] => (*byte, after),
@@ -55,7 +59,11 @@ fn encoded(bytes: impl Iterator<Item = u8>) -> impl Iterator<Item = u8> {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'*' | b'-' | b'.' | b'_') {
             [Some(byte), None, None]
         } else {
-            [Some(b'%'), Some(HEX[usize::from(byte >> 4)]), Some(HEX[usize::from(byte & 15)])]
+            [
+                Some(b'%'),
+                Some(HEX[usize::from(byte >> 4)]),
+                Some(HEX[usize::from(byte & 15)]),
+            ]
         }
         .into_iter()
         .flatten()

@@ -40,7 +40,11 @@ pub(super) struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(line: &'a [u8]) -> Self {
-        Self { line, rest: line, canonical: true }
+        Self {
+            line,
+            rest: line,
+            canonical: true,
+        }
     }
 
     pub(super) fn position(&self) -> usize {
@@ -62,7 +66,10 @@ impl<'a> Cursor<'a> {
 
     #[cold]
     pub(super) fn error(&self, expected: &'static str) -> SyntaxError {
-        SyntaxError { position: self.position(), expected }
+        SyntaxError {
+            position: self.position(),
+            expected,
+        }
     }
 
     /// Steps over `byte` if it stands here.
@@ -87,7 +94,11 @@ impl<'a> Cursor<'a> {
     }
 
     pub(super) fn expect(&mut self, byte: u8, expected: &'static str) -> Result<(), SyntaxError> {
-        if self.take(byte) { Ok(()) } else { Err(self.error(expected)) }
+        if self.take(byte) {
+            Ok(())
+        } else {
+            Err(self.error(expected))
+        }
     }
 
     /// Steps over all bytes of a class and tells which they were.
@@ -108,7 +119,10 @@ impl<'a> Cursor<'a> {
 
     /// `key` of RFC 8941 section 3.1.2.
     pub(super) fn key(&mut self) -> Result<&'a [u8], SyntaxError> {
-        if !self.peek().is_some_and(|first| Class::KEY_START.contains(first)) {
+        if !self
+            .peek()
+            .is_some_and(|first| Class::KEY_START.contains(first))
+        {
             return Err(self.error("a key starts with a lower-case letter or `*`"));
         }
         Ok(self.skip(Class::KEY))
@@ -126,12 +140,20 @@ impl<'a> Cursor<'a> {
         }
         self.expect(b',', "expected a comma")?;
         self.optional_whitespace();
-        if self.is_at_end() { Err(self.error("expected a member after the comma")) } else { Ok(true) }
+        if self.is_at_end() {
+            Err(self.error("expected a member after the comma"))
+        } else {
+            Ok(true)
+        }
     }
 
     /// `;key` or `;key=value`; `None` if no parameter follows.
     pub(super) fn parameter(&mut self) -> Result<Option<(&'a [u8], BareItem<'a>)>, SyntaxError> {
-        if self.begin_parameter() { self.key_and_value().map(Some) } else { Ok(None) }
+        if self.begin_parameter() {
+            self.key_and_value().map(Some)
+        } else {
+            Ok(None)
+        }
     }
 
     /// The semicolon before a parameter, with spaces after it.
@@ -146,7 +168,11 @@ impl<'a> Cursor<'a> {
     /// `key` or `key=value`: a missing value is the boolean true.
     pub(super) fn key_and_value(&mut self) -> Result<(&'a [u8], BareItem<'a>), SyntaxError> {
         let key = self.key()?;
-        let value = if self.take(b'=') { self.bare_item()? } else { BareItem::Boolean(true) };
+        let value = if self.take(b'=') {
+            self.bare_item()?
+        } else {
+            BareItem::Boolean(true)
+        };
         Ok((key, value))
     }
 
@@ -166,7 +192,9 @@ impl<'a> Cursor<'a> {
                 self.canonical &= !value;
                 Ok(BareItem::Boolean(value))
             }
-            Some(byte) if byte.is_ascii_alphabetic() || byte == b'*' => Ok(BareItem::Token(self.skip(Class::TOKEN))),
+            Some(byte) if byte.is_ascii_alphabetic() || byte == b'*' => {
+                Ok(BareItem::Token(self.skip(Class::TOKEN)))
+            }
             _ => Err(self.error("expected a value")),
         }
     }
@@ -215,7 +243,9 @@ impl<'a> Cursor<'a> {
         let mut number = 0_i64;
         while let [digit @ b'0'..=b'9', after @ ..] = rest {
             // What wraps has too many digits.
-            number = number.wrapping_mul(10).wrapping_add(i64::from(digit - b'0'));
+            number = number
+                .wrapping_mul(10)
+                .wrapping_add(i64::from(digit - b'0'));
             rest = after;
         }
         self.rest = rest;
@@ -224,7 +254,11 @@ impl<'a> Cursor<'a> {
             return Err(self.error("expected an integer of at most 15 digits"));
         }
         // `-0` and leading zeros.
-        self.canonical &= if number == 0 { len == 1 && !negative } else { digits[0] != b'0' };
+        self.canonical &= if number == 0 {
+            len == 1 && !negative
+        } else {
+            digits[0] != b'0'
+        };
         Ok(if negative { -number } else { number })
     }
 
@@ -236,7 +270,9 @@ impl<'a> Cursor<'a> {
         self.expect(b'.', "expected a decimal")?;
         let fraction = self.digits();
         if !(1..=12).contains(&whole) || !(1..=3).contains(&fraction) {
-            return Err(self.error("a decimal has 1 to 12 digits before the point and 1 to 3 after it"));
+            return Err(
+                self.error("a decimal has 1 to 12 digits before the point and 1 to 3 after it")
+            );
         }
         let number = text(self.since(start));
         self.canonical &= number == canonical_decimal(number);
@@ -255,7 +291,9 @@ impl<'a> Cursor<'a> {
     /// Steps over a byte sequence of 32 bytes, if one stands here.
     pub(super) fn take_32_bytes(&mut self) -> Option<[u8; 32]> {
         let (sequence, rest) = self.rest.split_first_chunk::<{ base64::LEN_OF_32 + 2 }>()?;
-        let [b':', text @ .., b':'] = sequence else { return None };
+        let [b':', text @ .., b':'] = sequence else {
+            return None;
+        };
         let bytes = base64::decode_32(text)?;
         self.rest = rest;
         Some(bytes)
@@ -293,7 +331,10 @@ pub(crate) fn text(ascii: &[u8]) -> &str {
 
 /// Whether `text` is a `key` of RFC 8941, as labels and parameter names are.
 pub(crate) fn is_key(text: &str) -> bool {
-    text.bytes().next().is_some_and(|first| Class::KEY_START.contains(first)) && Class::KEY.contains_all(text)
+    text.bytes()
+        .next()
+        .is_some_and(|first| Class::KEY_START.contains(first))
+        && Class::KEY.contains_all(text)
 }
 
 /// The keys seen so far among the members of a dictionary or the parameters of an item.
@@ -306,7 +347,10 @@ pub(super) struct Keys<'a> {
 
 impl<'a> Keys<'a> {
     pub(super) fn new() -> Self {
-        Self { first: None, others: Vec::new() }
+        Self {
+            first: None,
+            others: Vec::new(),
+        }
     }
 
     pub(super) fn len(&self) -> usize {

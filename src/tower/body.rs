@@ -33,13 +33,19 @@ pin_project! {
 impl<B> BufferedBody<B> {
     /// A body that was not read yet.
     pub fn new(body: B) -> Self {
-        Self { kind: Kind::Unread { body } }
+        Self {
+            kind: Kind::Unread { body },
+        }
     }
 }
 
 impl<B> From<Bytes> for BufferedBody<B> {
     fn from(bytes: Bytes) -> Self {
-        Self { kind: Kind::Buffered { body: Full::new(bytes) } }
+        Self {
+            kind: Kind::Buffered {
+                body: Full::new(bytes),
+            },
+        }
     }
 }
 
@@ -47,10 +53,15 @@ impl<B: Body<Data = Bytes>> Body for BufferedBody<B> {
     type Data = Bytes;
     type Error = B::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         match self.project().kind.project() {
             KindProjection::Unread { body } => body.poll_frame(cx),
-            KindProjection::Buffered { body } => body.poll_frame(cx).map_err(|never| match never {}),
+            KindProjection::Buffered { body } => {
+                body.poll_frame(cx).map_err(|never| match never {})
+            }
         }
     }
 
@@ -71,6 +82,8 @@ impl<B: Body<Data = Bytes>> Body for BufferedBody<B> {
 
 impl<B> fmt::Debug for BufferedBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BufferedBody").field("is_buffered", &matches!(self.kind, Kind::Buffered { .. })).finish()
+        f.debug_struct("BufferedBody")
+            .field("is_buffered", &matches!(self.kind, Kind::Buffered { .. }))
+            .finish()
     }
 }

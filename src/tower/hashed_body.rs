@@ -51,14 +51,32 @@ where
     B: Body,
     B::Error: Into<BoxError>,
 {
-    pub(super) fn new(body: B, head: VerifiedHead, content_length: Option<u64>, max_len: u64) -> Self {
-        Self { body, rest: Bytes::new(), head: Some(head), read: 0, max_len, content_length, pace: Pace::default() }
+    pub(super) fn new(
+        body: B,
+        head: VerifiedHead,
+        content_length: Option<u64>,
+        max_len: u64,
+    ) -> Self {
+        Self {
+            body,
+            rest: Bytes::new(),
+            head: Some(head),
+            read: 0,
+            max_len,
+            content_length,
+            pace: Pace::default(),
+        }
     }
 
     /// The next piece; after its end or an error, a body must not be polled again.
-    pub(super) fn poll_piece(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Piece, AuthError>> {
+    pub(super) fn poll_piece(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Piece, AuthError>> {
         let mut this = self.project();
-        let Some(head) = this.head else { return Poll::Ready(Err(AuthErrorKind::BodyUnreadable.into())) };
+        let Some(head) = this.head else {
+            return Poll::Ready(Err(AuthErrorKind::BodyUnreadable.into()));
+        };
         loop {
             ready!(this.pace.poll_turn(cx));
             if !this.rest.is_empty() {
@@ -78,7 +96,9 @@ where
                 Ok(mut data) => {
                     let len = data.remaining();
                     this.pace.count_frame(len);
-                    *this.read = this.read.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
+                    *this.read = this
+                        .read
+                        .saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
                     if len > 0 && !head.covers_body() {
                         return Poll::Ready(Err(AuthErrorKind::BodyNotCovered.into()));
                     }
@@ -91,7 +111,10 @@ where
                     *this.rest = data.copy_to_bytes(len);
                 }
                 Err(frame) => {
-                    if frame.trailers_ref().is_some_and(|trailers| !trailers.is_empty()) {
+                    if frame
+                        .trailers_ref()
+                        .is_some_and(|trailers| !trailers.is_empty())
+                    {
                         return Poll::Ready(Err(AuthErrorKind::TrailersNotCovered.into()));
                     }
                 }
@@ -114,7 +137,10 @@ where
     /// The proof, if it is known beforehand that no byte will come.
     pub(super) fn finish_if_empty(&mut self) -> Result<Option<Validated>, AuthError> {
         let is_empty = self.body.is_end_stream() && self.content_length.unwrap_or(0) == 0;
-        self.head.take_if(|_| is_empty).map(VerifiedHead::finish).transpose()
+        self.head
+            .take_if(|_| is_empty)
+            .map(VerifiedHead::finish)
+            .transpose()
     }
 
     /// How much is still to come.
@@ -126,7 +152,10 @@ where
 /// A hint of what comes together with `len` bytes that are already here.
 pub(super) fn add_len(mut hint: SizeHint, len: usize) -> SizeHint {
     let len = u64::try_from(len).unwrap_or(u64::MAX);
-    let (lower, upper) = (hint.lower().saturating_add(len), hint.upper().map(|upper| upper.saturating_add(len)));
+    let (lower, upper) = (
+        hint.lower().saturating_add(len),
+        hint.upper().map(|upper| upper.saturating_add(len)),
+    );
     if let Some(upper) = upper {
         hint.set_upper(upper);
     }
@@ -136,7 +165,14 @@ pub(super) fn add_len(mut hint: SizeHint, len: usize) -> SizeHint {
 
 /// What the field says. A value that is not a number is for the server to refuse, which frames the body by it.
 pub(super) fn content_length(request: &RequestHead<'_>) -> Option<u64> {
-    request.fields().lines(Known::ContentLength).next()?.to_str().ok()?.parse().ok()
+    request
+        .fields()
+        .lines(Known::ContentLength)
+        .next()?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()
 }
 
 pub(super) fn too_large(max_len: u64) -> AuthError {
@@ -171,7 +207,9 @@ impl Pace {
             return Poll::Ready(());
         }
         // Waking the task at once would not let the runtime look at its sockets first; this does.
-        let turn = self.turn.get_or_insert_with(|| Box::pin(tokio::task::yield_now()));
+        let turn = self
+            .turn
+            .get_or_insert_with(|| Box::pin(tokio::task::yield_now()));
         ready!(turn.as_mut().poll(cx));
         self.turn = None;
         self.others_had_their_turn();

@@ -35,7 +35,8 @@ pub(super) struct Policy {
     pub(super) map_refusal: Option<MapRefusal>,
 }
 
-pub(super) type MapRefusal = Arc<dyn Fn(Response<Bytes>, &AuthError, &Parts) -> Response<Bytes> + Send + Sync>;
+pub(super) type MapRefusal =
+    Arc<dyn Fn(Response<Bytes>, &AuthError, &Parts) -> Response<Bytes> + Send + Sync>;
 
 impl Policy {
     pub(super) fn new(secrets: impl SecretStore + 'static, options: ValidateOptions) -> Self {
@@ -62,17 +63,25 @@ impl Policy {
         if announced_len > self.max_body_len {
             return Err(too_large(self.max_body_len));
         }
-        let head = claim.verify_any(&*self.secrets, &[]).map_err(|error| self.explain(error, parts))?;
+        let head = claim
+            .verify_any(&*self.secrets, &[])
+            .map_err(|error| self.explain(error, parts))?;
         if announced_len > 0 && !head.covers_body() {
             return Err(AuthErrorKind::BodyNotCovered.into());
         }
-        Ok(HashedBody::new(body, head, content_length, self.max_body_len))
+        Ok(HashedBody::new(
+            body,
+            head,
+            content_length,
+            self.max_body_len,
+        ))
     }
 
     /// Asks the guard, unless the body came so slowly that a guard may have forgotten the signature by now.
     pub(super) fn use_once(&self, validated: &Validated) -> UseOnce {
         let now = self.options.now();
-        let too_late = |kind| UseOnce::ready(Err(AuthError::new(kind).detail("at the end of the body")));
+        let too_late =
+            |kind| UseOnce::ready(Err(AuthError::new(kind).detail("at the end of the body")));
         if now > validated.replay_id().fresh_until() {
             return too_late(AuthErrorKind::Stale);
         }
@@ -89,8 +98,14 @@ impl Policy {
     pub(super) fn refuse(&self, error: &AuthError, parts: &Parts) -> Response<Bytes> {
         #[cfg(feature = "tracing")]
         self.log(error, parts);
-        let mut response = error.to_response(&self.options).map(|body| Bytes::from_static(body.as_bytes()));
-        if parts.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc")) {
+        let mut response = error
+            .to_response(&self.options)
+            .map(|body| Bytes::from_static(body.as_bytes()));
+        if parts
+            .headers
+            .get(CONTENT_TYPE)
+            .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+        {
             speak_grpc(&mut response, error);
         }
         if let Some(map) = &self.map_refusal {
@@ -107,7 +122,10 @@ impl Policy {
         // What could be read of them, in their order: any of them may be the one that is meant.
         let key_ids = || {
             let inputs = SignatureInputs::new(&parts.headers).map_while(Result::ok);
-            let key_ids: Vec<String> = inputs.filter_map(|input| Some(shown(&input.key_id()?))).take(4).collect();
+            let key_ids: Vec<String> = inputs
+                .filter_map(|input| Some(shown(&input.key_id()?)))
+                .take(4)
+                .collect();
             (!key_ids.is_empty()).then(|| key_ids.join(", "))
         };
         refusal_event!(
@@ -121,7 +139,9 @@ impl Policy {
 
     /// The URI as the client sent it, as far as that is known.
     fn uri<'a>(&self, parts: &'a Parts) -> &'a Uri {
-        self.original_uri.and_then(|original| original(&parts.extensions)).unwrap_or(&parts.uri)
+        self.original_uri
+            .and_then(|original| original(&parts.extensions))
+            .unwrap_or(&parts.uri)
     }
 
     /// What the request names, escaped and cut.
@@ -129,7 +149,11 @@ impl Policy {
         let field = |name| std::str::from_utf8(parts.headers.get(name)?.as_bytes()).ok();
         let named = match self.options.forwarded_host() {
             Some(name) => field(name),
-            None => self.uri(parts).authority().map(Authority::as_str).or_else(|| field(&HOST)),
+            None => self
+                .uri(parts)
+                .authority()
+                .map(Authority::as_str)
+                .or_else(|| field(&HOST)),
         };
         named.map(shown)
     }
@@ -145,8 +169,14 @@ impl Policy {
             self.authority(parts).unwrap_or_default(),
             shown(self.uri(parts).path())
         );
-        let advice = if self.original_uri.is_none() { "; if a router has cut the path, set `original_uri`" } else { "" };
-        error.detail(format!("{seen}{advice}; if a proxy has changed `Host`, see `trust_forwarded_host`"))
+        let advice = if self.original_uri.is_none() {
+            "; if a router has cut the path, set `original_uri`"
+        } else {
+            ""
+        };
+        error.detail(format!(
+            "{seen}{advice}; if a proxy has changed `Host`, see `trust_forwarded_host`"
+        ))
     }
 }
 
@@ -162,7 +192,10 @@ fn speak_grpc(response: &mut Response<Bytes>, error: &AuthError) {
     *response.body_mut() = Bytes::new();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    headers.insert(HeaderName::from_static("grpc-status"), HeaderValue::from_static(code));
+    headers.insert(
+        HeaderName::from_static("grpc-status"),
+        HeaderValue::from_static(code),
+    );
 }
 
 impl fmt::Debug for Policy {

@@ -60,7 +60,12 @@ impl SignRequestLayer {
     /// A layer that signs with these secrets and options.
     #[must_use]
     pub fn new(secrets: impl SecretStore + 'static, options: SignOptions) -> Self {
-        Self { signer: Arc::new(Signer { secrets: Box::new(secrets), options }) }
+        Self {
+            signer: Arc::new(Signer {
+                secrets: Box::new(secrets),
+                options,
+            }),
+        }
     }
 }
 
@@ -68,13 +73,18 @@ impl<S> Layer<S> for SignRequestLayer {
     type Service = SignRequest<S>;
 
     fn layer(&self, inner: S) -> SignRequest<S> {
-        SignRequest { inner, signer: Arc::clone(&self.signer) }
+        SignRequest {
+            inner,
+            signer: Arc::clone(&self.signer),
+        }
     }
 }
 
 impl fmt::Debug for SignRequestLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SignRequestLayer").field("options", &self.signer.options).finish_non_exhaustive()
+        f.debug_struct("SignRequestLayer")
+            .field("options", &self.signer.options)
+            .finish_non_exhaustive()
     }
 }
 
@@ -103,14 +113,24 @@ where
     fn call(&mut self, request: Request<B>) -> SignRequestFuture<S, B> {
         let service = take_ready(&mut self.inner);
         let (parts, body) = request.into_parts();
-        let state = State::Reading { service: Some(service), parts: Some(parts), body: body.collect() };
-        SignRequestFuture { signer: Arc::clone(&self.signer), state }
+        let state = State::Reading {
+            service: Some(service),
+            parts: Some(parts),
+            body: body.collect(),
+        };
+        SignRequestFuture {
+            signer: Arc::clone(&self.signer),
+            state,
+        }
     }
 }
 
 impl<S: fmt::Debug> fmt::Debug for SignRequest<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SignRequest").field("inner", &self.inner).field("options", &self.signer.options).finish()
+        f.debug_struct("SignRequest")
+            .field("inner", &self.inner)
+            .field("options", &self.signer.options)
+            .finish()
     }
 }
 
@@ -144,19 +164,33 @@ where
         let mut this = self.project();
         loop {
             match this.state.as_mut().project() {
-                StateProjection::Reading { service, parts, body } => {
+                StateProjection::Reading {
+                    service,
+                    parts,
+                    body,
+                } => {
                     let body = ready!(body.poll(cx)).map_err(Into::into)?;
                     if body.trailers().is_some_and(|trailers| !trailers.is_empty()) {
-                        return Poll::Ready(Err("a request with trailers cannot be signed: no signature covers them".into()));
+                        return Poll::Ready(Err(
+                            "a request with trailers cannot be signed: no signature covers them"
+                                .into(),
+                        ));
                     }
                     let body = body.to_bytes();
                     let mut parts = parts.take().expect(UNFINISHED);
-                    sign_parts(&mut parts, &body, &*this.signer.secrets, &this.signer.options)?;
+                    sign_parts(
+                        &mut parts,
+                        &body,
+                        &*this.signer.secrets,
+                        &this.signer.options,
+                    )?;
                     let request = Request::from_parts(parts, B::from(body));
                     let response = service.take().expect(UNFINISHED).call(request);
                     this.state.set(State::Calling { response });
                 }
-                StateProjection::Calling { response } => return response.poll(cx).map_err(Into::into),
+                StateProjection::Calling { response } => {
+                    return response.poll(cx).map_err(Into::into);
+                }
             }
         }
     }

@@ -54,7 +54,10 @@ impl<S> Layer<S> for ValidateStreamLayer {
     type Service = ValidateStream<S>;
 
     fn layer(&self, inner: S) -> ValidateStream<S> {
-        ValidateStream { inner, policy: Arc::clone(&self.policy) }
+        ValidateStream {
+            inner,
+            policy: Arc::clone(&self.policy),
+        }
     }
 }
 
@@ -88,9 +91,16 @@ where
             Ok((body, answer)) => {
                 let upload = body.upload.clone();
                 parts.extensions.insert(upload.clone());
-                State::UsingOnce { service: Some(service), request: Some(Request::from_parts(parts, body)), answer, upload }
+                State::UsingOnce {
+                    service: Some(service),
+                    request: Some(Request::from_parts(parts, body)),
+                    answer,
+                    upload,
+                }
             }
-            Err(error) => State::Refused { response: Some(self.policy.refuse(&error, &parts)) },
+            Err(error) => State::Refused {
+                response: Some(self.policy.refuse(&error, &parts)),
+            },
         };
         ValidateStreamFuture { state }
     }
@@ -124,14 +134,27 @@ where
         let mut this = self.project();
         loop {
             let next = match this.state.as_mut().project() {
-                StateProjection::UsingOnce { service, request, answer, upload } => match ready!(answer.poll(cx)) {
+                StateProjection::UsingOnce {
+                    service,
+                    request,
+                    answer,
+                    upload,
+                } => match ready!(answer.poll(cx)) {
                     Ok(()) => {
-                        let response = service.take().expect(UNFINISHED).call(request.take().expect(UNFINISHED));
-                        State::Calling { response, upload: upload.clone() }
+                        let response = service
+                            .take()
+                            .expect(UNFINISHED)
+                            .call(request.take().expect(UNFINISHED));
+                        State::Calling {
+                            response,
+                            upload: upload.clone(),
+                        }
                     }
                     Err(error) => {
                         upload.fail(&error);
-                        State::Refused { response: upload.take_refusal() }
+                        State::Refused {
+                            response: upload.take_refusal(),
+                        }
                     }
                 },
                 StateProjection::Calling { response, upload } => {
@@ -152,7 +175,8 @@ where
 
 impl<S: Service<Request<StreamedBody<B>>>, B> fmt::Debug for ValidateStreamFuture<S, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ValidateStreamFuture").finish_non_exhaustive()
+        f.debug_struct("ValidateStreamFuture")
+            .finish_non_exhaustive()
     }
 }
 
@@ -184,10 +208,17 @@ where
     B::Error: Into<BoxError>,
 {
     /// The body, and the answer of the replay guard, which is asked before it is read.
-    fn new(mut body: HashedBody<B>, parts: &Parts, policy: &Arc<Policy>) -> Result<(Self, UseOnce), AuthError> {
+    fn new(
+        mut body: HashedBody<B>,
+        parts: &Parts,
+        policy: &Arc<Policy>,
+    ) -> Result<(Self, UseOnce), AuthError> {
         // A service that expects no body does not read it.
         let validated = body.finish_if_empty()?;
-        let head = validated.as_ref().or(body.unfinished()).ok_or(AuthErrorKind::BodyUnreadable)?;
+        let head = validated
+            .as_ref()
+            .or(body.unfinished())
+            .ok_or(AuthErrorKind::BodyUnreadable)?;
         let answer = policy.use_once(head);
         let upload = Upload::new(head.consumer(), parts.clone(), Arc::clone(policy));
         let state = match validated {
@@ -197,7 +228,15 @@ where
             }
             None => BodyState::Reading,
         };
-        Ok((Self { body, last: Bytes::new(), state, upload }, answer))
+        Ok((
+            Self {
+                body,
+                last: Bytes::new(),
+                state,
+                upload,
+            },
+            answer,
+        ))
     }
 }
 
@@ -209,7 +248,10 @@ where
     type Data = Bytes;
     type Error = AuthError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, AuthError>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, AuthError>>> {
         let mut this = self.project();
         loop {
             match this.state {
@@ -247,7 +289,9 @@ where
 
     fn size_hint(&self) -> SizeHint {
         match self.state {
-            BodyState::Proven => SizeHint::with_exact(u64::try_from(self.last.len()).unwrap_or(u64::MAX)),
+            BodyState::Proven => {
+                SizeHint::with_exact(u64::try_from(self.last.len()).unwrap_or(u64::MAX))
+            }
             _ => add_len(self.body.size_hint(), self.last.len()),
         }
     }
@@ -255,6 +299,8 @@ where
 
 impl<B> fmt::Debug for StreamedBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StreamedBody").field("upload", &self.upload).finish_non_exhaustive()
+        f.debug_struct("StreamedBody")
+            .field("upload", &self.upload)
+            .finish_non_exhaustive()
     }
 }

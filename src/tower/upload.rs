@@ -27,7 +27,13 @@ struct Progress {
 impl Upload {
     pub(super) fn new(consumer: &str, parts: Parts, policy: Arc<Policy>) -> Self {
         let consumer = consumer.into();
-        Self(Arc::new(Progress { consumer, parts, policy, validated: OnceLock::new(), refusal: Mutex::default() }))
+        Self(Arc::new(Progress {
+            consumer,
+            parts,
+            policy,
+            validated: OnceLock::new(),
+            refusal: Mutex::default(),
+        }))
     }
 
     /// Who sends it: the listed key id, or else the name of the secret. Proven from the start.
@@ -53,16 +59,27 @@ impl Upload {
     /// Refuses the request, whatever the service will answer.
     pub(super) fn fail(&self, error: &AuthError) {
         let refusal = self.0.policy.refuse(error, &self.0.parts);
-        *self.0.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(refusal);
+        *self
+            .0
+            .refusal
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(refusal);
     }
 
     pub(super) fn take_refusal(&self) -> Option<Response<Bytes>> {
-        self.0.refusal.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.0
+            .refusal
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 }
 
 impl fmt::Debug for Upload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Upload").field("consumer", &self.consumer()).field("validated", &self.validated()).finish()
+        f.debug_struct("Upload")
+            .field("consumer", &self.consumer())
+            .field("validated", &self.validated())
+            .finish()
     }
 }

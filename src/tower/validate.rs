@@ -66,7 +66,9 @@ impl ValidateAuthLayer {
     /// Options that contradict themselves make it answer 503 to everybody: [`ValidateOptions::check`] tells at start-up.
     #[must_use]
     pub fn new(secrets: impl SecretStore + 'static, options: ValidateOptions) -> Self {
-        Self { policy: Arc::new(Policy::new(secrets, options)) }
+        Self {
+            policy: Arc::new(Policy::new(secrets, options)),
+        }
     }
 
     /// The largest body that is accepted, in bytes. A larger one is answered with 413.
@@ -147,7 +149,9 @@ impl ValidateAuthLayer {
     /// The same for uploads that are too large to be held in memory; raise [`max_body_len`](Self::max_body_len), which holds for them too.
     #[must_use]
     pub fn streaming(self) -> ValidateStreamLayer {
-        ValidateStreamLayer { policy: self.policy }
+        ValidateStreamLayer {
+            policy: self.policy,
+        }
     }
 
     fn policy_mut(&mut self) -> &mut Policy {
@@ -159,7 +163,10 @@ impl<S> Layer<S> for ValidateAuthLayer {
     type Service = ValidateAuth<S>;
 
     fn layer(&self, inner: S) -> ValidateAuth<S> {
-        ValidateAuth { inner, policy: Arc::clone(&self.policy) }
+        ValidateAuth {
+            inner,
+            policy: Arc::clone(&self.policy),
+        }
     }
 }
 
@@ -190,10 +197,20 @@ where
         let (parts, body) = request.into_parts();
         let policy = Arc::clone(&self.policy);
         let state = match policy.verify(&parts, body) {
-            Ok(body) => State::Reading { body, buffer: Buffer::default() },
-            Err(error) => State::Refused { response: Some(policy.refuse(&error, &parts)) },
+            Ok(body) => State::Reading {
+                body,
+                buffer: Buffer::default(),
+            },
+            Err(error) => State::Refused {
+                response: Some(policy.refuse(&error, &parts)),
+            },
         };
-        ValidateAuthFuture { policy, service: Some(service), parts: Some(parts), state }
+        ValidateAuthFuture {
+            policy,
+            service: Some(service),
+            parts: Some(parts),
+            state,
+        }
     }
 }
 
@@ -240,12 +257,20 @@ where
                     Ok(Piece::End(validated)) => {
                         let answer = this.policy.use_once(&validated);
                         let body = mem::take(buffer).into_bytes();
-                        this.state.set(State::UsingOnce { validated: Some(validated), body, answer });
+                        this.state.set(State::UsingOnce {
+                            validated: Some(validated),
+                            body,
+                            answer,
+                        });
                         continue;
                     }
                     Err(error) => error,
                 },
-                StateProjection::UsingOnce { validated, body, answer } => match ready!(answer.poll(cx)) {
+                StateProjection::UsingOnce {
+                    validated,
+                    body,
+                    answer,
+                } => match ready!(answer.poll(cx)) {
                     Ok(()) => {
                         let mut parts = this.parts.take().expect(UNFINISHED);
                         // Only now: owning one is the proof.
@@ -262,8 +287,12 @@ where
                     return Poll::Ready(Ok(response.take().expect(UNFINISHED).map(R::from)));
                 }
             };
-            let response = this.policy.refuse(&error, &this.parts.take().expect(UNFINISHED));
-            this.state.set(State::Refused { response: Some(response) });
+            let response = this
+                .policy
+                .refuse(&error, &this.parts.take().expect(UNFINISHED));
+            this.state.set(State::Refused {
+                response: Some(response),
+            });
         }
     }
 }
@@ -292,6 +321,10 @@ impl Buffer {
     }
 
     fn into_bytes(self) -> Bytes {
-        if self.all.is_empty() { self.only } else { self.all.freeze() }
+        if self.all.is_empty() {
+            self.only
+        } else {
+            self.all.freeze()
+        }
     }
 }

@@ -8,8 +8,8 @@ use crate::{
     secret::{SecretSet, SecretStore},
     shown::{push_shown, shown},
     signature::{
-        ByteSequences, ComponentName, Coverage, Known, MAX_BASE_LEN, RequestHead, SignatureBase, SignatureInput, SignatureInputs,
-        text,
+        ByteSequences, ComponentName, Coverage, Known, MAX_BASE_LEN, RequestHead, SignatureBase,
+        SignatureInput, SignatureInputs, text,
     },
 };
 
@@ -66,7 +66,10 @@ impl<'a> Claim<'a> {
     /// # Errors
     ///
     /// [`AuthError`] if no signature of the request could be accepted by this host.
-    pub fn parse(request: impl Into<RequestHead<'a>>, options: &'a ValidateOptions) -> Result<Self, AuthError> {
+    pub fn parse(
+        request: impl Into<RequestHead<'a>>,
+        options: &'a ValidateOptions,
+    ) -> Result<Self, AuthError> {
         let mut claim = Self::unread(request.into(), options);
         claim.read()?;
         Ok(claim)
@@ -75,10 +78,19 @@ impl<'a> Claim<'a> {
     /// What [`read`](Self::read) then fills in place: to move a claim about takes as long as to read it.
     #[inline]
     pub(crate) fn unread(request: RequestHead<'a>, options: &'a ValidateOptions) -> Self {
-        let request = request.scheme(options.external_scheme).listed(&options.normal_authorities);
+        let request = request
+            .scheme(options.external_scheme)
+            .listed(&options.normal_authorities);
         let request = request.trust_forwarded_host(options.forwarded_host.as_ref());
         let current = Candidate::unread(options);
-        Self { request, options, now: options.now(), current, others: Vec::new(), max_base_len: MAX_BASE_LEN }
+        Self {
+            request,
+            options,
+            now: options.now(),
+            current,
+            others: Vec::new(),
+            max_base_len: MAX_BASE_LEN,
+        }
     }
 
     /// Makes the checks of [`parse`](Self::parse).
@@ -87,14 +99,21 @@ impl<'a> Claim<'a> {
         self.read_candidates()?;
         self.max_base_len = MAX_BASE_LEN / (1 + self.others.len());
         let mut refusal = None;
-        while let Err(error) = self.current.check(&mut self.request, self.options, self.now) {
+        while let Err(error) = self
+            .current
+            .check(&mut self.request, self.options, self.now)
+        {
             let furthest = AuthError::furthest(refusal, error);
             if !self.advance() {
                 return Err(furthest);
             }
             refusal = Some(furthest);
         }
-        self.others.retain(|candidate| candidate.check(&mut self.request, self.options, self.now).is_ok());
+        self.others.retain(|candidate| {
+            candidate
+                .check(&mut self.request, self.options, self.now)
+                .is_ok()
+        });
         Ok(())
     }
 
@@ -103,14 +122,23 @@ impl<'a> Claim<'a> {
         let (fields, options) = (*self.request.fields(), self.options);
         let mut count = 0;
         let mut not_meant = None;
-        let malformed = |syntax| AuthError::malformed(AuthErrorKind::MalformedSignatureInput, syntax);
+        let malformed =
+            |syntax| AuthError::malformed(AuthErrorKind::MalformedSignatureInput, syntax);
         let mut inputs = SignatureInputs::of(fields.lines(Known::SignatureInput));
         while let Some(label) = inputs.next_label().map_err(malformed)? {
             let mut other = None;
-            let candidate = if count == 0 { &mut self.current } else { other.insert(Candidate::unread(options)) };
-            inputs.read(label, &mut candidate.input).map_err(malformed)?;
+            let candidate = if count == 0 {
+                &mut self.current
+            } else {
+                other.insert(Candidate::unread(options))
+            };
+            inputs
+                .read(label, &mut candidate.input)
+                .map_err(malformed)?;
             match options.secret_name_for(&candidate.input) {
-                Ok(_) if count == MAX_CANDIDATES => return Err(AuthErrorKind::TooManyCandidates.into()),
+                Ok(_) if count == MAX_CANDIDATES => {
+                    return Err(AuthErrorKind::TooManyCandidates.into());
+                }
                 Ok(secret_name) => {
                     candidate.secret_name = secret_name;
                     if let Some(other) = other {
@@ -118,7 +146,12 @@ impl<'a> Claim<'a> {
                     }
                     count += 1;
                 }
-                Err(kind) => not_meant = Some((kind, mem::replace(&mut candidate.input, SignatureInput::unread()))),
+                Err(kind) => {
+                    not_meant = Some((
+                        kind,
+                        mem::replace(&mut candidate.input, SignatureInput::unread()),
+                    ))
+                }
             }
         }
 
@@ -128,9 +161,17 @@ impl<'a> Claim<'a> {
             let mut candidates = iter::once(&mut self.current).chain(&mut self.others);
             match candidates.find(|candidate| candidate.input.has_label(signature.key)) {
                 // A parameter of the signature itself is not signed.
-                Some(candidate) => candidate.mac = signature.value.of_32().filter(|_| !signature.has_parameters),
+                Some(candidate) => {
+                    candidate.mac = signature
+                        .value
+                        .of_32()
+                        .filter(|_| !signature.has_parameters)
+                }
                 None if inputs.labels().any(|label| label == signature.key) => {}
-                None => return Err(AuthError::new(AuthErrorKind::UnpairedLabel).detail(shown(text(signature.key)))),
+                None => {
+                    return Err(AuthError::new(AuthErrorKind::UnpairedLabel)
+                        .detail(shown(text(signature.key))));
+                }
             }
         }
         // No label is repeated in either field, and all of the second are in the first.
@@ -168,7 +209,10 @@ impl<'a> Claim<'a> {
     ///
     /// [`AuthError`] if a covered component is absent or cannot be written.
     pub fn signature_base(&self) -> Result<SignatureBase, AuthError> {
-        Ok(SignatureBase::of_request(&self.request, &self.current.input)?)
+        Ok(SignatureBase::of_request(
+            &self.request,
+            &self.current.input,
+        )?)
     }
 
     /// Checks the MAC of the head under each secret of the set.
@@ -178,28 +222,57 @@ impl<'a> Claim<'a> {
     /// [`AuthErrorKind::WrongMac`] if none matches; other kinds for a covered component that cannot be written and for an
     /// unusable `Content-Digest`.
     pub fn verify_head(&self, secrets: &SecretSet) -> Result<VerifiedHead, AuthError> {
-        let Candidate { input, secret_name, mac, .. } = &self.current;
+        let Candidate {
+            input,
+            secret_name,
+            mac,
+            ..
+        } = &self.current;
         let mac = mac.ok_or(AuthErrorKind::MalformedSignature)?;
         let created = input.created().ok_or(AuthErrorKind::MissingCreated)?;
         let base = self.signature_base()?;
         if base.as_bytes().len() > self.max_base_len {
-            return Err(AuthError::new(AuthErrorKind::TooLarge).detail("several signatures share the limit of one"));
+            return Err(AuthError::new(AuthErrorKind::TooLarge)
+                .detail("several signatures share the limit of one"));
         }
-        let secret = secrets.verified_by(base.as_bytes(), &mac).ok_or(AuthErrorKind::WrongMac)?;
-        let replay_id =
-            ReplayId { mac, created, fresh_until: created.saturating_add(self.options.max_time_diff), validated_at: self.now };
+        let secret = secrets
+            .verified_by(base.as_bytes(), &mac)
+            .ok_or(AuthErrorKind::WrongMac)?;
+        let replay_id = ReplayId {
+            mac,
+            created,
+            fresh_until: created.saturating_add(self.options.max_time_diff),
+            validated_at: self.now,
+        };
         let secret_name = Arc::clone(secret_name);
-        let mut validated = Validated::of_head(base, input, secret_name, secret, self.options.lists_key_ids(), replay_id);
+        let mut validated = Validated::of_head(
+            base,
+            input,
+            secret_name,
+            secret,
+            self.options.lists_key_ids(),
+            replay_id,
+        );
         if self.request.fields().has(Known::ContentDigest) {
-            validated.digest_mut().read(self.request.fields().lines(Known::ContentDigest))?;
+            validated
+                .digest_mut()
+                .read(self.request.fields().lines(Known::ContentDigest))?;
         }
         let covers_digest = input.coverage().includes(Coverage::CONTENT_DIGEST);
-        Ok(VerifiedHead { validated, covers_digest, has_body: false })
+        Ok(VerifiedHead {
+            validated,
+            covers_digest,
+            has_body: false,
+        })
     }
 
     /// Checks the MACs of all signatures that may be meant for this host, until one matches, and feeds its head with `body`.
     #[inline]
-    pub(crate) fn verify_any(&mut self, secrets: &(impl SecretStore + ?Sized), body: &[u8]) -> Result<VerifiedHead, AuthError> {
+    pub(crate) fn verify_any(
+        &mut self,
+        secrets: &(impl SecretStore + ?Sized),
+        body: &[u8],
+    ) -> Result<VerifiedHead, AuthError> {
         let mut refusal: Option<AuthError> = None;
         loop {
             let verified = match secrets.secrets(self.secret_name()) {
@@ -237,7 +310,10 @@ impl<'a> Claim<'a> {
 
 impl fmt::Debug for Claim<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Claim").field("secret_name", &self.secret_name()).field("input", self.input()).finish_non_exhaustive()
+        f.debug_struct("Claim")
+            .field("secret_name", &self.secret_name())
+            .field("input", self.input())
+            .finish_non_exhaustive()
     }
 }
 
@@ -263,14 +339,22 @@ fn refusal_of(kind: AuthErrorKind, input: &SignatureInput<'_>) -> AuthError {
 impl<'a> Candidate<'a> {
     #[inline]
     fn unread(options: &'a ValidateOptions) -> Self {
-        Self { input: SignatureInput::unread(), secret_name: &options.secret_name, mac: None }
+        Self {
+            input: SignatureInput::unread(),
+            secret_name: &options.secret_name,
+            mac: None,
+        }
     }
 
-    fn check(&self, request: &mut RequestHead<'a>, options: &ValidateOptions, now: i64) -> Result<(), AuthError> {
+    fn check(
+        &self,
+        request: &mut RequestHead<'a>,
+        options: &ValidateOptions,
+        now: i64,
+    ) -> Result<(), AuthError> {
         if self.mac.is_none() {
-            return Err(
-                AuthError::new(AuthErrorKind::MalformedSignature).detail("the signature is not 32 bytes without parameters")
-            );
+            return Err(AuthError::new(AuthErrorKind::MalformedSignature)
+                .detail("the signature is not 32 bytes without parameters"));
         }
         self.check_coverage(request, options)?;
         self.check_freshness(options, now)?;
@@ -282,15 +366,25 @@ impl<'a> Candidate<'a> {
         }
     }
 
-    fn check_coverage(&self, request: &RequestHead<'_>, options: &ValidateOptions) -> Result<(), AuthError> {
+    fn check_coverage(
+        &self,
+        request: &RequestHead<'_>,
+        options: &ValidateOptions,
+    ) -> Result<(), AuthError> {
         let not_covered = |name: &str| Err(AuthError::new(AuthErrorKind::NotCovered).detail(name));
         let covered = self.input.coverage();
-        let required = if request.has_query() { options.required | Coverage::QUERY } else { options.required };
+        let required = if request.has_query() {
+            options.required | Coverage::QUERY
+        } else {
+            options.required
+        };
         if let Some(name) = covered.missing(required).names().next() {
             return not_covered(name);
         }
         let covers = |field: &str| {
-            self.input.components().any(|component| component.is_plain() && component.name() == ComponentName::Field(field))
+            self.input.components().any(|component| {
+                component.is_plain() && component.name() == ComponentName::Field(field)
+            })
         };
         match options.required_fields.iter().find(|field| !covers(field)) {
             Some(field) => not_covered(field),
@@ -303,18 +397,19 @@ impl<'a> Candidate<'a> {
         let created = self.input.created().ok_or(AuthErrorKind::MissingCreated)?;
         let age = now.saturating_sub(created);
         if age > options.max_time_diff {
-            return Err(AuthError::new(AuthErrorKind::Stale).detail(format!("{age} s old, {} s allowed", options.max_time_diff)));
+            return Err(AuthError::new(AuthErrorKind::Stale)
+                .detail(format!("{age} s old, {} s allowed", options.max_time_diff)));
         }
         if created > now.saturating_add(options.max_clock_skew) {
             let ahead = created.saturating_sub(now);
-            return Err(
-                AuthError::new(AuthErrorKind::InFuture).detail(format!("{ahead} s ahead, {} s allowed", options.max_clock_skew))
-            );
+            return Err(AuthError::new(AuthErrorKind::InFuture).detail(format!(
+                "{ahead} s ahead, {} s allowed",
+                options.max_clock_skew
+            )));
         }
         match self.input.expires() {
-            Some(expires) if expires < now => {
-                Err(AuthError::new(AuthErrorKind::Expired).detail(format!("{} s ago", now.saturating_sub(expires))))
-            }
+            Some(expires) if expires < now => Err(AuthError::new(AuthErrorKind::Expired)
+                .detail(format!("{} s ago", now.saturating_sub(expires)))),
             _ => Ok(()),
         }
     }

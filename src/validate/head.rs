@@ -47,12 +47,18 @@ impl VerifiedHead {
             return Err(AuthErrorKind::BodyNotCovered.into());
         }
         // Checked even if it is not covered, as on a request without a body: a wrong one is never passed on.
-        if self.validated.digest().matches() { Ok(self.validated) } else { Err(AuthErrorKind::WrongDigest.into()) }
+        if self.validated.digest().matches() {
+            Ok(self.validated)
+        } else {
+            Err(AuthErrorKind::WrongDigest.into())
+        }
     }
 }
 
 impl fmt::Debug for VerifiedHead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VerifiedHead").field("covers_body", &self.covers_digest).finish_non_exhaustive()
+        f.debug_struct("VerifiedHead")
+            .field("covers_body", &self.covers_digest)
+            .finish_non_exhaustive()
     }
 }

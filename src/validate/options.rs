@@ -10,7 +10,9 @@ use crate::{
     error::{AuthError, AuthErrorKind},
     secret::DEFAULT_SECRET_NAME,
     shown::shown,
-    signature::{Authority, ComponentName, Coverage, Scheme, SignatureInput, is_printable_ascii, push_quoted},
+    signature::{
+        Authority, ComponentName, Coverage, Scheme, SignatureInput, is_printable_ascii, push_quoted,
+    },
     time::{unix_seconds, whole_seconds},
 };
 
@@ -103,8 +105,14 @@ impl ValidateOptions {
     /// # options.check().unwrap();
     /// ```
     #[must_use]
-    pub fn key_ids<K: Into<Box<str>>, N: Into<Arc<str>>>(mut self, key_ids: impl IntoIterator<Item = (K, N)>) -> Self {
-        let key_ids: BTreeMap<_, _> = key_ids.into_iter().map(|(key_id, name)| (key_id.into(), name.into())).collect();
+    pub fn key_ids<K: Into<Box<str>>, N: Into<Arc<str>>>(
+        mut self,
+        key_ids: impl IntoIterator<Item = (K, N)>,
+    ) -> Self {
+        let key_ids: BTreeMap<_, _> = key_ids
+            .into_iter()
+            .map(|(key_id, name)| (key_id.into(), name.into()))
+            .collect();
         if key_ids.is_empty() {
             self.note_problem("`key_ids` is empty: nobody could be accepted");
         }
@@ -135,7 +143,10 @@ impl ValidateOptions {
     /// Without this list the peer says for which host its signature is, and a request for one host is accepted by every other
     /// host that has the same secret.
     #[must_use]
-    pub fn authorities<A: Into<Box<str>>>(mut self, authorities: impl IntoIterator<Item = A>) -> Self {
+    pub fn authorities<A: Into<Box<str>>>(
+        mut self,
+        authorities: impl IntoIterator<Item = A>,
+    ) -> Self {
         let authorities: Vec<Box<str>> = authorities.into_iter().map(Into::into).collect();
         if authorities.is_empty() {
             self.note_problem("`authorities` is empty: no request could be accepted");
@@ -229,10 +240,16 @@ impl ValidateOptions {
     }
 
     /// The host's name of the secret for a signature that may be meant for it.
-    pub(super) fn secret_name_for(&self, input: &SignatureInput<'_>) -> Result<&Arc<str>, AuthErrorKind> {
+    pub(super) fn secret_name_for(
+        &self,
+        input: &SignatureInput<'_>,
+    ) -> Result<&Arc<str>, AuthErrorKind> {
         let secret_name = match &self.key_ids {
             None => &self.secret_name,
-            Some(listed) => input.key_id().and_then(|key_id| listed.get(&*key_id)).ok_or(AuthErrorKind::UnknownKeyId)?,
+            Some(listed) => input
+                .key_id()
+                .and_then(|key_id| listed.get(&*key_id))
+                .ok_or(AuthErrorKind::UnknownKeyId)?,
         };
         if self.tag.is_some() && input.tag().as_deref() != self.tag.as_deref() {
             return Err(AuthErrorKind::WrongTag);
@@ -261,8 +278,13 @@ impl ValidateOptions {
         self.normal_authorities.clear();
         for authority in self.authorities.clone().unwrap_or_default() {
             match Authority::parse(&authority, self.external_scheme) {
-                Some(authority) => self.normal_authorities.push(authority.as_str().to_ascii_lowercase().into()),
-                None => self.note_problem(format!("the authority `{}` is not `host` or `host:port`", shown(&authority))),
+                Some(authority) => self
+                    .normal_authorities
+                    .push(authority.as_str().to_ascii_lowercase().into()),
+                None => self.note_problem(format!(
+                    "the authority `{}` is not `host` or `host:port`",
+                    shown(&authority)
+                )),
             }
         }
     }
@@ -271,7 +293,11 @@ impl ValidateOptions {
     pub(crate) fn accept_signature(&self) -> HeaderValue {
         let always = self.required | Coverage::QUERY | Coverage::CONTENT_DIGEST;
         let mut value = b"sig1=(".to_vec();
-        for (index, component) in always.names().chain(self.required_fields.iter().map(|field| &**field)).enumerate() {
+        for (index, component) in always
+            .names()
+            .chain(self.required_fields.iter().map(|field| &**field))
+            .enumerate()
+        {
             if index > 0 {
                 value.push(b' ');
             }

@@ -100,7 +100,9 @@ impl Validated {
     /// The consumer, by what the host knows of it: its listed key id, or else the name of the secret.
     #[must_use]
     pub fn consumer(&self) -> &str {
-        self.key_id().filter(|_| self.0.key_id_is_listed).unwrap_or(&self.0.secret_name)
+        self.key_id()
+            .filter(|_| self.0.key_id_is_listed)
+            .unwrap_or(&self.0.secret_name)
     }
 
     /// When the consumer signed, in seconds since 1970.
@@ -135,8 +137,13 @@ impl Validated {
 
     /// The components that the signature covers: nothing else of the head is proven.
     pub fn components(&self) -> impl Iterator<Item = Component<'_>> {
-        let last_line = self.0.text[..self.0.base_len].rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
-        SignatureInput::read_again(&last_line[SIGNATURE_PARAMS.len()..]).into_iter().flat_map(|input| input.components())
+        let last_line = self.0.text[..self.0.base_len]
+            .rsplit(|byte| *byte == b'\n')
+            .next()
+            .unwrap_or_default();
+        SignatureInput::read_again(&last_line[SIGNATURE_PARAMS.len()..])
+            .into_iter()
+            .flat_map(|input| input.components())
     }
 
     /// What a replay guard remembers.
@@ -160,7 +167,13 @@ impl fmt::Debug for Validated {
             .field("expires", &self.expires())
             .field("nonce", &self.nonce())
             .field("tag", &self.tag())
-            .field("components", &self.components().map(|component| component.to_string()).collect::<Vec<_>>())
+            .field(
+                "components",
+                &self
+                    .components()
+                    .map(|component| component.to_string())
+                    .collect::<Vec<_>>(),
+            )
             .finish_non_exhaustive()
     }
 }

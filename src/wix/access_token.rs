@@ -26,7 +26,10 @@ const MAX_LIFETIME: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 /// The body is the app secret: it belongs into no log, and `Debug` of the request shows it. It is not wiped when the request is
 /// dropped.
 #[must_use]
-pub fn access_token_request(credentials: &AppCredentials, instance_id: &InstanceId) -> Request<Vec<u8>> {
+pub fn access_token_request(
+    credentials: &AppCredentials,
+    instance_id: &InstanceId,
+) -> Request<Vec<u8>> {
     #[derive(Serialize)]
     struct Question<'a> {
         grant_type: &'static str,
@@ -35,9 +38,22 @@ pub fn access_token_request(credentials: &AppCredentials, instance_id: &Instance
         instance_id: &'a str,
     }
 
-    let (client_id, client_secret, instance_id) = (credentials.app_id(), credentials.app_secret(), instance_id.as_str());
-    let question = Question { grant_type: "client_credentials", client_id, client_secret, instance_id };
-    json_request("https://www.wixapis.com/oauth2/token", &question, client_id.len() + client_secret.len() + instance_id.len())
+    let (client_id, client_secret, instance_id) = (
+        credentials.app_id(),
+        credentials.app_secret(),
+        instance_id.as_str(),
+    );
+    let question = Question {
+        grant_type: "client_credentials",
+        client_id,
+        client_secret,
+        instance_id,
+    };
+    json_request(
+        "https://www.wixapis.com/oauth2/token",
+        &question,
+        client_id.len() + client_secret.len() + instance_id.len(),
+    )
 }
 
 /// A token of the app itself, for one installation. Whoever has it can do there whatever the app may.
@@ -60,7 +76,10 @@ impl AccessToken {
     /// [`Unavailable`](ElevationErrorKind::Unavailable) for 5xx, and
     /// [`MalformedResponse`](ElevationErrorKind::MalformedResponse) for anything else: no token that a header could hold, no
     /// `expires_in`, one that is zero or longer than a year, or more than 64 KiB.
-    pub fn from_response(response: &Response<impl AsRef<[u8]>>, now: SystemTime) -> Result<Self, ElevationError> {
+    pub fn from_response(
+        response: &Response<impl AsRef<[u8]>>,
+        now: SystemTime,
+    ) -> Result<Self, ElevationError> {
         let mut answer = json_response(response, ElevationErrorKind::CredentialsRefused, now)?;
         let text = match answer.remove("access_token") {
             Some(Value::String(text)) => Zeroizing::new(text),
@@ -71,12 +90,16 @@ impl AccessToken {
         }
         let lifetime = seconds(&answer, "expires_in").map(Duration::from_secs);
         let expires_at = match lifetime {
-            Some(lifetime) if !lifetime.is_zero() && lifetime <= MAX_LIFETIME => now.checked_add(lifetime),
+            Some(lifetime) if !lifetime.is_zero() && lifetime <= MAX_LIFETIME => {
+                now.checked_add(lifetime)
+            }
             _ => None,
         };
         Ok(Self {
             text,
-            expires_at: expires_at.ok_or_else(|| malformed("`expires_in` is no number of seconds, or out of range"))?,
+            expires_at: expires_at.ok_or_else(|| {
+                malformed("`expires_in` is no number of seconds, or out of range")
+            })?,
         })
     }
 
@@ -105,6 +128,8 @@ impl AccessToken {
 
 impl fmt::Debug for AccessToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AccessToken").field("expires_at", &self.expires_at).finish_non_exhaustive()
+        f.debug_struct("AccessToken")
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
     }
 }

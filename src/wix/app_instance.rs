@@ -2,7 +2,9 @@ use std::{fmt, ops::Range, time::SystemTime};
 
 use base64::{
     Engine,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::URL_SAFE_NO_PAD},
+    engine::{
+        DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::URL_SAFE_NO_PAD,
+    },
 };
 
 use self::payload::{Payload, Text};
@@ -76,11 +78,17 @@ impl AppInstance {
     ///
     /// All of the text is chosen by the peer until its signature is verified, and nothing of it is decoded before. Configure
     /// [`AppInstanceOptions::app_id`], so that nothing depends on no other app having the same secret.
-    pub fn parse(text: &str, secrets: &SecretSet, options: &AppInstanceOptions) -> Result<Self, AppInstanceError> {
+    pub fn parse(
+        text: &str,
+        secrets: &SecretSet,
+        options: &AppInstanceOptions,
+    ) -> Result<Self, AppInstanceError> {
         let (signature, payload) = split(text)?;
         let mut mac = [0; 33];
         let mac = match URL_SAFE_NO_PAD.decode_slice(signature, &mut mac) {
-            Ok(32) => mac.first_chunk().ok_or(AppInstanceErrorKind::MalformedSignature)?,
+            Ok(32) => mac
+                .first_chunk()
+                .ok_or(AppInstanceErrorKind::MalformedSignature)?,
             _ => return Err(AppInstanceErrorKind::MalformedSignature.into()),
         };
         if secrets.verified_by(payload.as_bytes(), mac).is_none() {
@@ -160,7 +168,11 @@ impl AppInstance {
     ///
     /// [`AppInstanceErrorKind::NotOwner`] for everybody else, with the status 403.
     pub fn require_owner(&self) -> Result<&Self, AppInstanceError> {
-        if self.identity() == Identity::Owner { Ok(self) } else { Err(AppInstanceErrorKind::NotOwner.into()) }
+        if self.identity() == Identity::Owner {
+            Ok(self)
+        } else {
+            Err(AppInstanceErrorKind::NotOwner.into())
+        }
     }
 
     /// `uid`: the id of the logged-in member or Wix user.
@@ -271,7 +283,9 @@ fn split(text: &str) -> Result<(&str, &str), AppInstanceError> {
         return Err(AppInstanceErrorKind::TooLarge.into());
     }
     match text.split_once('.') {
-        Some((signature, payload)) if !payload.is_empty() && !payload.contains('.') => Ok((signature, payload)),
+        Some((signature, payload)) if !payload.is_empty() && !payload.contains('.') => {
+            Ok((signature, payload))
+        }
         _ => Err(look_alike(text).into()),
     }
 }
@@ -293,11 +307,16 @@ fn look_alike(text: &str) -> AppInstanceErrorKind {
 
 /// The JSON of a payload: base64 in one of its two alphabets, padded or not. Wix has published all of them.
 fn decode(payload: &str) -> Result<String, AppInstanceError> {
-    const CONFIG: GeneralPurposeConfig = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    const CONFIG: GeneralPurposeConfig =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::URL_SAFE, CONFIG);
     const STANDARD: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::STANDARD, CONFIG);
 
-    let malformed = |reason: &str| AppInstanceError::new(AppInstanceErrorKind::MalformedPayload).detail(reason);
-    let json = URL_SAFE.decode(payload).or_else(|_| STANDARD.decode(payload)).map_err(|_| malformed("it is not base64"))?;
+    let malformed =
+        |reason: &str| AppInstanceError::new(AppInstanceErrorKind::MalformedPayload).detail(reason);
+    let json = URL_SAFE
+        .decode(payload)
+        .or_else(|_| STANDARD.decode(payload))
+        .map_err(|_| malformed("it is not base64"))?;
     String::from_utf8(json).map_err(|_| malformed("it is not UTF-8"))
 }

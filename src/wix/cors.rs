@@ -21,7 +21,10 @@ use tower_service::Service;
 #[must_use]
 pub fn cors(app_id: &str) -> Cors {
     // Browsers write host names in lower case.
-    Cors { app_origin: format!("https://{}.wix.run", app_id.to_ascii_lowercase()).into(), allows_localhost: false }
+    Cors {
+        app_origin: format!("https://{}.wix.run", app_id.to_ascii_lowercase()).into(),
+        allows_localhost: false,
+    }
 }
 
 /// Tells browsers that the pages of an app, and of no other origin, may call its backend. Made by [`cors`].
@@ -72,22 +75,26 @@ impl Cors {
     fn allows(&self, origin: &HeaderValue, parts: &Parts) -> bool {
         // Which of several is the real one must not depend on who reads them.
         let is_only = parts.headers.get_all(ORIGIN).iter().nth(1).is_none();
-        let is_allowed =
-            origin.as_bytes() == self.app_origin.as_bytes() || self.allows_localhost && origin.to_str().is_ok_and(is_localhost);
+        let is_allowed = origin.as_bytes() == self.app_origin.as_bytes()
+            || self.allows_localhost && origin.to_str().is_ok_and(is_localhost);
         is_only && is_allowed
     }
 }
 
 /// Whether a serialised origin (RFC 6454 section 6.2), all of it, is `localhost`: scheme, host, and perhaps a port.
 fn is_localhost(origin: &str) -> bool {
-    let Some(authority) = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://")) else {
+    let Some(authority) = origin
+        .strip_prefix("http://")
+        .or_else(|| origin.strip_prefix("https://"))
+    else {
         return false;
     };
     match authority.split_once(':') {
         None => authority == "localhost",
         Some((host, port)) => {
             // `parse` alone would take `+80` and `080`, which no browser writes.
-            let is_number = port.bytes().all(|byte| byte.is_ascii_digit()) && !port.starts_with('0');
+            let is_number =
+                port.bytes().all(|byte| byte.is_ascii_digit()) && !port.starts_with('0');
             host == "localhost" && is_number && port.parse::<u16>().is_ok()
         }
     }
@@ -99,8 +106,16 @@ impl<S> Layer<S> for Cors {
     fn layer(&self, inner: S) -> CorsService<S> {
         let cors = self.clone();
         let layer = CorsLayer::new()
-            .allow_origin(AllowOrigin::predicate(move |origin, parts| cors.allows(origin, parts)))
-            .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS])
+            .allow_origin(AllowOrigin::predicate(move |origin, parts| {
+                cors.allows(origin, parts)
+            }))
+            .allow_methods([
+                Method::GET,
+                Method::POST,
+                Method::PUT,
+                Method::DELETE,
+                Method::OPTIONS,
+            ])
             .allow_headers([
                 AUTHORIZATION,
                 CONTENT_TYPE,
@@ -108,13 +123,18 @@ impl<S> Layer<S> for Cors {
                 HeaderName::from_static("x-wix-consistent"),
             ])
             .vary([ORIGIN]);
-        CorsService { inner: layer.layer(inner) }
+        CorsService {
+            inner: layer.layer(inner),
+        }
     }
 }
 
 impl fmt::Debug for Cors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cors").field("app_origin", &self.app_origin).field("allows_localhost", &self.allows_localhost).finish()
+        f.debug_struct("Cors")
+            .field("app_origin", &self.app_origin)
+            .field("allows_localhost", &self.allows_localhost)
+            .finish()
     }
 }
 
@@ -138,7 +158,9 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        CorsFuture { response: self.inner.call(request) }
+        CorsFuture {
+            response: self.inner.call(request),
+        }
     }
 }
 

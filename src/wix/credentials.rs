@@ -18,7 +18,10 @@ impl AppCredentials {
     /// # Errors
     ///
     /// [`CredentialsError`] if one of them is empty, or begins or ends with whitespace, mostly the end of a line in a file.
-    pub fn new(app_id: impl Into<Box<str>>, app_secret: impl Into<String>) -> Result<Self, CredentialsError> {
+    pub fn new(
+        app_id: impl Into<Box<str>>,
+        app_secret: impl Into<String>,
+    ) -> Result<Self, CredentialsError> {
         let (app_id, app_secret) = (app_id.into(), Zeroizing::new(app_secret.into()));
         check("app id", &app_id)?;
         check("app secret", &app_secret)?;
@@ -38,7 +41,9 @@ impl AppCredentials {
 
 impl fmt::Debug for AppCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AppCredentials").field("app_id", &self.app_id).finish_non_exhaustive()
+        f.debug_struct("AppCredentials")
+            .field("app_id", &self.app_id)
+            .finish_non_exhaustive()
     }
 }
 

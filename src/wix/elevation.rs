@@ -12,8 +12,8 @@ use self::{
     fresh::{Entry, Fresh},
 };
 use super::{
-    AccessToken, AppCredentials, ElevationError, ElevationErrorKind, InstanceId, TokenInfo, access_token_request,
-    token_info::access_token_of, token_info_request,
+    AccessToken, AppCredentials, ElevationError, ElevationErrorKind, InstanceId, TokenInfo,
+    access_token_request, token_info::access_token_of, token_info_request,
 };
 use crate::crypto::Sha256;
 
@@ -94,7 +94,10 @@ impl Elevation {
     /// # Errors
     ///
     /// What `reqwest::ClientBuilder::build` says: TLS or the resolver cannot be started, or an option has an invalid value.
-    pub fn new(credentials: AppCredentials, builder: ClientBuilder) -> Result<Self, reqwest::Error> {
+    pub fn new(
+        credentials: AppCredentials,
+        builder: ClientBuilder,
+    ) -> Result<Self, reqwest::Error> {
         Ok(Self {
             client: Client::new(builder, DEFAULT_ELEVATION_TIMEOUT)?,
             credentials: Arc::new(credentials),
@@ -159,7 +162,9 @@ impl Elevation {
         let token = access_token_of(frontend_token)?;
         let mut hash = Sha256::new();
         hash.update(token.as_bytes());
-        self.token_infos.get(hash.finish(), || self.ask_token_info(token)).await
+        self.token_infos
+            .get(hash.finish(), || self.ask_token_info(token))
+            .await
     }
 
     /// A token of the app for an installation, for jobs without a visitor and for those whose app instance you have
@@ -172,40 +177,68 @@ impl Elevation {
     /// # Security
     ///
     /// Nothing is decided here: whoever calls it has done so, and knows where the instance id is from.
-    pub async fn access_token(&self, instance_id: &InstanceId) -> Result<ElevatedToken, ElevationError> {
-        let token = self.access_tokens.get(instance_id.clone(), || self.ask_access_token(instance_id)).await?;
-        Ok(ElevatedToken { token, instance_id: instance_id.clone() })
+    pub async fn access_token(
+        &self,
+        instance_id: &InstanceId,
+    ) -> Result<ElevatedToken, ElevationError> {
+        let token = self
+            .access_tokens
+            .get(instance_id.clone(), || self.ask_access_token(instance_id))
+            .await?;
+        Ok(ElevatedToken {
+            token,
+            instance_id: instance_id.clone(),
+        })
     }
 
     async fn ask_token_info(&self, token: &str) -> Result<Entry<Arc<TokenInfo>>, ElevationError> {
         let app_id = self.credentials.app_id();
         let request = token_info_request(token)?;
-        let (info, asked_at) =
-            self.client.ask(request, |answer, _| TokenInfo::from_response(answer, app_id, crate::time::now())).await?;
-        Ok(Entry { until: info_usable_until(info.expires_at(), asked_at), value: Arc::new(info) })
+        let (info, asked_at) = self
+            .client
+            .ask(request, |answer, _| {
+                TokenInfo::from_response(answer, app_id, crate::time::now())
+            })
+            .await?;
+        Ok(Entry {
+            until: info_usable_until(info.expires_at(), asked_at),
+            value: Arc::new(info),
+        })
     }
 
-    async fn ask_access_token(&self, instance_id: &InstanceId) -> Result<Entry<Arc<AccessToken>>, ElevationError> {
+    async fn ask_access_token(
+        &self,
+        instance_id: &InstanceId,
+    ) -> Result<Entry<Arc<AccessToken>>, ElevationError> {
         let request = access_token_request(&self.credentials, instance_id);
         let (token, asked_at) = self.client.ask(request, AccessToken::from_response).await?;
-        Ok(Entry { until: token_usable_until(token.expires_at(), asked_at), value: Arc::new(token) })
+        Ok(Entry {
+            until: token_usable_until(token.expires_at(), asked_at),
+            value: Arc::new(token),
+        })
     }
 }
 
 fn info_usable_until(expires_at: SystemTime, asked_at: SystemTime) -> SystemTime {
     // Without a minute to add to it, it is the end of time.
-    asked_at.checked_add(MAX_TOKEN_INFO_AGE).map_or(expires_at, |until| until.min(expires_at))
+    asked_at
+        .checked_add(MAX_TOKEN_INFO_AGE)
+        .map_or(expires_at, |until| until.min(expires_at))
 }
 
 fn token_usable_until(expires_at: SystemTime, asked_at: SystemTime) -> SystemTime {
     let lifetime = expires_at.duration_since(asked_at).unwrap_or_default();
-    expires_at.checked_sub(SAFETY_MARGIN.min(lifetime / 10)).unwrap_or(asked_at)
+    expires_at
+        .checked_sub(SAFETY_MARGIN.min(lifetime / 10))
+        .unwrap_or(asked_at)
 }
 
 /// Without the URL, which may have a password.
 impl fmt::Debug for Elevation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Elevation").field("credentials", &self.credentials).finish_non_exhaustive()
+        f.debug_struct("Elevation")
+            .field("credentials", &self.credentials)
+            .finish_non_exhaustive()
     }
 }
 
@@ -260,14 +293,22 @@ mod tests {
     #[test]
     fn an_answer_of_token_info_is_used_for_a_minute_at_most() {
         for (lifetime, usable) in [(3_600, 60), (61, 60), (60, 60), (59, 59), (1, 1)] {
-            assert_eq!(info_usable_until(after(lifetime), after(0)), after(usable), "{lifetime}");
+            assert_eq!(
+                info_usable_until(after(lifetime), after(0)),
+                after(usable),
+                "{lifetime}"
+            );
         }
     }
 
     #[test]
     fn the_safety_margin_is_five_minutes_or_a_tenth() {
         for (lifetime, usable) in [(14_400, 14_100), (3_000, 2_700), (2_000, 1_800), (10, 9)] {
-            assert_eq!(token_usable_until(after(lifetime), after(0)), after(usable), "{lifetime}");
+            assert_eq!(
+                token_usable_until(after(lifetime), after(0)),
+                after(usable),
+                "{lifetime}"
+            );
         }
     }
 }

@@ -73,7 +73,9 @@ impl ElevationErrorKind {
         match self {
             Self::Missing => "the request has no access token",
             Self::TooLarge => "the access token has more than 8 KiB",
-            Self::PublicInstance => "this is the public instance of a site's own code, not an access token",
+            Self::PublicInstance => {
+                "this is the public instance of a site's own code, not an access token"
+            }
             Self::MalformedToken => "the access token has characters that no token has",
             Self::TokenRefused => "Wix does not accept the access token",
             Self::Inactive => "the access token is not active",
@@ -115,7 +117,12 @@ pub struct ElevationError {
 
 impl ElevationError {
     pub(super) fn new(kind: ElevationErrorKind) -> Self {
-        Self { kind, detail: None, retry_after: None, source: None }
+        Self {
+            kind,
+            detail: None,
+            retry_after: None,
+            source: None,
+        }
     }
 
     /// `detail` must hold no secret, and what came over the network only [`shown`](crate::shown::shown).
@@ -188,7 +195,9 @@ impl ElevationError {
         let mut response = refusal_response(self.status(), self.public_body(), "Bearer");
         if let (StatusCode::SERVICE_UNAVAILABLE, Some(wait)) = (self.status(), self.retry_after) {
             let seconds = crate::time::whole_seconds(wait).max(1);
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
@@ -196,7 +205,12 @@ impl ElevationError {
 
 impl fmt::Display for ElevationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_error(f, self.kind.sentence(), self.detail.as_deref(), self.source())
+        write_error(
+            f,
+            self.kind.sentence(),
+            self.detail.as_deref(),
+            self.source(),
+        )
     }
 }
 

@@ -56,7 +56,11 @@ impl AppInstanceLayer {
     /// A layer that verifies with the app secret of this store, under the [name](AppInstanceOptions::secret_name) in the options.
     #[must_use]
     pub fn new(secrets: impl SecretStore + 'static, options: AppInstanceOptions) -> Self {
-        Self { secrets: Arc::new(secrets), options: Arc::new(options), requires_owner: false }
+        Self {
+            secrets: Arc::new(secrets),
+            options: Arc::new(options),
+            requires_owner: false,
+        }
     }
 
     /// Lets only the owner of the site through; others get 403.
@@ -68,7 +72,11 @@ impl AppInstanceLayer {
 
     fn verify<B>(&self, request: &Request<B>) -> Result<AppInstance, AppInstanceError> {
         let text = app_instance_of(request)?;
-        let instance = AppInstance::parse(&text, &self.secrets.secrets(&self.options.secret_name)?, &self.options)?;
+        let instance = AppInstance::parse(
+            &text,
+            &self.secrets.secrets(&self.options.secret_name)?,
+            &self.options,
+        )?;
         if self.requires_owner {
             instance.require_owner()?;
         }
@@ -80,7 +88,10 @@ impl<S> Layer<S> for AppInstanceLayer {
     type Service = AppInstanceService<S>;
 
     fn layer(&self, inner: S) -> AppInstanceService<S> {
-        AppInstanceService { inner, layer: self.clone() }
+        AppInstanceService {
+            inner,
+            layer: self.clone(),
+        }
     }
 }
 
@@ -117,14 +128,24 @@ where
         let state = match self.layer.verify(&request) {
             Ok(instance) => {
                 request.extensions_mut().insert(instance);
-                State::Calling { response: self.inner.call(request) }
+                State::Calling {
+                    response: self.inner.call(request),
+                }
             }
             Err(error) => {
                 #[cfg(feature = "tracing")]
-                refusal_event!(error, path = shown(request.uri().path()), "app instance refused");
-                let mut response = error.to_response().map(|body| Bytes::from_static(body.as_bytes()));
+                refusal_event!(
+                    error,
+                    path = shown(request.uri().path()),
+                    "app instance refused"
+                );
+                let mut response = error
+                    .to_response()
+                    .map(|body| Bytes::from_static(body.as_bytes()));
                 response.extensions_mut().insert(error.kind());
-                State::Refused { response: Some(response) }
+                State::Refused {
+                    response: Some(response),
+                }
             }
         };
         AppInstanceFuture { state }

@@ -19,14 +19,21 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 const MIN_HIDDEN_LEN: usize = 16;
 const MIN_HIDDEN_DIGITS: usize = 3;
 
-pub(super) fn json_request(uri: &'static str, content: &impl Serialize, content_len: usize) -> Request<Vec<u8>> {
+pub(super) fn json_request(
+    uri: &'static str,
+    content: &impl Serialize,
+    content_len: usize,
+) -> Request<Vec<u8>> {
     // Room for everything at once, also if each character is escaped: a growing buffer would leave copies of secrets behind.
     let mut body = Vec::with_capacity(128 + 6 * content_len);
     serde_json::to_writer(&mut body, content).expect("a struct of strings, written into memory");
     let mut request = Request::new(body);
     *request.method_mut() = Method::POST;
     *request.uri_mut() = Uri::from_static(uri);
-    request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    request.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
     request
 }
 
@@ -48,7 +55,11 @@ pub(super) fn json_response(
     if let Ok(error) = read(body) {
         push_reason(&mut detail, &error);
     }
-    let wait = if status.is_server_error() || status == 429 { retry_after(response.headers(), now) } else { None };
+    let wait = if status.is_server_error() || status == 429 {
+        retry_after(response.headers(), now)
+    } else {
+        None
+    };
     Err(ElevationError::new(kind).detail(detail).retry_in(wait))
 }
 
@@ -57,8 +68,13 @@ fn read(body: &[u8]) -> Result<Map<String, Value>, ElevationError> {
         return Err(malformed("it has more than 64 KiB"));
     }
     // The message of `serde_json` may show a value, which may be a token.
-    serde_json::from_slice(body)
-        .map_err(|error| malformed(format!("it is not a JSON object (line {}, column {})", error.line(), error.column())))
+    serde_json::from_slice(body).map_err(|error| {
+        malformed(format!(
+            "it is not a JSON object (line {}, column {})",
+            error.line(),
+            error.column()
+        ))
+    })
 }
 
 pub(super) fn malformed(detail: impl Into<std::sync::Arc<str>>) -> ElevationError {
@@ -67,11 +83,23 @@ pub(super) fn malformed(detail: impl Into<std::sync::Arc<str>>) -> ElevationErro
 
 /// Adds what an error says, in the shape of RFC 6749 section 5.2 or in that of Wix.
 fn push_reason(detail: &mut String, error: &Map<String, Value>) {
-    let application_error = error.get("details").and_then(|details| details.get("applicationError"));
+    let application_error = error
+        .get("details")
+        .and_then(|details| details.get("applicationError"));
     let of_application = |name| application_error.and_then(|error| error.get(name));
     let codes = [error.get("error"), of_application("code")];
-    let texts = [error.get("error_description"), of_application("description"), error.get("message")];
-    for text in codes.into_iter().chain(texts).flatten().filter_map(Value::as_str).filter(|text| !text.is_empty()) {
+    let texts = [
+        error.get("error_description"),
+        of_application("description"),
+        error.get("message"),
+    ];
+    for text in codes
+        .into_iter()
+        .chain(texts)
+        .flatten()
+        .filter_map(Value::as_str)
+        .filter(|text| !text.is_empty())
+    {
         detail.push_str(", `");
         detail.push_str(&shown(&without_secrets(text)));
         detail.push('`');
@@ -85,7 +113,13 @@ fn without_secrets(text: &str) -> String {
     for piece in text.split_inclusive(|c| !is_part_of_word(c)) {
         let word = piece.trim_end_matches(|c| !is_part_of_word(c));
         let digits = word.bytes().filter(u8::is_ascii_digit).count();
-        out.push_str(if word.len() >= MIN_HIDDEN_LEN && digits >= MIN_HIDDEN_DIGITS { "…" } else { word });
+        out.push_str(
+            if word.len() >= MIN_HIDDEN_LEN && digits >= MIN_HIDDEN_DIGITS {
+                "…"
+            } else {
+                word
+            },
+        );
         out.push_str(&piece[word.len()..]);
     }
     out
@@ -93,17 +127,34 @@ fn without_secrets(text: &str) -> String {
 
 /// `Retry-After` (RFC 9110 section 10.2.3), in seconds or as a date.
 fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim_ascii();
-    let until = |date: jiff::Timestamp| Some(crate::time::system_time(date.as_second())?.duration_since(now).unwrap_or_default());
-    let wait = digits(text)
-        .map(Duration::from_secs)
-        .or_else(|| until(jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?))?;
+    let text = headers
+        .get(header::RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .trim_ascii();
+    let until = |date: jiff::Timestamp| {
+        Some(
+            crate::time::system_time(date.as_second())?
+                .duration_since(now)
+                .unwrap_or_default(),
+        )
+    };
+    let wait = digits(text).map(Duration::from_secs).or_else(|| {
+        until(
+            jiff::fmt::rfc2822::DateTimeParser::new()
+                .parse_timestamp(text)
+                .ok()?,
+        )
+    })?;
     Some(wait.min(MAX_RETRY_AFTER))
 }
 
 fn digits(text: &str) -> Option<u64> {
     // `parse` alone would take `+5`.
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+    text.bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| text.parse().ok())
+        .flatten()
 }
 
 /// A text that is there. What is empty, null or of another type is not.
@@ -114,7 +165,13 @@ pub(super) fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a
 /// Whole seconds, rounded down: a number, or a text of digits.
 pub(super) fn seconds(object: &Map<String, Value>, name: &str) -> Option<u64> {
     match object.get(name)? {
-        Value::Number(number) => number.as_u64().or_else(|| Some(Duration::try_from_secs_f64(number.as_f64()?).ok()?.as_secs())),
+        Value::Number(number) => number.as_u64().or_else(|| {
+            Some(
+                Duration::try_from_secs_f64(number.as_f64()?)
+                    .ok()?
+                    .as_secs(),
+            )
+        }),
         Value::String(text) => digits(text),
         _ => None,
     }

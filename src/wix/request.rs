@@ -13,20 +13,30 @@ use super::{AppInstanceError, AppInstanceErrorKind};
 /// [`AppInstanceErrorKind::Missing`] if there is none, [`AppInstanceErrorKind::Conflicting`] if there are several that differ: which of
 /// them is meant must not depend on who reads them.
 pub fn app_instance_of<B>(request: &Request<B>) -> Result<Cow<'_, str>, AppInstanceError> {
-    let in_header = request.headers().get_all(AUTHORIZATION).iter().map(|value| {
-        // What is not ASCII is no app instance either, and is refused as one that is malformed.
-        Cow::Borrowed(without_scheme(value.to_str().unwrap_or("?")))
-    });
+    let in_header = request
+        .headers()
+        .get_all(AUTHORIZATION)
+        .iter()
+        .map(|value| {
+            // What is not ASCII is no app instance either, and is refused as one that is malformed.
+            Cow::Borrowed(without_scheme(value.to_str().unwrap_or("?")))
+        });
     let query = request.uri().query().unwrap_or_default();
-    let in_query = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "instance").map(|(_, value)| value);
+    let in_query = form_urlencoded::parse(query.as_bytes())
+        .filter(|(name, _)| name == "instance")
+        .map(|(_, value)| value);
     let mut found: Option<Cow<'_, str>> = None;
     for candidate in in_header.chain(in_query) {
         match &found {
-            Some(first) if *first != candidate => return Err(AppInstanceErrorKind::Conflicting.into()),
+            Some(first) if *first != candidate => {
+                return Err(AppInstanceErrorKind::Conflicting.into());
+            }
             _ => found = Some(candidate),
         }
     }
-    found.filter(|text| !text.is_empty()).ok_or_else(|| AppInstanceErrorKind::Missing.into())
+    found
+        .filter(|text| !text.is_empty())
+        .ok_or_else(|| AppInstanceErrorKind::Missing.into())
 }
 
 pub(super) fn without_scheme(value: &str) -> &str {

@@ -35,7 +35,11 @@ pub fn token_info_request(token: &str) -> Result<Request<Vec<u8>>, ElevationErro
     }
 
     let token = access_token_of(token)?;
-    Ok(json_request("https://www.wixapis.com/oauth2/token-info", &Question { token }, token.len()))
+    Ok(json_request(
+        "https://www.wixapis.com/oauth2/token-info",
+        &Question { token },
+        token.len(),
+    ))
 }
 
 /// The token without a scheme, unless it is clearly something else.
@@ -105,9 +109,15 @@ impl TokenInfo {
     ///
     /// Tokens of other apps are valid too. Without the check of `clientId`, what a visitor has sent to another app, that app
     /// could send here.
-    pub fn from_response(response: &Response<impl AsRef<[u8]>>, app_id: &str, now: SystemTime) -> Result<Self, ElevationError> {
+    pub fn from_response(
+        response: &Response<impl AsRef<[u8]>>,
+        app_id: &str,
+        now: SystemTime,
+    ) -> Result<Self, ElevationError> {
         if response.status().is_success() && response.body().as_ref().trim_ascii().is_empty() {
-            return Err(ElevationError::new(ElevationErrorKind::TokenRefused).detail("the answer is empty"));
+            return Err(
+                ElevationError::new(ElevationErrorKind::TokenRefused).detail("the answer is empty")
+            );
         }
         let info = json_response(response, ElevationErrorKind::TokenRefused, now)?;
         let time = |name| UNIX_EPOCH.checked_add(Duration::from_secs(seconds(&info, name)?));
@@ -127,7 +137,8 @@ impl TokenInfo {
         match text(&info, "clientId") {
             Some(client_id) if client_id == app_id => {}
             Some(other) => {
-                return Err(ElevationError::new(ElevationErrorKind::WrongApp).detail(format!("it is for `{}`", shown(other))));
+                return Err(ElevationError::new(ElevationErrorKind::WrongApp)
+                    .detail(format!("it is for `{}`", shown(other))));
             }
             None => return Err(ElevationErrorKind::WrongApp.into()),
         }

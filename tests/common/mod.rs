@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac_auth::{
-    AuthError, AuthErrorKind, DEFAULT_SECRET_NAME, MemorySecrets, Secret, SignOptions, ValidateOptions, Validated, sign_request,
+    AuthError, AuthErrorKind, DEFAULT_SECRET_NAME, MemorySecrets, Secret, SignOptions,
+    ValidateOptions, Validated, sign_request,
     signature::{RequestHead, SIGNATURE, SIGNATURE_INPUT, SignatureBase, SignatureInputs},
     validate_auth,
 };
@@ -23,7 +24,11 @@ pub(crate) const INPUT: &str = r#"("@method" "@authority" "@path" "@query");crea
 
 pub(crate) fn time(unix_seconds: i64) -> SystemTime {
     let distance = Duration::from_secs(unix_seconds.unsigned_abs());
-    if unix_seconds < 0 { UNIX_EPOCH - distance } else { UNIX_EPOCH + distance }
+    if unix_seconds < 0 {
+        UNIX_EPOCH - distance
+    } else {
+        UNIX_EPOCH + distance
+    }
 }
 
 pub(crate) fn secret() -> Secret {
@@ -42,11 +47,15 @@ pub(crate) fn sign_options() -> SignOptions {
 }
 
 pub(crate) fn options() -> ValidateOptions {
-    ValidateOptions::new().authorities(["host.example"]).at(time(NOW))
+    ValidateOptions::new()
+        .authorities(["host.example"])
+        .at(time(NOW))
 }
 
 pub(crate) fn get() -> TestRequest {
-    Request::get("https://host.example/orders?page=2").body(Vec::new()).expect("a valid request")
+    Request::get("https://host.example/orders?page=2")
+        .body(Vec::new())
+        .expect("a valid request")
 }
 
 pub(crate) fn post() -> TestRequest {
@@ -56,8 +65,14 @@ pub(crate) fn post() -> TestRequest {
         .expect("a valid request")
 }
 
-pub(crate) fn with_header(mut request: TestRequest, name: &'static str, value: &str) -> TestRequest {
-    request.headers_mut().append(name, HeaderValue::from_str(value).expect("a valid value"));
+pub(crate) fn with_header(
+    mut request: TestRequest,
+    name: &'static str,
+    value: &str,
+) -> TestRequest {
+    request
+        .headers_mut()
+        .append(name, HeaderValue::from_str(value).expect("a valid value"));
     request
 }
 
@@ -81,20 +96,37 @@ pub(crate) fn signed_by(secret: &Secret, request: TestRequest, input: &str) -> T
 }
 
 /// Adds a signature as it is given.
-pub(crate) fn with_signature(mut request: TestRequest, label: &str, input: &str, mac: &[u8]) -> TestRequest {
+pub(crate) fn with_signature(
+    mut request: TestRequest,
+    label: &str,
+    input: &str,
+    mac: &[u8],
+) -> TestRequest {
     let value = |text: String| HeaderValue::try_from(text).expect("a valid value");
     let headers = request.headers_mut();
     headers.append(SIGNATURE_INPUT, value(format!("{label}={input}")));
-    headers.append(SIGNATURE, value(format!("{label}=:{}:", STANDARD.encode(mac))));
+    headers.append(
+        SIGNATURE,
+        value(format!("{label}=:{}:", STANDARD.encode(mac))),
+    );
     request
 }
 
 /// The signature base of `request` under `input`.
 pub(crate) fn base_of(request: &TestRequest, input: &str) -> String {
     let mut headers = HeaderMap::new();
-    headers.insert(SIGNATURE_INPUT, HeaderValue::try_from(format!("sig1={input}")).expect("a valid value"));
-    let input = SignatureInputs::new(&headers).next().expect("one member").expect("a well-formed member");
-    SignatureBase::of_request(&RequestHead::from(request), &input).expect("all components are there").as_str().to_owned()
+    headers.insert(
+        SIGNATURE_INPUT,
+        HeaderValue::try_from(format!("sig1={input}")).expect("a valid value"),
+    );
+    let input = SignatureInputs::new(&headers)
+        .next()
+        .expect("one member")
+        .expect("a well-formed member");
+    SignatureBase::of_request(&RequestHead::from(request), &input)
+        .expect("all components are there")
+        .as_str()
+        .to_owned()
 }
 
 pub(crate) fn validate(request: &TestRequest) -> Result<Validated, AuthError> {

@@ -20,7 +20,10 @@ pub(crate) fn visitor_token(instance: &str, subject: usize) -> String {
 }
 
 pub(crate) fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs()
 }
 
 /// A request that the stand-in got.
@@ -42,11 +45,21 @@ pub(crate) struct Reply {
 
 impl Reply {
     pub(crate) fn json(body: &Value) -> Self {
-        Self { status: 200, headers: Vec::new(), body: body.to_string(), delay: Duration::ZERO }
+        Self {
+            status: 200,
+            headers: Vec::new(),
+            body: body.to_string(),
+            delay: Duration::ZERO,
+        }
     }
 
     pub(crate) fn status(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: String::new(), delay: Duration::ZERO }
+        Self {
+            status,
+            headers: Vec::new(),
+            body: String::new(),
+            delay: Duration::ZERO,
+        }
     }
 
     pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -79,9 +92,13 @@ impl Wix {
             url: format!("http://{}", listener.local_addr().unwrap()),
             asked: Mutex::default(),
             token_info: Mutex::new(Box::new(|_, question| Reply::json(&good_info(question)))),
-            access_token: Mutex::new(Box::new(|count, question| Reply::json(&good_token(count, question)))),
+            access_token: Mutex::new(Box::new(|count, question| {
+                Reply::json(&good_token(count, question))
+            })),
         });
-        let app = Router::new().fallback(Self::answer).with_state(Arc::clone(&wix));
+        let app = Router::new()
+            .fallback(Self::answer)
+            .with_state(Arc::clone(&wix));
         tokio::spawn(async { axum::serve(listener, app).await });
         wix
     }
@@ -97,8 +114,17 @@ impl Wix {
         let count = wix.count(&path);
         let body = String::from_utf8(body.to_vec()).unwrap();
         let question = serde_json::from_str(&body).unwrap_or_default();
-        wix.asked.lock().unwrap().push(Asked { method, path: path.clone(), headers, body });
-        let script = if path.ends_with("/token") { &wix.access_token } else { &wix.token_info };
+        wix.asked.lock().unwrap().push(Asked {
+            method,
+            path: path.clone(),
+            headers,
+            body,
+        });
+        let script = if path.ends_with("/token") {
+            &wix.access_token
+        } else {
+            &wix.token_info
+        };
         let reply = script.lock().unwrap()(count, &question);
         sleep(reply.delay).await;
         let mut response = Response::builder().status(reply.status);
@@ -108,21 +134,35 @@ impl Wix {
         response.body(reply.body).unwrap()
     }
 
-    pub(crate) fn on_token_info(&self, script: impl Fn(usize, &Value) -> Reply + Send + Sync + 'static) {
+    pub(crate) fn on_token_info(
+        &self,
+        script: impl Fn(usize, &Value) -> Reply + Send + Sync + 'static,
+    ) {
         *self.token_info.lock().unwrap() = Box::new(script);
     }
 
-    pub(crate) fn on_access_token(&self, script: impl Fn(usize, &Value) -> Reply + Send + Sync + 'static) {
+    pub(crate) fn on_access_token(
+        &self,
+        script: impl Fn(usize, &Value) -> Reply + Send + Sync + 'static,
+    ) {
         *self.access_token.lock().unwrap() = Box::new(script);
     }
 
     pub(crate) fn count(&self, path: &str) -> usize {
-        self.asked.lock().unwrap().iter().filter(|asked| asked.path == path).count()
+        self.asked
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|asked| asked.path == path)
+            .count()
     }
 
     /// How often Token Info and Create Access Token were asked.
     pub(crate) fn counts(&self) -> (usize, usize) {
-        (self.count("/oauth2/token-info"), self.count("/oauth2/token"))
+        (
+            self.count("/oauth2/token-info"),
+            self.count("/oauth2/token"),
+        )
     }
 
     pub(crate) fn elevation(&self) -> Elevation {
@@ -146,5 +186,7 @@ pub(crate) fn good_token(count: usize, question: &Value) -> Value {
 /// An elevation that asks there.
 pub(crate) fn elevation(base_url: &str) -> Elevation {
     let credentials = AppCredentials::new(APP_ID, APP_SECRET).unwrap();
-    Elevation::new(credentials, reqwest::Client::builder().no_proxy()).unwrap().base_url(base_url.parse().unwrap())
+    Elevation::new(credentials, reqwest::Client::builder().no_proxy())
+        .unwrap()
+        .base_url(base_url.parse().unwrap())
 }

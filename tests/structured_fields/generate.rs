@@ -19,12 +19,14 @@ pub(crate) enum Style {
 }
 
 pub(crate) fn inputs(style: Style) -> impl Strategy<Value = Field> {
-    let value = (components(style), parameters(style)).prop_map(|(components, parameters)| components + &parameters);
+    let value = (components(style), parameters(style))
+        .prop_map(|(components, parameters)| components + &parameters);
     members(style, value)
 }
 
 pub(crate) fn byte_sequences(style: Style) -> impl Strategy<Value = Field> {
-    let value = (or_odd(style, text(BASE64), ODD_ITEMS), parameters(style)).prop_map(|(value, parameters)| value + &parameters);
+    let value = (or_odd(style, text(BASE64), ODD_ITEMS), parameters(style))
+        .prop_map(|(value, parameters)| value + &parameters);
     members(style, value)
 }
 
@@ -32,17 +34,34 @@ pub(crate) fn byte_sequences(style: Style) -> impl Strategy<Value = Field> {
 pub(crate) fn digests() -> impl Strategy<Value = Field> {
     let digest = |name: &'static str, right: &'static str| {
         let wrong = right.replacen(&right[..1], "a", 1);
-        prop_oneof![4 => Just(right.to_owned()), 1 => Just(wrong)].prop_map(move |base64| format!("{name}=:{base64}:"))
+        prop_oneof![4 => Just(right.to_owned()), 1 => Just(wrong)]
+            .prop_map(move |base64| format!("{name}=:{base64}:"))
     };
-    let supported = vec![digest("sha-256", SHA_256).boxed(), digest("sha-512", SHA_512).boxed()];
+    let supported = vec![
+        digest("sha-256", SHA_256).boxed(),
+        digest("sha-512", SHA_512).boxed(),
+    ];
     let supported = subsequence(supported, 1..=2).prop_flat_map(|digests| digests);
-    let other = (select(vec!["md5", "sha", "unixsum"]), text(BASE64), parameters(Style::Legal));
-    (supported, option::of(other), any::<bool>(), separator(Style::Legal)).prop_map(|(mut members, other, first, separator)| {
-        if let Some((name, value, parameters)) = other {
-            members.insert(if first { 0 } else { members.len() }, format!("{name}={value}{parameters}"));
-        }
-        Field(members.join(&separator).into_bytes())
-    })
+    let other = (
+        select(vec!["md5", "sha", "unixsum"]),
+        text(BASE64),
+        parameters(Style::Legal),
+    );
+    (
+        supported,
+        option::of(other),
+        any::<bool>(),
+        separator(Style::Legal),
+    )
+        .prop_map(|(mut members, other, first, separator)| {
+            if let Some((name, value, parameters)) = other {
+                members.insert(
+                    if first { 0 } else { members.len() },
+                    format!("{name}={value}{parameters}"),
+                );
+            }
+            Field(members.join(&separator).into_bytes())
+        })
 }
 
 /// A dictionary in one or more lines.
@@ -50,20 +69,22 @@ fn members(style: Style, value: impl Strategy<Value = String>) -> impl Strategy<
     let label = or_odd(style, text("[a-z*][a-z0-9_.*-]{0,6}"), "a|b|A|1|_|-a|");
     let start = or_odd(style, text(" {0,2}"), "\t|,|a,|;");
     let end = or_odd(style, text("[ \t]{0,2}"), ",|;|,a|\n|=|x");
-    (start, vec((label, value, separator(style)), 1..=3), end).prop_map(move |(mut text, members, end)| {
-        let mut seen = vec![];
-        for (label, value, separator) in members {
-            if style == Style::Legal && seen.contains(&label) {
-                continue;
+    (start, vec((label, value, separator(style)), 1..=3), end).prop_map(
+        move |(mut text, members, end)| {
+            let mut seen = vec![];
+            for (label, value, separator) in members {
+                if style == Style::Legal && seen.contains(&label) {
+                    continue;
+                }
+                if !seen.is_empty() {
+                    text += &separator;
+                }
+                text.extend([&*label, "=", &value]);
+                seen.push(label);
             }
-            if !seen.is_empty() {
-                text += &separator;
-            }
-            text.extend([&*label, "=", &value]);
-            seen.push(label);
-        }
-        Field((text + &end).into_bytes())
-    })
+            Field((text + &end).into_bytes())
+        },
+    )
 }
 
 fn separator(style: Style) -> impl Strategy<Value = String> {
@@ -80,10 +101,18 @@ const COMPONENTS: [&[&str]; 12] = [
     &[r#""@target-uri""#],
     &[r#""@scheme""#],
     &[r#""@request-target""#],
-    &[r#""@query-param";name="Pet""#, r#""@query-param";  name="Pet""#],
+    &[
+        r#""@query-param";name="Pet""#,
+        r#""@query-param";  name="Pet""#,
+    ],
     &[r#""@query-param";name="q""#, r#""@query-param"; name="q""#],
     &[r#""x-a""#],
-    &[r#""x-a";bs"#, r#""x-a";bs=?1"#, r#""x-a"; bs"#, r#""x-a";  bs=?1"#],
+    &[
+        r#""x-a";bs"#,
+        r#""x-a";bs=?1"#,
+        r#""x-a"; bs"#,
+        r#""x-a";  bs=?1"#,
+    ],
     &[r#""x-b""#],
 ];
 
@@ -97,20 +126,38 @@ fn components(style: Style) -> impl Strategy<Value = String> {
     let chosen = subsequence(COMPONENTS.to_vec(), 0..=all).prop_shuffle();
     let spelling = prop_oneof![9 => Just(0), 1 => 1..4_usize];
     let gap = or_odd(style, unusually(" ", " {2,3}"), "|\t| \t");
-    let odd = vec((any::<Index>(), or_odd(style, Just(String::new()), ODD_COMPONENTS)), 0..=4);
+    let odd = vec(
+        (
+            any::<Index>(),
+            or_odd(style, Just(String::new()), ODD_COMPONENTS),
+        ),
+        0..=4,
+    );
     let edge = || unusually("", " {1,2}");
-    (edge(), chosen, vec(spelling, all), odd, vec(gap, all + 4), edge()).prop_map(|(start, chosen, spellings, odd, gaps, end)| {
-        let mut items: Vec<_> = chosen.iter().zip(spellings).map(|(one, index)| one[index.min(one.len() - 1)]).collect();
-        for (at, item) in odd.iter().filter(|(_, item)| !item.is_empty()) {
-            items.insert(at.index(items.len() + 1), item);
-        }
-        let mut text = format!("({start}");
-        for (index, (item, gap)) in items.iter().zip(gaps).enumerate() {
-            text += if index > 0 { &gap } else { "" };
-            text += item;
-        }
-        text + &end + ")"
-    })
+    (
+        edge(),
+        chosen,
+        vec(spelling, all),
+        odd,
+        vec(gap, all + 4),
+        edge(),
+    )
+        .prop_map(|(start, chosen, spellings, odd, gaps, end)| {
+            let mut items: Vec<_> = chosen
+                .iter()
+                .zip(spellings)
+                .map(|(one, index)| one[index.min(one.len() - 1)])
+                .collect();
+            for (at, item) in odd.iter().filter(|(_, item)| !item.is_empty()) {
+                items.insert(at.index(items.len() + 1), item);
+            }
+            let mut text = format!("({start}");
+            for (index, (item, gap)) in items.iter().zip(gaps).enumerate() {
+                text += if index > 0 { &gap } else { "" };
+                text += item;
+            }
+            text + &end + ")"
+        })
 }
 
 const INTEGER: &str = "-?[1-9][0-9]{0,14}|0";
@@ -128,10 +175,28 @@ const ODD_ITEMS: &str = "1000000000000000|-1000000000000000|0000000000000001|123
 
 fn parameters(style: Style) -> impl Strategy<Value = String> {
     // None of the names below, which want a type.
-    let key = or_odd(style, text("[a-z*]|[a-z*][a-z0-9_.*-]{0,4}[0-9_.*-]"), "a|b|A|1|_|-a||tag");
+    let key = or_odd(
+        style,
+        text("[a-z*]|[a-z*][a-z0-9_.*-]{0,4}[0-9_.*-]"),
+        "a|b|A|1|_|-a||tag",
+    );
     let integer = || unusually(INTEGER, PADDED_INTEGER);
-    let (decimal, boolean) = (unusually(DECIMAL, PADDED_DECIMAL), unusually("\\?0", "\\?1"));
-    let item = or_odd(style, prop_oneof![integer(), decimal, boolean, text(STRING), text(TOKEN), text(BASE64)], ODD_ITEMS);
+    let (decimal, boolean) = (
+        unusually(DECIMAL, PADDED_DECIMAL),
+        unusually("\\?0", "\\?1"),
+    );
+    let item = or_odd(
+        style,
+        prop_oneof![
+            integer(),
+            decimal,
+            boolean,
+            text(STRING),
+            text(TOKEN),
+            text(BASE64)
+        ],
+        ODD_ITEMS,
+    );
     let times = select(vec!["created", "expires"]).prop_map(str::to_owned);
     let texts = select(vec!["nonce", "alg", "keyid", "tag"]).prop_map(str::to_owned);
     let parameter = prop_oneof![
@@ -168,7 +233,11 @@ fn unusually(canonical: &'static str, other: &'static str) -> BoxedStrategy<Stri
 }
 
 /// Now and then one of the odd texts, which have `|` between them, if that is the style.
-fn or_odd(style: Style, legal: impl Strategy<Value = String> + 'static, odd: &'static str) -> BoxedStrategy<String> {
+fn or_odd(
+    style: Style,
+    legal: impl Strategy<Value = String> + 'static,
+    odd: &'static str,
+) -> BoxedStrategy<String> {
     let odd: Vec<_> = odd.split('|').map(str::to_owned).collect();
     match style {
         Style::Legal => legal.boxed(),
@@ -177,9 +246,16 @@ fn or_odd(style: Style, legal: impl Strategy<Value = String> + 'static, odd: &'s
 }
 
 /// Deletes, inserts or replaces bytes.
-pub(crate) fn mutated(fields: impl Strategy<Value = Field>, times: impl Into<SizeRange>) -> impl Strategy<Value = Field> {
+pub(crate) fn mutated(
+    fields: impl Strategy<Value = Field>,
+    times: impl Into<SizeRange>,
+) -> impl Strategy<Value = Field> {
     const BYTES: &[u8] = b" \t\n,;=()\"\\:?-.*_@%+/019azAZ\xe9";
-    let mutation = (0..3, any::<Index>(), prop_oneof![4 => select(BYTES), 1 => b' '..=b'~']);
+    let mutation = (
+        0..3,
+        any::<Index>(),
+        prop_oneof![4 => select(BYTES), 1 => b' '..=b'~'],
+    );
     (fields, vec(mutation, times)).prop_map(|(Field(mut bytes), mutations)| {
         for (kind, at, byte) in mutations {
             let at = at.index(bytes.len() + 1);

@@ -74,12 +74,20 @@ impl AppInstanceErrorKind {
             Self::Missing => "the request has no app instance",
             Self::Conflicting => "the request has several app instances that differ",
             Self::TooLarge => "the app instance has more than 8 KiB",
-            Self::AccessToken => "this is an access token, not an app instance: ask Token Info about it",
+            Self::AccessToken => {
+                "this is an access token, not an app instance: ask Token Info about it"
+            }
             Self::Jwt => "this is a JWT, not an app instance",
-            Self::PublicInstance => "this is the public instance of a site's own code, not an app instance",
+            Self::PublicInstance => {
+                "this is the public instance of a site's own code, not an app instance"
+            }
             Self::NotTwoParts => "the app instance is not `signature.payload`",
-            Self::MalformedSignature => "the signature of the app instance is not 32 bytes in base64url without padding",
-            Self::WrongMac => "the signature of the app instance does not match: another app secret, or it was changed",
+            Self::MalformedSignature => {
+                "the signature of the app instance is not 32 bytes in base64url without padding"
+            }
+            Self::WrongMac => {
+                "the signature of the app instance does not match: another app secret, or it was changed"
+            }
             Self::MalformedPayload => "the payload of the app instance is malformed",
             Self::WrongApp => "the app instance is not for this app",
             Self::Stale => "the app instance is too old",
@@ -110,7 +118,11 @@ pub struct AppInstanceError {
 
 impl AppInstanceError {
     pub(super) fn new(kind: AppInstanceErrorKind) -> Self {
-        Self { kind, detail: None, source: None }
+        Self {
+            kind,
+            detail: None,
+            source: None,
+        }
     }
 
     pub(super) fn detail(mut self, detail: impl Into<String>) -> Self {
@@ -154,7 +166,12 @@ impl AppInstanceError {
 
 impl fmt::Display for AppInstanceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_error(f, self.kind.sentence(), self.detail.as_deref(), self.source())
+        write_error(
+            f,
+            self.kind.sentence(),
+            self.detail.as_deref(),
+            self.source(),
+        )
     }
 }
 
@@ -172,6 +189,9 @@ impl From<AppInstanceErrorKind> for AppInstanceError {
 
 impl From<SecretError> for AppInstanceError {
     fn from(error: SecretError) -> Self {
-        Self { source: Some(error), ..Self::new(AppInstanceErrorKind::SecretUnavailable) }
+        Self {
+            source: Some(error),
+            ..Self::new(AppInstanceErrorKind::SecretUnavailable)
+        }
     }
 }

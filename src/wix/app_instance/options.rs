@@ -90,7 +90,9 @@ impl AppInstanceOptions {
             return Err(AppInstanceErrorKind::WrongApp.into());
         }
         let now = self.at.unwrap_or_else(crate::time::now);
-        let refuse = |kind, by: Duration| Err(AppInstanceError::new(kind).detail(format!("{} s", by.as_secs())));
+        let refuse = |kind, by: Duration| {
+            Err(AppInstanceError::new(kind).detail(format!("{} s", by.as_secs())))
+        };
         match now.duration_since(instance.sign_date()) {
             Ok(age) if age > self.max_age => return refuse(AppInstanceErrorKind::Stale, age),
             Err(ahead) if ahead.duration() > self.max_clock_skew => {
@@ -98,7 +100,10 @@ impl AppInstanceOptions {
             }
             _ => {}
         }
-        match instance.expiration_date().map(|expires| now.duration_since(expires)) {
+        match instance
+            .expiration_date()
+            .map(|expires| now.duration_since(expires))
+        {
             Some(Ok(over)) if !over.is_zero() => refuse(AppInstanceErrorKind::Expired, over),
             _ => Ok(()),
         }

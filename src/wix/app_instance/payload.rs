@@ -43,14 +43,16 @@ pub(super) struct Payload<'a> {
 
 impl<'a> Payload<'a> {
     pub(super) fn read(json: &'a str) -> Result<Self, AppInstanceError> {
-        let malformed = |reason: String| AppInstanceError::new(AppInstanceErrorKind::MalformedPayload).detail(reason);
+        let malformed = |reason: String| {
+            AppInstanceError::new(AppInstanceErrorKind::MalformedPayload).detail(reason)
+        };
         // An array in the order of the fields would be read too.
         if !json.trim_ascii_start().starts_with('{') {
             return Err(malformed("it is not a JSON object".to_owned()));
         }
         // The message names fields and types, and may show a value, which Wix has signed.
-        let payload: Self =
-            serde_json::from_str(json).map_err(|error| malformed(error.to_string().escape_default().to_string()))?;
+        let payload: Self = serde_json::from_str(json)
+            .map_err(|error| malformed(error.to_string().escape_default().to_string()))?;
         if payload.instance_id.as_str().is_empty() {
             return Err(malformed("`instanceId` is empty".to_owned()));
         }
@@ -103,13 +105,17 @@ pub(super) struct Date(pub(super) SystemTime);
 impl<'de> Deserialize<'de> for Date {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Text::deserialize(deserializer)?;
-        let time: jiff::Timestamp = text.as_str().parse().map_err(|_| D::Error::custom("a date is not RFC 3339"))?;
+        let time: jiff::Timestamp = text
+            .as_str()
+            .parse()
+            .map_err(|_| D::Error::custom("a date is not RFC 3339"))?;
         let distance = time.as_duration().unsigned_abs();
         let time = if time.as_second() < 0 || time.subsec_nanosecond() < 0 {
             UNIX_EPOCH.checked_sub(distance)
         } else {
             UNIX_EPOCH.checked_add(distance)
         };
-        time.map(Self).ok_or_else(|| D::Error::custom("a date is out of range"))
+        time.map(Self)
+            .ok_or_else(|| D::Error::custom("a date is out of range"))
     }
 }

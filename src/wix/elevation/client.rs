@@ -25,8 +25,15 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(builder: ClientBuilder, timeout: Duration) -> Result<Self, reqwest::Error> {
-        let http = builder.redirect(redirect::Policy::none()).retry(retry::never()).build()?;
-        Ok(Self { http, base_url: None, timeout })
+        let http = builder
+            .redirect(redirect::Policy::none())
+            .retry(retry::never())
+            .build()?;
+        Ok(Self {
+            http,
+            base_url: None,
+            timeout,
+        })
     }
 
     pub(super) fn set_base_url(&mut self, url: Url) {
@@ -50,21 +57,35 @@ impl Client {
             let mut retries = 0..MAX_RETRIES;
             loop {
                 let sent_at = crate::time::now();
-                let result = self.send(&request).await.and_then(|response| read(&response, sent_at));
+                let result = self
+                    .send(&request)
+                    .await
+                    .and_then(|response| read(&response, sent_at));
                 match (result, retries.len()) {
-                    (Err(error), 1..) if may_pass(&error) => tokio::time::sleep(wait(retries.next().unwrap_or_default())).await,
+                    (Err(error), 1..) if may_pass(&error) => {
+                        tokio::time::sleep(wait(retries.next().unwrap_or_default())).await
+                    }
                     (result, _) => return result.map(|value| (value, sent_at)),
                 }
             }
         };
-        tokio::time::timeout(self.timeout, attempts).await.unwrap_or_else(|_| Err(ElevationErrorKind::TimedOut.into()))
+        tokio::time::timeout(self.timeout, attempts)
+            .await
+            .unwrap_or_else(|_| Err(ElevationErrorKind::TimedOut.into()))
     }
 
     /// One byte more than the limit is read, by which the reader knows.
-    async fn send(&self, request: &Request<Bytes>) -> Result<Response<Zeroizing<Vec<u8>>>, ElevationError> {
+    async fn send(
+        &self,
+        request: &Request<Bytes>,
+    ) -> Result<Response<Zeroizing<Vec<u8>>>, ElevationError> {
         let mut request = reqwest::Request::try_from(request.clone()).map_err(unreachable)?;
         if let Some(base_url) = &self.base_url {
-            let path = format!("{}{}", base_url.path().trim_end_matches('/'), request.url().path());
+            let path = format!(
+                "{}{}",
+                base_url.path().trim_end_matches('/'),
+                request.url().path()
+            );
             *request.url_mut() = Url::clone(base_url);
             request.url_mut().set_path(&path);
         }
@@ -86,14 +107,21 @@ impl Client {
 }
 
 fn unreachable(error: reqwest::Error) -> ElevationError {
-    let kind = if error.is_timeout() { ElevationErrorKind::TimedOut } else { ElevationErrorKind::Unreachable };
+    let kind = if error.is_timeout() {
+        ElevationErrorKind::TimedOut
+    } else {
+        ElevationErrorKind::Unreachable
+    };
     // The URL may have a password.
     ElevationError::new(kind).caused_by(error.without_url())
 }
 
 /// Whether to try again here. Who has said when is not asked before, and nobody waits that long.
 fn may_pass(error: &ElevationError) -> bool {
-    matches!(error.kind(), ElevationErrorKind::Unavailable | ElevationErrorKind::Unreachable) && error.retry_after().is_none()
+    matches!(
+        error.kind(),
+        ElevationErrorKind::Unavailable | ElevationErrorKind::Unreachable
+    ) && error.retry_after().is_none()
 }
 
 /// Between half of the time and all of it, so that many hosts do not come back at once.

@@ -33,7 +33,12 @@ where
     V: Clone + Send + Sync + 'static,
 {
     pub(super) fn new() -> Self {
-        Self(Cache::builder().max_capacity(CAPACITY).expire_after(UntilUnusable).build())
+        Self(
+            Cache::builder()
+                .max_capacity(CAPACITY)
+                .expire_after(UntilUnusable)
+                .build(),
+        )
     }
 
     /// The value of `key`, which is asked for if there is none that is usable. All who wait for one key share one answer, also if
@@ -44,13 +49,18 @@ where
     {
         // Twice, because the first may find an entry that is not usable any more.
         for _ in 0..2 {
-            let entry = self.0.try_get_with(key.clone(), ask()).await.map_err(|error| ElevationError::clone(&error))?;
+            let entry = self
+                .0
+                .try_get_with(key.clone(), ask())
+                .await
+                .map_err(|error| ElevationError::clone(&error))?;
             if entry.is_usable() {
                 return Ok(entry.value);
             }
             self.remove_unusable(key.clone()).await;
         }
-        Err(ElevationError::new(ElevationErrorKind::Unavailable).detail("its answer had expired on arrival"))
+        Err(ElevationError::new(ElevationErrorKind::Unavailable)
+            .detail("its answer had expired on arrival"))
     }
 
     /// The cache measures time with another clock, which may stand still while the machine sleeps. It is the one of the token
@@ -68,7 +78,10 @@ struct UntilUnusable;
 
 impl UntilUnusable {
     fn remaining<V>(entry: &Entry<V>) -> Duration {
-        entry.until.duration_since(crate::time::now()).unwrap_or_default()
+        entry
+            .until
+            .duration_since(crate::time::now())
+            .unwrap_or_default()
     }
 }
 
@@ -77,7 +90,13 @@ impl<K, V> Expiry<K, Entry<V>> for UntilUnusable {
         Some(Self::remaining(entry))
     }
 
-    fn expire_after_update(&self, _: &K, entry: &Entry<V>, _: Instant, _: Option<Duration>) -> Option<Duration> {
+    fn expire_after_update(
+        &self,
+        _: &K,
+        entry: &Entry<V>,
+        _: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
         Some(Self::remaining(entry))
     }
 }
@@ -102,11 +121,20 @@ mod tests {
     #[test]
     fn an_unusable_entry_is_replaced_even_if_the_cache_still_has_it() {
         let fresh = forgetful();
-        block_on(fresh.0.insert(1, Entry { value: 1, until: after(0) }));
+        block_on(fresh.0.insert(
+            1,
+            Entry {
+                value: 1,
+                until: after(0),
+            },
+        ));
         let asked = AtomicU32::new(1);
         let ask = || async {
             let value = asked.fetch_add(1, Ordering::Relaxed) + 1;
-            Ok(Entry { value, until: after(60_000) })
+            Ok(Entry {
+                value,
+                until: after(60_000),
+            })
         };
         assert_eq!(block_on(fresh.get(1, ask)).unwrap(), 2);
         assert_eq!(block_on(fresh.get(1, ask)).unwrap(), 2);
@@ -115,7 +143,13 @@ mod tests {
     #[test]
     fn a_usable_entry_is_not_removed() {
         let fresh = forgetful();
-        block_on(fresh.0.insert(1, Entry { value: 1, until: after(60_000) }));
+        block_on(fresh.0.insert(
+            1,
+            Entry {
+                value: 1,
+                until: after(60_000),
+            },
+        ));
         block_on(fresh.remove_unusable(1));
         assert!(block_on(fresh.0.get(&1)).is_some());
     }
@@ -123,7 +157,13 @@ mod tests {
     #[test]
     fn what_is_never_usable_is_an_error_and_not_kept() {
         let fresh = Fresh::new();
-        let error = block_on(fresh.get(1, || async { Ok(Entry { value: (), until: after(0) }) })).unwrap_err();
+        let error = block_on(fresh.get(1, || async {
+            Ok(Entry {
+                value: (),
+                until: after(0),
+            })
+        }))
+        .unwrap_err();
         assert_eq!(error.kind(), ElevationErrorKind::Unavailable);
         assert!(block_on(fresh.0.get(&1)).is_none());
     }
@@ -132,7 +172,13 @@ mod tests {
     fn entries_do_not_stay() {
         let fresh = Fresh::new();
         assert_eq!(fresh.0.policy().max_capacity(), Some(CAPACITY));
-        block_on(fresh.0.insert(1, Entry { value: (), until: after(500) }));
+        block_on(fresh.0.insert(
+            1,
+            Entry {
+                value: (),
+                until: after(500),
+            },
+        ));
         assert!(block_on(fresh.0.get(&1)).is_some());
         std::thread::sleep(Duration::from_millis(510));
         assert!(block_on(fresh.0.get(&1)).is_none());
