@@ -139,7 +139,10 @@ impl Sample {
 
     /// What nobody can leave out, by the same engine and with a key that is ready.
     fn mac(&self) -> [u8; 32] {
-        self.secrets.current().mac(self.payload.as_bytes())
+        self.secrets
+            .current()
+            .mac(self.payload.as_bytes())
+            .into_bytes()
     }
 }
 

@@ -84,7 +84,7 @@ fn validation(args: &Args) -> Result<ValidateAuthLayer, Box<dyn Error>> {
     };
     let secrets = EnvSecrets::new("").encoding(encoding);
     // A host without a usable secret does not start, instead of refusing everybody later; nor does one with wrong options.
-    secrets.secrets(SECRET_NAME)?;
+    secrets.lookup(SECRET_NAME)?;
 
     // Clients reach this host directly. Behind a TLS proxy they say `https`, which is the default.
     let mut options = ValidateOptions::new()

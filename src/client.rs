@@ -1,4 +1,5 @@
-//! Signs and sends with `reqwest`: [`invoke`] is to a [`Client`] what `execute` is to `reqwest::Client`.
+//! Signs and sends with `reqwest`: [`invoke`] is to a [`Client`] what `execute` is to
+//! `reqwest::Client`.
 //!
 //! # Examples
 //!
@@ -29,16 +30,17 @@
 //!
 //! # What is signed
 //!
-//! The request as it goes out, after the [default headers](Client::default_headers): the URL as `reqwest` has normalised it, and
-//! the body by its digest. What `reqwest` and the connection add later is never covered: `Accept`, `Accept-Encoding`,
-//! `Content-Length`, `Cookie` of a cookie store, `Host`, `Proxy-Authorization`, and `User-Agent` and `default_headers` of the
-//! `reqwest::ClientBuilder`. [`SignOptions::cover`] finds such a field absent, and [`invoke`] fails; to cover it, set it here or
-//! in the request.
+//! The request as it goes out, after the [default headers](Client::default_headers): the URL as
+//! `reqwest` has normalised it, and the body by its digest. What `reqwest` and the connection add
+//! later is never covered: `Accept`, `Accept-Encoding`, `Content-Length`, `Cookie` of a cookie
+//! store, `Host`, `Proxy-Authorization`, and `User-Agent` and `default_headers` of the
+//! `reqwest::ClientBuilder`. [`SignOptions::cover`] finds such a field absent, and [`invoke`]
+//! fails; to cover it, set it here or in the request.
 //!
 //! # TLS
 //!
-//! This crate asks for no TLS: your own dependency on `reqwest` chooses it with a feature, such as `rustls`. Without one, `https`
-//! URLs get [`InvokeError::Send`].
+//! This crate asks for no TLS: your own dependency on `reqwest` chooses it with a feature, such as
+//! `rustls`. Without one, `https` URLs get [`InvokeError::Send`].
 
 use std::{fmt, mem};
 
@@ -46,23 +48,25 @@ use http::{HeaderMap, Method, Request, Uri};
 use reqwest::{ClientBuilder, IntoUrl, RequestBuilder, Response, Url, redirect, retry};
 
 use crate::{
-    error::SignError,
     secret::SecretStore,
-    sign::{SignOptions, sign_parts},
+    sign::{SignError, SignOptions, sign_parts},
 };
 
 /// Signs a request and sends it.
 ///
-/// The counterpart of `reqwest::Client::execute`; an `http::Request` is taken with `try_into()?`. The signature has the time of
-/// this call, so a timeout longer than the host's `max_time_diff` waits in vain.
+/// The counterpart of `reqwest::Client::execute`; an `http::Request` is taken with `try_into()?`.
+/// The signature has the time of this call, so a timeout longer than the host's `max_time_diff`
+/// waits in vain.
 ///
-/// The secret is asked for within this call: a store that reads files does so on the thread that polls it.
+/// The secret is asked for within this call: a store that reads files does so on the thread that
+/// polls it.
 ///
 /// # Retries
 ///
-/// Nothing is retried here, because a signature counts once. Call this again with a clone of the request that was made before it
-/// was signed (`reqwest::Request::try_clone`): each call makes a new `created` and a new `nonce`. To the host that is another
-/// request, which its replay guard lets through, so retry only what may happen twice.
+/// Nothing is retried here, because a signature counts once. Call this again with a clone of the
+/// request that was made before it was signed (`reqwest::Request::try_clone`): each call makes a
+/// new `created` and a new `nonce`. To the host that is another request, which its replay guard
+/// lets through, so retry only what may happen twice.
 ///
 /// # Errors
 ///
@@ -70,8 +74,9 @@ use crate::{
 ///
 /// # Security
 ///
-/// A redirect is not followed but returned, as [`Client::new`] says, and any status is a success here: look at
-/// `Response::status`. Only `https` keeps the request and the response to yourselves, and only it proves who answers.
+/// A redirect is not followed but returned, as [`Client::new`] says, and any status is a success
+/// here: look at `Response::status`. Only `https` keeps the request and the response to yourselves,
+/// and only it proves who answers.
 ///
 /// # Examples
 ///
@@ -124,13 +129,14 @@ fn sign(
     Ok(())
 }
 
-/// Read from the text of the URL, as `reqwest` does before it sends: what it has normalised is signed.
+/// Read from the text of the URL, as `reqwest` does before it sends: what it has normalised is
+/// signed.
 fn target(url: &Url) -> Result<Uri, InvokeError> {
     if !matches!(url.scheme(), "http" | "https") {
         return Err(InvokeError::InvalidUrl);
     }
-    // Before anything that could show the URL. It would not be sent either: `reqwest` only moves it into `Authorization` for
-    // those who use its `RequestBuilder`.
+    // Before anything that could show the URL. It would not be sent either: `reqwest` only moves it
+    // into `Authorization` for those who use its `RequestBuilder`.
     if !url.username().is_empty() || url.password().is_some() {
         return Err(InvokeError::UserInfo);
     }
@@ -141,8 +147,9 @@ fn target(url: &Url) -> Result<Uri, InvokeError> {
 ///
 /// # Defaults
 ///
-/// Those of the `reqwest::ClientBuilder` that it is made from, except for redirects and retries, see [`new`](Self::new), and no
-/// [default headers](Self::default_headers). `reqwest` has no timeout unless you set one.
+/// Those of the `reqwest::ClientBuilder` that it is made from, except for redirects and retries,
+/// see [`new`](Self::new), and no [default headers](Self::default_headers). `reqwest` has no
+/// timeout unless you set one.
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
@@ -150,18 +157,22 @@ pub struct Client {
 }
 
 impl Client {
-    /// Builds the client, and switches off that it follows redirects and that it retries, whatever the builder says.
+    /// Builds the client, and switches off that it follows redirects and that it retries, whatever
+    /// the builder says.
     ///
-    /// A signature is for one URL. To follow a redirect would only show it to somebody else, who could use it first, and
-    /// a retry behind your back would send it twice, which a replay guard refuses. So a 3xx comes back as the response, and whoever
-    /// wants to follow its `Location` decides whether to trust it and calls [`invoke`] again.
+    /// A signature is for one URL. To follow a redirect would only show it to somebody else, who
+    /// could use it first, and a retry behind your back would send it twice, which a replay guard
+    /// refuses. So a 3xx comes back as the response, and whoever wants to follow its `Location`
+    /// decides whether to trust it and calls [`invoke`] again.
     ///
-    /// Set no `default_headers` on the builder that are to be signed, such as `Content-Type`: it adds them after signing, so that
-    /// they are not protected, and a host that requires them refuses the request. Set them [here](Self::default_headers).
+    /// Set no `default_headers` on the builder that are to be signed, such as `Content-Type`: it
+    /// adds them after signing, so that they are not protected, and a host that requires them
+    /// refuses the request. Set them [here](Self::default_headers).
     ///
     /// # Errors
     ///
-    /// What `reqwest::ClientBuilder::build` says: TLS or the resolver cannot be started, or an option has an invalid value.
+    /// What `reqwest::ClientBuilder::build` says: TLS or the resolver cannot be started, or an
+    /// option has an invalid value.
     pub fn new(builder: ClientBuilder) -> Result<Self, reqwest::Error> {
         let http = builder
             .redirect(redirect::Policy::none())
@@ -175,7 +186,8 @@ impl Client {
 
     /// Adds headers to each request that does not have them, before it is signed.
     ///
-    /// As with `reqwest`, what the request itself has wins. All values of a name are sent, of which `reqwest` keeps only the last.
+    /// As with `reqwest`, what the request itself has wins. All values of a name are sent, of which
+    /// `reqwest` keeps only the last.
     #[must_use]
     pub fn default_headers(mut self, headers: HeaderMap) -> Self {
         self.default_headers.extend(headers);
@@ -192,9 +204,11 @@ impl Client {
         self.request(Method::POST, url)
     }
 
-    /// Begins a request for [`invoke`], with everything that `reqwest` has for it; end with `build`.
+    /// Begins a request for [`invoke`], with everything that `reqwest` has for it; end with
+    /// `build`.
     ///
-    /// Its `send` would send it without a signature and without the [default headers](Self::default_headers).
+    /// Its `send` would send it without a signature and without the [default
+    /// headers](Self::default_headers).
     pub fn request(&self, method: Method, url: impl IntoUrl) -> RequestBuilder {
         self.http.request(method, url)
     }
@@ -223,16 +237,19 @@ impl fmt::Debug for Client {
     }
 }
 
-/// Why there is no response. The cause stands in the [`source`](std::error::Error::source): print the sources too.
+/// Why there is no response. The cause stands in the [`source`](std::error::Error::source): print
+/// the sources too.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvokeError {
     /// The request cannot be signed. Nothing was sent.
     #[error("signing failed, nothing was sent")]
     Sign(#[from] SignError),
-    /// The body is a stream: `Body::wrap`, `Body::wrap_stream`, a file or a multipart form. Nothing was sent.
+    /// The body is a stream: `Body::wrap`, `Body::wrap_stream`, a file or a multipart form. Nothing
+    /// was sent.
     ///
-    /// Its digest would be known only after it was sent, and the head goes first. Collect it, and give the request the bytes.
+    /// Its digest would be known only after it was sent, and the head goes first. Collect it, and
+    /// give the request the bytes.
     #[error(
         "the body is a stream, which cannot be signed: collect it, and use its bytes as the body"
     )]
@@ -245,8 +262,8 @@ pub enum InvokeError {
     /// The URL has a user name or a password. Nothing was sent.
     #[error("the URL has a user name or a password: remove them, or put them into `Authorization`")]
     UserInfo,
-    /// There is no response. Whether the host got the request is unknown, unless `reqwest::Error::is_connect` says that there was
-    /// no connection.
+    /// There is no response. Whether the host got the request is unknown, unless
+    /// `reqwest::Error::is_connect` says that there was no connection.
     ///
     /// The query of the URL, which may hold tokens, is removed from the error.
     #[error("there is no response")]

@@ -1,7 +1,9 @@
-//! The hash engine: HMAC-SHA256, SHA-256 and SHA-512.
+//! The hash engine: HMAC-SHA256, SHA-256 and SHA-512, and the only comparison of a MAC.
 //!
-//! One of two libraries is compiled in, chosen by the feature `aws-lc-rs`; both offer the same three types. Nothing else in
-//! the crate names either of them.
+//! The feature `aws-lc-rs` chooses one of two libraries when the crate is compiled. Both engines
+//! have the same three types. No other file of the crate names either library.
+
+use std::{array, fmt};
 
 use subtle::ConstantTimeEq;
 
@@ -14,37 +16,68 @@ mod engine;
 
 pub(crate) use engine::{HmacKey, Sha256, Sha512};
 
-/// An HMAC-SHA256 value. The length is part of the type, so that a shorter one can never be compared.
-pub(crate) type Mac = [u8; 32];
-
-/// Whether two MACs are equal, in time that does not depend on their bytes. The only comparison of a MAC in this crate.
+/// An HMAC-SHA256 value: 32 bytes.
 ///
-/// The differences of the four words are collected without a branch and compared once: `subtle` on the 32 bytes one by one
-/// takes 25 times as long.
-pub(crate) fn mac_eq(left: &Mac, right: &Mac) -> bool {
-    let difference = left
-        .chunks_exact(8)
-        .zip(right.chunks_exact(8))
-        .fold(0, |all, (l, r)| all | (word(l) ^ word(r)));
-    difference.ct_eq(&0).into()
+/// A `Mac` has no `==`, because a comparison that stops at the first wrong byte tells an attacker
+/// how many bytes are right. The length is part of the type, so a shorter value cannot be compared.
+/// `Debug` shows no byte.
+#[derive(Clone, Copy)]
+pub struct Mac([u8; 32]);
+
+impl Mac {
+    pub(crate) const fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, such as for a known-answer test.
+    ///
+    /// # Security
+    ///
+    /// Do not compare them with those of a request: [`validate_auth`](crate::validate_auth) does
+    /// that in constant time.
+    #[must_use]
+    pub fn into_bytes(self) -> [u8; 32] {
+        self.0
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Whether two MACs are equal, in time that does not depend on their bytes.
+    ///
+    /// Compares four words: `subtle` takes 25 times as many instructions for 32 single bytes.
+    pub(crate) fn matches(&self, other: &Self) -> bool {
+        self.words().ct_eq(&other.words()).into()
+    }
+
+    fn words(&self) -> [u64; 4] {
+        array::from_fn(|index| {
+            let word = self.0[8 * index..].first_chunk();
+            u64::from_ne_bytes(*word.expect("four words of 8 bytes are 32 bytes"))
+        })
+    }
 }
 
-fn word(bytes: &[u8]) -> u64 {
-    u64::from_ne_bytes(bytes.try_into().unwrap_or_default())
+impl fmt::Debug for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Mac(..)")
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::mac_eq;
+    use super::Mac;
 
     #[test]
     fn every_single_bit_counts() {
-        let mac = [0xa5; 32];
-        assert!(mac_eq(&mac, &mac.clone()));
+        let bytes = [0xa5; 32];
+        let mac = Mac::new(bytes);
+        assert!(mac.matches(&Mac::new(bytes)));
         for bit in 0..256 {
-            let mut other = mac;
+            let mut other = bytes;
             other[bit / 8] ^= 1 << (bit % 8);
-            assert!(!mac_eq(&mac, &other), "bit {bit}");
+            assert!(!mac.matches(&Mac::new(other)), "bit {bit}");
         }
     }
 }

@@ -1,13 +1,9 @@
-//! `Content-Digest`, RFC 9530: the body, as sent, has this hash.
-
-use base64::{
-    Engine,
-    engine::{GeneralPurpose, general_purpose::STANDARD},
-};
+//! `Content-Digest` (RFC 9530): the body, as sent, has this hash.
 
 use crate::{
     crypto::{Sha256, Sha512},
-    signature::{ByteSequences, Bytes, Lines, SyntaxError},
+    message::Lines,
+    structured::{ByteSequences, SyntaxError, push_byte_sequence},
 };
 
 /// A hash algorithm for the body. The deprecated ones of RFC 9530 are never used and never suffice.
@@ -23,32 +19,18 @@ pub enum DigestAlgorithm {
 
 impl DigestAlgorithm {
     /// Writes the value of a `Content-Digest` field for `body`.
-    pub(crate) fn push_value(self, out: &mut Vec<u8>, body: &[u8]) {
+    pub(crate) fn push_field_value(self, out: &mut Vec<u8>, body: &[u8]) {
         match self {
             Self::Sha256 => {
-                let mut hash = Sha256::new();
-                hash.update(body);
-                out.extend_from_slice(b"sha-256=:");
-                push_base64(out, &STANDARD, &hash.finish());
+                out.extend_from_slice(b"sha-256=");
+                push_byte_sequence(out, &Sha256::digest(body));
             }
             Self::Sha512 => {
-                let mut hash = Sha512::new();
-                hash.update(body);
-                out.extend_from_slice(b"sha-512=:");
-                push_base64(out, &STANDARD, &hash.finish());
+                out.extend_from_slice(b"sha-512=");
+                push_byte_sequence(out, &Sha512::digest(body));
             }
         }
-        out.push(b':');
     }
-}
-
-/// Writes up to 64 bytes in base64: at once, which takes a third of the instructions of `Engine::encode_string`.
-pub(crate) fn push_base64(out: &mut Vec<u8>, engine: &GeneralPurpose, bytes: &[u8]) {
-    let mut text = [0; 88];
-    let len = engine
-        .encode_slice(bytes, &mut text)
-        .expect("64 bytes are 88 characters");
-    out.extend_from_slice(&text[..len]);
 }
 
 /// The digests that a message lists, and the state of hashing its body.
@@ -59,29 +41,27 @@ pub(crate) struct BodyDigest {
 }
 
 impl BodyDigest {
-    /// Takes over what the `Content-Digest` field lists, in place, because it is large.
-    #[inline]
-    pub(crate) fn read(&mut self, lines: Lines<'_>) -> Result<(), DigestError> {
-        let mut members = ByteSequences::new(lines);
-        while let Some(member) = members.next_member().map_err(DigestError::Malformed)? {
+    /// Reads the `Content-Digest` field.
+    pub(crate) fn read(lines: Lines<'_>) -> Result<Self, DigestError> {
+        let mut digest = Self::default();
+        for member in ByteSequences::new(lines) {
+            let member = member.map_err(DigestError::Malformed)?;
             match member.key {
                 b"sha-256" => {
-                    let Bytes::Of32(expected) = member.value else {
-                        return Err(DigestError::WrongLength);
-                    };
-                    self.sha256 = Some((expected, Sha256::new()));
+                    let expected = member.decode().ok_or(DigestError::WrongLength)?;
+                    digest.sha256 = Some((expected, Sha256::new()));
                 }
                 b"sha-512" => {
-                    let expected = decode_64(&member.value).ok_or(DigestError::WrongLength)?;
-                    self.sha512 = Some((expected, Sha512::new()));
+                    let expected = member.decode().ok_or(DigestError::WrongLength)?;
+                    digest.sha512 = Some((expected, Sha512::new()));
                 }
                 _ => {}
             }
         }
-        match (&self.sha256, &self.sha512) {
-            (None, None) => Err(DigestError::Unsupported),
-            _ => Ok(()),
+        if digest.sha256.is_none() && digest.sha512.is_none() {
+            return Err(DigestError::Unsupported);
         }
+        Ok(digest)
     }
 
     pub(crate) fn update(&mut self, bytes: &[u8]) {
@@ -93,15 +73,13 @@ impl BodyDigest {
         }
     }
 
-    /// Whether every digest is that of the bytes given so far. Both sides are known to the peer: no secret is compared here.
+    /// Whether every digest is that of the bytes given so far. The peer knows both sides: no secret
+    /// is compared here.
     pub(crate) fn matches(&self) -> bool {
-        self.sha256
-            .as_ref()
-            .is_none_or(|(expected, hash)| hash.clone().finish() == *expected)
-            && self
-                .sha512
-                .as_ref()
-                .is_none_or(|(expected, hash)| hash.clone().finish() == *expected)
+        let sha256 = self.sha256.as_ref();
+        let sha512 = self.sha512.as_ref();
+        sha256.is_none_or(|(expected, hash)| hash.clone().finish() == *expected)
+            && sha512.is_none_or(|(expected, hash)| hash.clone().finish() == *expected)
     }
 }
 
@@ -109,18 +87,8 @@ impl BodyDigest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DigestError {
     Malformed(SyntaxError),
-    /// A digest that is not as long as its algorithm makes it.
+    /// A digest is not as long as its algorithm makes it.
     WrongLength,
-    /// Neither `sha-256` nor `sha-512`.
+    /// Neither `sha-256` nor `sha-512` is there.
     Unsupported,
-}
-
-fn decode_64(value: &Bytes<'_>) -> Option<[u8; 64]> {
-    // Room for what base64 of that many characters could hold.
-    let mut bytes = [0; 66];
-    let Bytes::Base64(text) = value else {
-        return None;
-    };
-    let len = STANDARD.decode_slice(text, &mut bytes).ok()?;
-    bytes[..len].try_into().ok()
 }

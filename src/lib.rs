@@ -1,11 +1,13 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
-//! Authenticates HTTP requests between servers with a shared secret: one call to sign, one call to validate, on public standards.
+//! Authenticates HTTP requests between servers with a shared secret: one call to sign, one call to
+//! validate, on public standards.
 //!
-//! A *host* has data or functions that a *consumer* needs. The consumer signs each request with [`sign_request`]; the host
-//! calls [`validate_auth`] before doing anything else and then knows who sent it, that nothing was changed, that it is fresh and,
-//! with a [`MemoryReplayGuard`], that it was not sent before. The wire is RFC 9421 (HTTP Message Signatures) with `hmac-sha256`
-//! and RFC 9530 (`Content-Digest`), so that shell scripts, Python, Node and others can take part.
+//! A *host* has data or functions that a *consumer* needs. The consumer signs each request with
+//! [`sign_request`]; the host calls [`validate_auth`] before doing anything else and then knows who
+//! sent it, that nothing was changed, that it is fresh and, with a [`MemoryReplayGuard`], that it
+//! was not sent before. The wire is RFC 9421 (HTTP Message Signatures) with `hmac-sha256` and RFC
+//! 9530 (`Content-Digest`), so that shell scripts, Python, Node and others can take part.
 //!
 //! ```
 //! use hmac_auth::{
@@ -41,35 +43,44 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A server on tower (axum, hyper, tonic) takes all of that as one layer, `tower::ValidateAuthLayer`; a client takes
-//! `tower::SignRequestLayer`, or with reqwest `client::invoke`. The backend of a Wix app finds its own checks in the module `wix`.
+//! A server on tower (axum, hyper, tonic) takes all of that as one layer,
+//! `tower::ValidateAuthLayer`; a client takes `tower::SignRequestLayer`, or with reqwest
+//! `client::invoke`. The backend of a Wix app finds its own checks in the module `wix`.
 //!
 //! # What this is not
 //!
-//! It does not encrypt: use TLS. It does not tell apart the holders of one secret: give each consumer its own, with
-//! [`ValidateOptions::key_ids`]. It says who sent a request, not what they may do. It does not verify signatures with public keys;
-//! its only algorithm is HMAC-SHA256. Responses are not signed.
+//! It does not encrypt: use TLS. It does not tell apart the holders of one secret: give each
+//! consumer its own, with [`ValidateOptions::key_ids`]. It says who sent a request, not what they
+//! may do. It does not verify signatures with public keys; its only algorithm is HMAC-SHA256.
+//! Responses are not signed.
 //!
 //! # What you decide
 //!
-//! - **Where secrets live**: [`MemorySecrets`], [`EnvSecrets`], [`FileSecrets`] or a [`SecretStore`] of your own.
-//! - **Who you are**: [`ValidateOptions::authorities`]. Without it, a request for another host with the same secret is accepted.
+//! - **Where secrets live**: [`MemorySecrets`], [`EnvSecrets`], [`FileSecrets`] or a
+//!   [`SecretStore`] of your own.
+//! - **Who you are**: [`ValidateOptions::authorities`]. Without it, a request for another host with
+//!   the same secret is accepted.
 //! - **Who may call**: one secret for all, or [`ValidateOptions::key_ids`].
-//! - **Whether a request counts once**: [`MemoryReplayGuard`], in one line after [`validate_auth`]; the layers have one. Without it,
-//!   a recorded request can be repeated for [`ValidateOptions::max_time_diff`].
-//! - **How old is too old**: [`ValidateOptions::max_time_diff`], 60 s, and [`ValidateOptions::max_clock_skew`], 10 s.
-//! - **What else is signed**: [`SignOptions::cover`] and [`ValidateOptions::require`] for fields your handler relies on.
+//! - **Whether a request counts once**: [`MemoryReplayGuard`], in one line after [`validate_auth`];
+//!   the layers have one. Without it, a recorded request can be repeated for
+//!   [`ValidateOptions::max_time_diff`].
+//! - **How old is too old**: [`ValidateOptions::max_time_diff`], 60 s, and
+//!   [`ValidateOptions::max_clock_skew`], 10 s.
+//! - **What else is signed**: [`SignOptions::cover`] and [`ValidateOptions::require`] for fields
+//!   your handler relies on.
 //!
 //! # What is proven
 //!
-//! [`Validated`] proves method, authority, path, query and body, and the fields in [`Validated::components`]. A field that is
-//! not covered may have been added or changed on the way. Bodies are limited by you, before they get here.
+//! [`Validated`] proves method, authority, path, query and body, and the fields in
+//! [`Validated::components`]. A field that is not covered may have been added or changed on the
+//! way. Bodies are limited by you, before they get here.
 //!
 //! # Without blocking
 //!
-//! Nothing in the core waits, reads the environment or opens files, except the stores that say so, and only the functions without a
-//! given time read the clock. Who fetches secrets asynchronously or streams bodies takes the same checks in phases:
-//! [`Claim::parse`], [`Claim::verify_head`], [`VerifiedHead::finish`].
+//! Nothing in the core waits, reads the environment or opens files, except the stores that say so,
+//! and only the functions without a given time read the clock. Who fetches secrets asynchronously
+//! or streams bodies takes the same checks in phases: [`Claim::parse`], [`Claim::verify_head`],
+//! [`VerifiedHead::finish`].
 //!
 //! # Features
 //!
@@ -83,8 +94,8 @@
 //!
 //! # Threat model
 //!
-//! The attacker sees all traffic, sends any bytes at any rate, and may hold the secret of another consumer. They do not hold this
-//! one, and they cannot read the host's memory.
+//! The attacker sees all traffic, sends any bytes at any rate, and may hold the secret of another
+//! consumer. They do not hold this one, and they cannot read the host's memory.
 //!
 //! | they try | what holds |
 //! | --- | --- |
@@ -98,34 +109,38 @@
 //! | to learn from logs | no secret, no MAC and no raw byte of a peer in `Debug`, `Display` or errors; key state is wiped on drop |
 
 pub use self::{
+    crypto::Mac,
     digest::DigestAlgorithm,
-    error::{AuthError, AuthErrorKind, SignError},
     replay::{
-        DEFAULT_REPLAY_CAPACITY, DEFAULT_REPLAY_CAPACITY_PER_CONSUMER, MemoryReplayGuard,
-        ReplayGuard, ReplayId, UseOnce,
+        AcceptOnce, DEFAULT_REPLAY_CAPACITY, DEFAULT_REPLAY_CAPACITY_PER_CONSUMER,
+        MemoryReplayGuard, ReplayGuard, UseOnce,
     },
     secret::{
         DEFAULT_SECRET_NAME, EnvSecrets, FileSecrets, MAX_PREVIOUS_SECRETS, MIN_SECRET_LEN,
         MemorySecrets, Secret, SecretEncoding, SecretError, SecretSet, SecretStore,
         generate_secret,
     },
-    sign::{AlgParameter, DEFAULT_LABEL, SignOptions, sign_parts, sign_request},
+    sign::{
+        AlgParameter, DEFAULT_LABEL, SignError, SignOptions, sign_empty, sign_parts, sign_request,
+    },
     validate::{
-        Claim, DEFAULT_MAX_CLOCK_SKEW, DEFAULT_MAX_TIME_DIFF, ValidateOptions, Validated,
-        VerifiedHead, validate_auth,
+        AuthError, AuthErrorKind, Claim, DEFAULT_MAX_CLOCK_SKEW, DEFAULT_MAX_TIME_DIFF, ReplayId,
+        ValidateOptions, Validated, VerifiedHead, validate_auth,
     },
 };
 
+mod answer;
 #[cfg(feature = "client")]
 pub mod client;
 mod crypto;
 mod digest;
-mod error;
+mod escape;
+mod message;
 mod replay;
 mod secret;
-mod shown;
 mod sign;
 pub mod signature;
+mod structured;
 mod time;
 #[cfg(feature = "tower")]
 pub mod tower;

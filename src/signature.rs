@@ -1,12 +1,14 @@
 //! HTTP Message Signatures, RFC 9421: the wire syntax, and the text that is signed.
 //!
-//! For advanced use: to see which components a peer has covered, and to find out where two sides disagree about a message.
-//! Nothing in this module proves anything; [`validate_auth`](crate::validate_auth) does.
+//! For advanced use: see which components a peer has covered, and find out where two sides disagree
+//! about a message. Nothing in this module proves anything; [`validate_auth`](crate::validate_auth)
+//! does.
 //!
 //! # Finding a mismatch
 //!
-//! When a MAC does not match, one of the two sides has another secret or another message. The host's view of the message is its
-//! *signature base*. Compare it with the base of the consumer, line by line:
+//! When a MAC does not match, the two sides have different secrets or different messages. The
+//! host's view of the message is its *signature base*. Compare it with the base of the consumer,
+//! line by line:
 //!
 //! ```
 //! use hmac_auth::signature::{RequestHead, SignatureBase, SignatureInputs};
@@ -27,52 +29,38 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use http::HeaderName;
-
 pub(crate) use self::{
-    base::{ALWAYS_LIST, SIGNATURE_PARAMS, push_always, push_field_line},
+    base::BaseLines,
+    component_list::ComponentList,
     coverage::Coverage,
-    dictionary::{ByteSequences, Bytes},
-    fields::{Fields, Known, Lines},
-    head::Authority,
-    item::{QuotedString, is_printable_ascii, push_integer, push_quoted},
-    syntax::{is_key, text},
+    input::SignatureParams,
+    member::{MemberWriter, push_signature},
+    span::Span,
 };
 pub use self::{
     base::{MAX_BASE_LEN, MAX_QUERY_PARAMS, SignatureBase},
-    base_error::BaseError,
     component::{Component, ComponentName},
-    dictionary::MAX_FIELD_LEN,
-    head::{RequestHead, ResponseHead, Scheme},
-    input::{Components, SignatureInput, SignatureInputs},
-    items::MAX_COMPONENTS,
-    syntax::SyntaxError,
+    component_list::Components,
+    error::BaseError,
+    input::{SignatureInput, SignatureInputs},
+    profile::MAX_COMPONENTS,
+};
+pub use crate::{
+    message::{
+        ACCEPT_SIGNATURE, AuthorityError, CONTENT_DIGEST, RequestHead, ResponseHead, SIGNATURE,
+        SIGNATURE_INPUT, Scheme,
+    },
+    structured::{MAX_FIELD_LEN, SyntaxError},
 };
 
 mod base;
-mod base64;
-mod base_error;
-mod class;
 mod component;
+mod component_list;
 mod coverage;
-mod dictionary;
-mod fields;
-mod head;
+mod error;
 mod input;
-mod item;
-mod items;
-mod kind;
-mod query;
-mod syntax;
-
-/// The field with the covered components and the parameters of each signature.
-pub const SIGNATURE_INPUT: HeaderName = HeaderName::from_static("signature-input");
-
-/// The field with the signatures themselves.
-pub const SIGNATURE: HeaderName = HeaderName::from_static("signature");
-
-/// The field in which a host says what to sign.
-pub const ACCEPT_SIGNATURE: HeaderName = HeaderName::from_static("accept-signature");
-
-/// The field with the digests of the body (RFC 9530).
-pub const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
+mod member;
+pub(crate) mod profile;
+mod query_param;
+mod span;
+mod value;

@@ -37,7 +37,12 @@ fn secrets() -> SecretSet {
 fn signed_text(payload: &str) -> String {
     format!(
         "{}.{payload}",
-        URL_SAFE_NO_PAD.encode(Secret::from_text(SECRET).unwrap().mac(payload.as_bytes()))
+        URL_SAFE_NO_PAD.encode(
+            Secret::from_text(SECRET)
+                .unwrap()
+                .mac(payload.as_bytes())
+                .into_bytes()
+        )
     )
 }
 

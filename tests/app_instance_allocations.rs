@@ -31,7 +31,7 @@ fn reading_allocates_the_kept_text_and_refusing_before_it_nothing() {
             let payload = text.split_once('.').unwrap().1;
             text = format!(
                 "{}.{payload}",
-                URL_SAFE_NO_PAD.encode(secret.mac(payload.as_bytes()))
+                URL_SAFE_NO_PAD.encode(secret.mac(payload.as_bytes()).into_bytes())
             );
             secret
         });

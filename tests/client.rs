@@ -593,7 +593,9 @@ async fn what_cannot_be_signed_is_not_sent() {
     assert!(
         matches!(
             error,
-            InvokeError::Sign(SignError::Component(BaseError::ConflictingAuthority))
+            InvokeError::Sign(SignError::Component(BaseError::Authority(
+                hmac_auth::signature::AuthorityError::Conflicting
+            )))
         ),
         "{error:?}"
     );

@@ -60,7 +60,9 @@ fn refusals_of_the_input() -> Vec<Refusal> {
     use AuthErrorKind as Kind;
 
     let zeros = [0; 32];
-    let mac = common::secret().mac(common::base_of(&get(), INPUT).as_bytes());
+    let mac = common::secret()
+        .mac(common::base_of(&get(), INPUT).as_bytes())
+        .into_bytes();
     let five = ["a", "b", "c", "d", "e"]
         .iter()
         .fold(get(), |request, label| {
@@ -323,7 +325,7 @@ fn every_kind_is_reached_by_the_request_meant_for_it() {
 /// The list above has every kind that the crate can name.
 #[test]
 fn no_kind_is_missing_here() {
-    let source = include_str!("../src/error.rs");
+    let source = include_str!("../src/validate/error.rs");
     let (_, names) = source
         .split_once("fn as_str(self)")
         .expect("`as_str` is there");
@@ -1043,19 +1045,16 @@ fn every_secret_error_is_reached_and_readable() {
             Secret::from_base64("no base64 at all").unwrap_err(),
         ),
         ("TooManyPrevious", too_many().unwrap_err()),
-        ("InvalidName", files.secrets("../etc/passwd").unwrap_err()),
-        (
-            "InvalidName",
-            EnvSecrets::new("X_").secrets("").unwrap_err(),
-        ),
-        ("NotFound", files.secrets("missing").unwrap_err()),
+        ("InvalidName", files.lookup("../etc/passwd").unwrap_err()),
+        ("InvalidName", EnvSecrets::new("X_").lookup("").unwrap_err()),
+        ("NotFound", files.lookup("missing").unwrap_err()),
         (
             "NotFound",
-            EnvSecrets::new("UNSET_").secrets("missing").unwrap_err(),
+            EnvSecrets::new("UNSET_").lookup("missing").unwrap_err(),
         ),
         (
             "NotFound",
-            MemorySecrets::new().secrets("missing").unwrap_err(),
+            MemorySecrets::new().lookup("missing").unwrap_err(),
         ),
         (
             "NotFound",
@@ -1063,15 +1062,15 @@ fn every_secret_error_is_reached_and_readable() {
                 .rotate("missing", secret())
                 .unwrap_err(),
         ),
-        ("Unusable", files.secrets("short").unwrap_err()),
+        ("Unusable", files.lookup("short").unwrap_err()),
         (
             "Unusable",
             FileSecrets::new(directory.path())
                 .encoding(SecretEncoding::Hex)
-                .secrets("short")
+                .lookup("short")
                 .unwrap_err(),
         ),
-        ("Unreadable", files.secrets("directory").unwrap_err()),
+        ("Unreadable", files.lookup("directory").unwrap_err()),
         (
             "Unavailable",
             SecretError::Unavailable {
@@ -1099,7 +1098,7 @@ fn every_secret_error_is_reached_and_readable() {
 fn a_store_that_cannot_be_reached_is_not_the_peers_fault() {
     struct Sealed;
     impl SecretStore for Sealed {
-        fn secrets(&self, name: &str) -> Result<SecretSet, SecretError> {
+        fn lookup(&self, name: &str) -> Result<SecretSet, SecretError> {
             Err(SecretError::Unavailable {
                 name: name.to_owned(),
                 source: "the vault is sealed".into(),

@@ -139,7 +139,10 @@ fn pitfall_01_known_answers_of_others() {
                 \"content-type\": application/json\n\
                 \"@signature-params\": (\"date\" \"@authority\" \"content-type\");created=1618884473;keyid=\"test-shared-secret\"";
     assert_eq!(base_of(&request, input), base);
-    let mac = Secret::from_base64(key).unwrap().mac(base.as_bytes());
+    let mac = Secret::from_base64(key)
+        .unwrap()
+        .mac(base.as_bytes())
+        .into_bytes();
     assert_eq!(
         STANDARD.encode(mac),
         "pxcQw6G3AjtMBQjwo8XzkZf/bws5LelbaMk5rGIGtE8="
@@ -170,8 +173,8 @@ fn pitfall_01_known_answers_of_others() {
     let secret = secret();
     let base = base_of(&get(), INPUT);
     for forged in [
-        [base.as_bytes(), &secret.mac(b"")].concat(),
-        secret.mac(b"").to_vec(),
+        [base.as_bytes(), &secret.mac(b"").into_bytes()].concat(),
+        secret.mac(b"").into_bytes().to_vec(),
         base.into_bytes(),
     ] {
         assert!(validate(&with_signature(get(), "sig1", INPUT, &forged)).is_err());
@@ -192,7 +195,7 @@ fn pitfall_01_known_answers_of_others() {
         .unwrap()
         .strip_prefix("sig1=")
         .unwrap();
-    let expected = STANDARD.encode(secret.mac(base_of(&request, input).as_bytes()));
+    let expected = STANDARD.encode(secret.mac(base_of(&request, input).as_bytes()).into_bytes());
     assert_eq!(request.headers()["signature"], format!("sig1=:{expected}:"));
 }
 
@@ -436,7 +439,7 @@ fn code_of(text: &str) -> String {
 /// 6. MACs were compared up to the end of the shorter one, so that an empty one was right.
 #[test]
 fn pitfall_06_a_mac_of_any_other_length_is_refused() {
-    let mac = secret().mac(base_of(&get(), INPUT).as_bytes());
+    let mac = secret().mac(base_of(&get(), INPUT).as_bytes()).into_bytes();
     for len in 0..32 {
         assert_eq!(
             refusal(&with_signature(get(), "sig1", INPUT, &mac[..len])),
@@ -494,7 +497,7 @@ fn significant_difference() -> Option<f64> {
 
     let set = SecretSet::new(secret());
     let options = options();
-    let mac = secret().mac(base_of(&get(), INPUT).as_bytes());
+    let mac = secret().mac(base_of(&get(), INPUT).as_bytes()).into_bytes();
     let guess = |index: usize| {
         let mut guess = mac;
         guess[index] ^= 0x01;
@@ -593,16 +596,16 @@ fn pitfall_09_an_unset_variable_and_an_empty_file_are_errors() {
     // The variables of a process can only be set from outside, so this test runs itself with them.
     if std::env::var_os(CHILD).is_some() {
         let store = EnvSecrets::new("PITFALL_09_");
-        store.secrets("good").unwrap();
+        store.lookup("good").unwrap();
         for name in ["empty", "short", "previous-is-empty"] {
-            let error = store.secrets(name).unwrap_err();
+            let error = store.lookup(name).unwrap_err();
             assert!(
                 matches!(&error, SecretError::Unusable { source, .. } if matches!(**source, SecretError::TooShort { .. })),
                 "{name}: {error:?}"
             );
         }
         assert!(matches!(
-            store.secrets("unset").unwrap_err(),
+            store.lookup("unset").unwrap_err(),
             SecretError::NotFound { .. }
         ));
         return;
@@ -640,7 +643,7 @@ fn pitfall_09_an_unset_variable_and_an_empty_file_are_errors() {
         ("short", "fifteen bytes..\n"),
     ] {
         fs::write(directory.path().join(name), content).unwrap();
-        let error = store.secrets(name).unwrap_err();
+        let error = store.lookup(name).unwrap_err();
         assert!(
             matches!(&error, SecretError::Unusable { source, .. } if matches!(**source, SecretError::TooShort { .. })),
             "{name}: {error:?}"
@@ -658,13 +661,13 @@ fn pitfall_09_an_unset_variable_and_an_empty_file_are_errors() {
     fs::write(directory.path().join("good"), SECRET).unwrap();
     fs::write(directory.path().join("good.previous"), "").unwrap();
     assert!(
-        store.secrets("good").is_err(),
+        store.lookup("good").is_err(),
         "an empty previous secret is left out"
     );
     fs::remove_file(directory.path().join("good.previous")).unwrap();
-    store.secrets("good").unwrap();
+    store.lookup("good").unwrap();
     assert!(matches!(
-        store.secrets("unset").unwrap_err(),
+        store.lookup("unset").unwrap_err(),
         SecretError::NotFound { .. }
     ));
 }
@@ -681,7 +684,7 @@ fn pitfall_10_there_is_no_default_secret() {
     ];
     for store in stores {
         assert!(matches!(
-            store.secrets(DEFAULT_SECRET_NAME),
+            store.lookup(DEFAULT_SECRET_NAME),
             Err(SecretError::NotFound { .. })
         ));
         assert!(sign_request(&mut get(), store, &sign_options()).is_err());
@@ -899,12 +902,12 @@ impl Noting {
 }
 
 impl SecretStore for Noting {
-    fn secrets(&self, name: &str) -> Result<SecretSet, SecretError> {
+    fn lookup(&self, name: &str) -> Result<SecretSet, SecretError> {
         self.1
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(name.to_owned());
-        self.0.secrets(name)
+        self.0.lookup(name)
     }
 }
 
@@ -1336,7 +1339,7 @@ fn pitfall_19_a_request_for_another_service_is_refused() {
 struct Failing;
 
 impl SecretStore for Failing {
-    fn secrets(&self, name: &str) -> Result<SecretSet, SecretError> {
+    fn lookup(&self, name: &str) -> Result<SecretSet, SecretError> {
         Err(SecretError::Unavailable {
             name: name.to_owned(),
             source: "the vault is sealed".into(),
@@ -2090,7 +2093,7 @@ fn pitfall_27_neither_secrets_nor_macs_are_shown() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join(DEFAULT_SECRET_NAME), SECRET).unwrap();
     let files = FileSecrets::new(directory.path());
-    files.secrets(DEFAULT_SECRET_NAME).unwrap();
+    files.lookup(DEFAULT_SECRET_NAME).unwrap();
     let env = EnvSecrets::new("PITFALL_27_");
     let set = SecretSet::with_previous(secret(), [secret()]).unwrap();
     let memory = secrets();
@@ -2167,7 +2170,7 @@ fn errors_show_no_secrets(request: &TestRequest, check: &impl Fn(&str, &str)) {
     ] {
         fs::write(directory.path().join(name), content).unwrap();
         let store = FileSecrets::new(directory.path()).encoding(encoding);
-        show("SecretError", &store.secrets(name).unwrap_err());
+        show("SecretError", &store.lookup(name).unwrap_err());
         show(
             "SignError",
             &sign_request(&mut get(), &store, &sign_options().secret_name(name)).unwrap_err(),
@@ -2223,7 +2226,7 @@ fn pitfall_28_what_is_signed_is_what_the_handler_sees() {
             request,
             "sig1",
             INPUT,
-            &secret().mac(base_of(&get(), INPUT).as_bytes()),
+            &secret().mac(base_of(&get(), INPUT).as_bytes()).into_bytes(),
         )
     };
     validate(&host(&["host.example"])).unwrap();
@@ -2325,7 +2328,7 @@ fn assert_rows(rows: Vec<Row>) {
 /// 29. An inverted condition made a check unreachable. Here each check is the only one that can refuse.
 #[test]
 fn pitfall_29_each_check_of_the_candidates_refuses_alone() {
-    let mac = secret().mac(base_of(&get(), INPUT).as_bytes());
+    let mac = secret().mac(base_of(&get(), INPUT).as_bytes()).into_bytes();
     let good = || signed_as(get(), INPUT);
     let also = |param: &str| signed_as(get(), &format!("{INPUT}{param}"));
     let listed = || options().key_ids([("site-a", DEFAULT_SECRET_NAME)]);
@@ -2632,7 +2635,7 @@ fn pitfall_29_each_check_of_time_authority_and_content_refuses_alone() {
     let right = digest_of(post().body(), DigestAlgorithm::Sha256);
     validate(&digest(&right)).unwrap();
     validate(&digest(&format!("{right}, md5=:AAAA:, unknown=::"))).unwrap();
-    let mut wrong_mac = secret().mac(base_of(&get(), INPUT).as_bytes());
+    let mut wrong_mac = secret().mac(base_of(&get(), INPUT).as_bytes()).into_bytes();
     wrong_mac[31] ^= 1;
     let sha512_of_another = digest_of(b"another", DigestAlgorithm::Sha512);
     assert_rows(vec![

@@ -428,7 +428,7 @@ fn an_accepted_signature_reads_the_same_elsewhere() {
         let inputs = read_inputs(&message).expect("well-formed");
         SignatureBase::of_request(&RequestHead::from(&message), &inputs[0]).expect("all is there")
     };
-    let mac = secret().mac(base.as_str().as_bytes());
+    let mac = secret().mac(base.as_str().as_bytes()).into_bytes();
     let signature = (text("[ \t]{0,1}"), select(vec![",", ", ", " ,\t", "\n"])).prop_map(
         move |(end, separator)| {
             Field(format!("b=:AAAA:{separator}sig1=:{}:{end}", STANDARD.encode(mac)).into_bytes())

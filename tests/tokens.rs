@@ -676,7 +676,7 @@ fn a_verified_app_instance_has_an_instance_id() {
     let secret = Secret::from_text(APP_SECRET).unwrap();
     let mac = base64::Engine::encode(
         &base64::engine::general_purpose::URL_SAFE_NO_PAD,
-        secret.mac(payload.as_bytes()),
+        secret.mac(payload.as_bytes()).into_bytes(),
     );
     let options = AppInstanceOptions::new().at(at(NOW));
     let instance = AppInstance::parse(

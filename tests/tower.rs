@@ -427,7 +427,7 @@ impl ReplayGuard for Down {
 }
 
 impl SecretStore for Down {
-    fn secrets(&self, name: &str) -> Result<SecretSet, SecretError> {
+    fn lookup(&self, name: &str) -> Result<SecretSet, SecretError> {
         Err(SecretError::Unavailable {
             name: name.to_owned(),
             source: "the vault is sealed".into(),

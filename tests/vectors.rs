@@ -411,7 +411,7 @@ fn rfc4231() {
             None => too_short.push(case["case"].as_u64()),
             // Case 5 is truncated.
             Some(secret) => assert_eq!(
-                secret.mac(&message)[..tag.len()],
+                secret.mac(&message).into_bytes()[..tag.len()],
                 tag,
                 "case {}",
                 case["case"]
@@ -436,7 +436,7 @@ fn wycheproof_hmac_sha256() {
             matches!(test.tag.len(), 16 | 32),
             "a tag that is compared at least in half"
         );
-        let matches = secret.mac(&test.msg)[..test.tag.len()] == test.tag[..];
+        let matches = secret.mac(&test.msg).into_bytes()[..test.tag.len()] == test.tag[..];
         assert_eq!(
             matches,
             !test.result.must_fail(),
@@ -628,7 +628,7 @@ fn base_of(message: &Message, input: &str) -> SignatureBase {
 }
 
 fn mac(secret: &Secret, base: &str) -> String {
-    STANDARD.encode(secret.mac(base.as_bytes()))
+    STANDARD.encode(secret.mac(base.as_bytes()).into_bytes())
 }
 
 fn rfc9421_secret() -> Secret {

@@ -95,6 +95,10 @@ pub(crate) fn app_instance(app_secret: &str, fields: &Value) -> Result<String, B
         payload.extend(fields.clone());
     }
     let payload = URL_SAFE_NO_PAD.encode(payload.to_string());
-    let signature = URL_SAFE_NO_PAD.encode(Secret::from_text(app_secret)?.mac(payload.as_bytes()));
+    let signature = URL_SAFE_NO_PAD.encode(
+        Secret::from_text(app_secret)?
+            .mac(payload.as_bytes())
+            .into_bytes(),
+    );
     Ok(format!("{signature}.{payload}"))
 }

@@ -1,7 +1,8 @@
 //! The engine of the feature `aws-lc-rs`: AWS-LC.
 //!
-//! Rather than `ring`, which is as fast and builds sooner: `rustls`, and so most clients and servers with TLS, builds AWS-LC already,
-//! and AWS-LC cleanses keys on drop, which `ring` does not.
+//! AWS-LC rather than `ring`, which is as fast and builds sooner. `rustls`, and so most clients and
+//! servers with TLS, builds AWS-LC already, and AWS-LC cleanses keys when they are dropped, which
+//! `ring` does not.
 
 use aws_lc_rs::{
     digest::{Context, SHA256, SHA512},
@@ -18,13 +19,8 @@ impl HmacKey {
         Self(Key::new(HMAC_SHA256, key))
     }
 
-    /// The MAC of all pieces of a message in a row.
-    pub(crate) fn mac<const N: usize>(&self, message: [&[u8]; N]) -> Mac {
-        let mut state = hmac::Context::with_key(&self.0);
-        for piece in message {
-            state.update(piece);
-        }
-        array(state.sign().as_ref())
+    pub(crate) fn mac(&self, message: &[u8]) -> Mac {
+        Mac::new(array(hmac::sign(&self.0, message).as_ref()))
     }
 }
 
@@ -34,6 +30,12 @@ pub(crate) struct Sha256(Context);
 impl Sha256 {
     pub(crate) fn new() -> Self {
         Self(Context::new(&SHA256))
+    }
+
+    pub(crate) fn digest(bytes: &[u8]) -> [u8; 32] {
+        let mut hash = Self::new();
+        hash.update(bytes);
+        hash.finish()
     }
 
     pub(crate) fn update(&mut self, bytes: &[u8]) {
@@ -51,6 +53,12 @@ pub(crate) struct Sha512(Context);
 impl Sha512 {
     pub(crate) fn new() -> Self {
         Self(Context::new(&SHA512))
+    }
+
+    pub(crate) fn digest(bytes: &[u8]) -> [u8; 64] {
+        let mut hash = Self::new();
+        hash.update(bytes);
+        hash.finish()
     }
 
     pub(crate) fn update(&mut self, bytes: &[u8]) {

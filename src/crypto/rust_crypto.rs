@@ -13,13 +13,10 @@ impl HmacKey {
         Self(Hmac::new_from_slice(key).expect("HMAC takes a key of any length"))
     }
 
-    /// The MAC of all pieces of a message in a row.
-    pub(crate) fn mac<const N: usize>(&self, message: [&[u8]; N]) -> Mac {
+    pub(crate) fn mac(&self, message: &[u8]) -> Mac {
         let mut state = self.0.clone();
-        for piece in message {
-            state.update(piece);
-        }
-        state.finalize().into_bytes().into()
+        state.update(message);
+        Mac::new(state.finalize().into_bytes().into())
     }
 }
 
@@ -29,6 +26,12 @@ pub(crate) struct Sha256(sha2::Sha256);
 impl Sha256 {
     pub(crate) fn new() -> Self {
         Self(sha2::Sha256::new())
+    }
+
+    pub(crate) fn digest(bytes: &[u8]) -> [u8; 32] {
+        let mut hash = Self::new();
+        hash.update(bytes);
+        hash.finish()
     }
 
     pub(crate) fn update(&mut self, bytes: &[u8]) {
@@ -48,6 +51,12 @@ impl Sha512 {
         Self(sha2::Sha512::new())
     }
 
+    pub(crate) fn digest(bytes: &[u8]) -> [u8; 64] {
+        let mut hash = Self::new();
+        hash.update(bytes);
+        hash.finish()
+    }
+
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
@@ -57,7 +66,8 @@ impl Sha512 {
     }
 }
 
-// A key state that its library would leave in memory does not compile: this is what `Hmac` keeps of the key.
+// A key state that its library would leave in memory does not compile. `Hmac` keeps this of the
+// key.
 const _: () = {
     const fn wiped_on_drop<T: zeroize::ZeroizeOnDrop>() {}
     wiped_on_drop::<<sha2::Sha256 as hmac::EagerHash>::Core>();

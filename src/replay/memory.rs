@@ -1,3 +1,5 @@
+//! A replay guard in memory, for one process.
+
 use std::{
     collections::{BTreeMap, HashSet},
     fmt,
@@ -8,17 +10,19 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{ReplayGuard, ReplayId, UseOnce, mac_hash::MacHash};
+use foldhash::fast::RandomState;
+
+use super::{guard::ReplayGuard, use_once::UseOnce};
 use crate::{
-    error::{AuthError, AuthErrorKind},
     time::{unix_seconds, whole_seconds},
-    validate::Validated,
+    validate::{AuthError, AuthErrorKind, ReplayId, Validated},
 };
 
 /// How many signatures a guard remembers at most, unless configured: about a million.
 pub const DEFAULT_REPLAY_CAPACITY: usize = 1 << 20;
 
-/// How many of them one consumer may take up, unless configured: half. With one secret for all consumers, they are one here.
+/// How many of them one consumer may take up, unless configured: half. With one secret for all
+/// consumers, they are one here.
 pub const DEFAULT_REPLAY_CAPACITY_PER_CONSUMER: usize = DEFAULT_REPLAY_CAPACITY / 2;
 
 /// More than threads usually meet here, and few enough to look through when the guard is full.
@@ -26,10 +30,11 @@ const SHARDS: usize = 16;
 
 /// Refuses the second use of a signature, within one process.
 ///
-/// Remembers each signature for as long as the host would accept it again, in one set for each second of `created`; a set
-/// is dropped as a whole when its second is over. Nothing is evicted before that: when the guard is full, it refuses
-/// with 503. A remembered signature takes about 16 bytes. Give routes with another
-/// [`max_time_diff`](crate::ValidateOptions::max_time_diff) a guard of their own.
+/// Remembers each signature for as long as the host would accept it again, in one set for each
+/// second of `created`. The guard drops a set as a whole when its second is over, and evicts
+/// nothing before that: a full guard refuses with 503. A remembered signature takes about 16 bytes.
+/// Give routes with another [`max_time_diff`](crate::ValidateOptions::max_time_diff) a guard of
+/// their own.
 ///
 /// ```
 /// # use hmac_auth::*;
@@ -38,8 +43,9 @@ const SHARDS: usize = 16;
 /// # Ok(()) }
 /// ```
 ///
-/// A signature is identified by its MAC. Consumers that send no `nonce` (this crate always does) make the same one for two equal
-/// requests within one second; the second is then refused. A request that carries two signatures for this host counts once for each.
+/// A signature is identified by its MAC. Consumers that send no `nonce` (this crate always does)
+/// make the same one for two equal requests within one second; the second is then refused. A
+/// request that carries two signatures for this host counts once for each.
 ///
 /// # Defaults
 ///
@@ -52,38 +58,53 @@ const SHARDS: usize = 16;
 ///
 /// # Restarts
 ///
-/// A new guard knows nothing of what the last one has seen. By default it refuses every signature made in a second before that of
-/// its own start: honest consumers are served at once, if their clocks do not run behind. What remains open are requests from
-/// earlier in the same second, and those of a consumer whose clock runs ahead of the host's: they can be replayed after a
-/// restart. [`refuse_until`](Self::refuse_until) closes the first with zero, and both with the skew.
+/// A new guard does not know what the last one has seen. By default, it refuses every signature
+/// made in a second before that of its own start. So honest consumers are served at once, if their
+/// clocks do not run behind. Two kinds of requests can still be replayed after a restart: those
+/// from earlier in the same second, and those of a consumer whose clock runs ahead of the host's.
+/// [`refuse_until`](Self::refuse_until) closes the first gap with zero, and both gaps with the
+/// skew.
 ///
-/// Several processes behind one load balancer each have a guard of their own, so that a request can be replayed once to each
-/// of them: there, use a guard that they share.
+/// If several processes behind one load balancer each have a guard of their own, a request can be
+/// replayed once to each of them. Let them share a [`ReplayGuard`] of your own instead.
 pub struct MemoryReplayGuard {
     shards: [Mutex<Shard>; SHARDS],
-    hash: MacHash,
+    /// One for all shards: its numbers are random, and nobody outside knows them.
+    hash: RandomState,
     total: AtomicUsize,
     /// How many signatures are remembered of each consumer.
     consumers: RwLock<BTreeMap<Box<str>, Arc<AtomicUsize>>>,
     capacity: usize,
     capacity_per_consumer: usize,
+    /// In seconds since 1970.
     start: i64,
-    /// Signatures made at or before this second are refused.
-    refuse_until: i64,
+    early: Early,
+}
+
+/// What becomes of signatures that could have been used before the start.
+#[derive(Clone, Copy)]
+enum Early {
+    /// Those made in a second before that of the start are refused.
+    RefusedBeforeStart,
+    /// Those made up to so many seconds after the start are refused.
+    RefusedUntil(i64),
+    Accepted,
 }
 
 #[derive(Default)]
 struct Shard {
     /// Sets by `created`.
     seconds: BTreeMap<i64, Second>,
-    /// The latest second whose set was dropped. If the clock is set back, its signatures could be fresh again.
+    /// The latest second whose set was dropped. If the clock is set back, its signatures could be
+    /// fresh again.
     dropped: Option<i64>,
 }
 
 impl Shard {
-    /// The set of a second. The next one begins with as much room as the latest one has needed, because growing takes as long as
-    /// inserting; an earlier one does not, or a consumer could have room made for each second of the window.
-    fn second(&mut self, created: i64, hash: MacHash) -> &mut Second {
+    /// The set of a second. The next one begins with as much room as the latest one has needed,
+    /// because growing takes as long as inserting; an earlier one does not, or a consumer could
+    /// have room made for each second of the window.
+    fn second(&mut self, created: i64, hash: &RandomState) -> &mut Second {
         let latest = self
             .seconds
             .last_key_value()
@@ -91,7 +112,7 @@ impl Shard {
         let len = latest.map_or(0, |(_, latest)| latest.used.len());
         self.seconds.entry(created).or_insert_with(|| Second {
             fresh_until: i64::MIN,
-            used: HashSet::with_capacity_and_hasher(len, hash),
+            used: HashSet::with_capacity_and_hasher(len, hash.clone()),
             counts: Vec::new(),
         })
     }
@@ -101,7 +122,7 @@ impl Shard {
 struct Second {
     fresh_until: i64,
     /// 64 of the 256 bits of each MAC.
-    used: HashSet<u64, MacHash>,
+    used: HashSet<u64, RandomState>,
     counts: Vec<(Arc<AtomicUsize>, usize)>,
 }
 
@@ -115,16 +136,15 @@ impl MemoryReplayGuard {
     /// A guard that starts now.
     #[must_use]
     pub fn new() -> Self {
-        let start = unix_seconds(None);
         Self {
             shards: Default::default(),
-            hash: MacHash::random(),
+            hash: RandomState::default(),
             total: AtomicUsize::new(0),
             consumers: RwLock::default(),
             capacity: DEFAULT_REPLAY_CAPACITY,
             capacity_per_consumer: DEFAULT_REPLAY_CAPACITY_PER_CONSUMER,
-            start,
-            refuse_until: start.saturating_sub(1),
+            start: unix_seconds(None),
+            early: Early::RefusedBeforeStart,
         }
     }
 
@@ -135,29 +155,29 @@ impl MemoryReplayGuard {
         self
     }
 
-    /// How many signatures of one [consumer](Validated::consumer) are remembered at most, so that one cannot take the room of
-    /// all others.
+    /// How many signatures of one [consumer](Validated::consumer) are remembered at most, so that
+    /// one cannot take the room of all others.
     #[must_use]
     pub fn capacity_per_consumer(mut self, signatures: usize) -> Self {
         self.capacity_per_consumer = signatures;
         self
     }
 
-    /// Starts as if at this time, for tests and for clocks of your own. Comes before the other choices about the start.
+    /// Starts as if at this time, for tests and for clocks of your own.
     #[must_use]
     pub fn started_at(mut self, time: SystemTime) -> Self {
         self.start = unix_seconds(Some(time));
-        self.refuse_until = self.start.saturating_sub(1);
         self
     }
 
-    /// Strict: also refuses signatures that claim to be made up to `max_clock_skew` after the start, which could have been used
-    /// before it.
+    /// Strict: also refuses signatures whose `created` is up to `max_clock_skew` after the start.
+    /// They could have been used before the start.
     ///
-    /// The cost: for that long after each start, every consumer with a right clock is refused with 401.
+    /// The cost: for that long after each start, every consumer with a right clock is refused with
+    /// 401.
     #[must_use]
     pub fn refuse_until(mut self, max_clock_skew: Duration) -> Self {
-        self.refuse_until = self.start.saturating_add(whole_seconds(max_clock_skew));
+        self.early = Early::RefusedUntil(whole_seconds(max_clock_skew));
         self
     }
 
@@ -165,10 +185,11 @@ impl MemoryReplayGuard {
     ///
     /// # Security
     ///
-    /// Every request of the last [`max_time_diff`](crate::ValidateOptions::max_time_diff) can be replayed after a restart.
+    /// Every request of the last [`max_time_diff`](crate::ValidateOptions::max_time_diff) can be
+    /// replayed after a restart.
     #[must_use]
     pub fn accept_replays_across_restarts(mut self) -> Self {
-        self.refuse_until = i64::MIN;
+        self.early = Early::Accepted;
         self
     }
 
@@ -179,7 +200,8 @@ impl MemoryReplayGuard {
     /// # Errors
     ///
     /// - [`AuthErrorKind::Replayed`] if the signature was used before.
-    /// - [`AuthErrorKind::BeforeGuardStart`] if it was made when this guard did not yet remember, or no longer.
+    /// - [`AuthErrorKind::BeforeGuardStart`] if it was made when this guard did not yet remember,
+    ///   or no longer.
     /// - [`AuthErrorKind::ReplayGuardFull`] if it cannot be remembered.
     pub fn first_use(&self, validated: Validated) -> Result<Validated, AuthError> {
         self.remember(validated.replay_id(), validated.consumer())
@@ -187,22 +209,24 @@ impl MemoryReplayGuard {
     }
 
     fn remember(&self, id: &ReplayId, consumer: &str) -> Result<(), AuthError> {
-        if id.created <= self.refuse_until {
+        if id.created() <= self.last_refused() {
             return Err(AuthErrorKind::BeforeGuardStart.into());
         }
-        let fingerprint = u64::from_le_bytes(id.mac.first_chunk().copied().unwrap_or_default());
-        let index = usize::from(id.mac[31]) % SHARDS;
+        let fingerprint =
+            u64::from_le_bytes(id.as_bytes().first_chunk().copied().unwrap_or_default());
+        let index = usize::from(id.as_bytes()[31]) % SHARDS;
         let consumer = self.consumer(consumer);
 
-        // Only a guard that seems full looks at the other shards for seconds that are over, and then tries again.
+        // Only a guard that seems full looks at the other shards for seconds that are over, and
+        // then tries again.
         for last_try in [false, true] {
             let mut shard = self.lock(index);
-            self.drop_past_seconds(&mut shard, id.validated_at);
-            if shard.dropped.is_some_and(|dropped| id.created <= dropped) {
+            self.drop_past_seconds(&mut shard, id.validated_at());
+            if shard.dropped.is_some_and(|dropped| id.created() <= dropped) {
                 return Err(AuthErrorKind::BeforeGuardStart.into());
             }
-            let second = shard.second(id.created, self.hash);
-            second.fresh_until = second.fresh_until.max(id.fresh_until);
+            let second = shard.second(id.created(), &self.hash);
+            second.fresh_until = second.fresh_until.max(id.fresh_until());
             if !second.used.insert(fingerprint) {
                 return Err(AuthErrorKind::Replayed.into());
             }
@@ -221,11 +245,20 @@ impl MemoryReplayGuard {
             drop(shard);
             if !last_try {
                 for index in 0..SHARDS {
-                    self.drop_past_seconds(&mut self.lock(index), id.validated_at);
+                    self.drop_past_seconds(&mut self.lock(index), id.validated_at());
                 }
             }
         }
         Err(AuthErrorKind::ReplayGuardFull.into())
+    }
+
+    /// The last second whose signatures could have been used before the start.
+    fn last_refused(&self) -> i64 {
+        match self.early {
+            Early::RefusedBeforeStart => self.start.saturating_sub(1),
+            Early::RefusedUntil(seconds) => self.start.saturating_add(seconds),
+            Early::Accepted => i64::MIN,
+        }
     }
 
     /// How many signatures are remembered.

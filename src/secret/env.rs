@@ -1,3 +1,5 @@
+//! Secrets from environment variables.
+
 use std::{
     collections::HashMap,
     env::{self, VarError},
@@ -7,22 +9,26 @@ use std::{
 
 use zeroize::Zeroizing;
 
-use super::{MAX_PREVIOUS_SECRETS, Secret, SecretEncoding, SecretError, SecretSet, SecretStore};
+use super::{
+    MAX_PREVIOUS_SECRETS, Secret, SecretEncoding, error::SecretError, set::SecretSet,
+    store::SecretStore,
+};
 
 /// Secrets from environment variables.
 ///
-/// The variable of a secret is the prefix and its name in upper case, with `_` for everything but letters and digits. Previous
-/// secrets are optional, in `…_PREVIOUS`, `…_PREVIOUS_2` and `…_PREVIOUS_3`. With the prefix `APP_`, the default secret name is
-/// read from `APP_HMAC_AUTHENTICATION_SECRET_KEY`.
+/// The variable of a secret is the prefix and its name in upper case, with `_` for everything but
+/// letters and digits. Previous secrets are optional, in `…_PREVIOUS`, `…_PREVIOUS_2` and
+/// `…_PREVIOUS_3`. With the prefix `APP_`, the default secret name is read from
+/// `APP_HMAC_AUTHENTICATION_SECRET_KEY`.
 ///
-/// A variable is read at the first use of its name and then kept: a process cannot see its environment change. Two names that
-/// differ only in punctuation or case share a variable.
+/// A variable is read at the first use of its name and then kept: a process cannot see its
+/// environment change. Two names that differ only in punctuation or case share a variable.
 ///
 /// ```
 /// use hmac_auth::{EnvSecrets, SecretStore, DEFAULT_SECRET_NAME};
 ///
 /// let secrets = EnvSecrets::new("UNSET_APP_");
-/// let error = secrets.secrets(DEFAULT_SECRET_NAME).unwrap_err();
+/// let error = secrets.lookup(DEFAULT_SECRET_NAME).unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),
 ///     "no secret named `hmac-authentication-secret-key`: \
@@ -107,7 +113,7 @@ impl EnvSecrets {
 }
 
 impl SecretStore for EnvSecrets {
-    fn secrets(&self, name: &str) -> Result<SecretSet, SecretError> {
+    fn lookup(&self, name: &str) -> Result<SecretSet, SecretError> {
         if let Some(set) = self
             .read
             .read()

@@ -1,3 +1,5 @@
+//! Secrets from files.
+
 use std::{
     collections::HashMap,
     fmt,
@@ -12,20 +14,24 @@ use zeroize::Zeroizing;
 
 use crate::time;
 
-use super::{MAX_PREVIOUS_SECRETS, Secret, SecretEncoding, SecretError, SecretSet, SecretStore};
+use super::{
+    MAX_PREVIOUS_SECRETS, Secret, SecretEncoding, error::SecretError, set::SecretSet,
+    store::SecretStore,
+};
 
 /// Larger than any secret; a mistaken path is not read into memory.
 const MAX_FILE_LEN: u64 = 64 * 1024;
 
-/// A file that changed less than this before it was read may change again without showing it: the clock of a file system
-/// ticks in steps of up to two seconds.
+/// A file that changed less than this before it was read may change again without showing it: the
+/// clock of a file system ticks in steps of up to two seconds.
 const SETTLED_AFTER: Duration = Duration::from_secs(2);
 
 /// Secrets from a directory with one file a name, as Docker and Kubernetes mount them.
 ///
-/// Previous secrets are optional, in `name.previous`, `name.previous-2` and `name.previous-3`. One trailing newline is not part
-/// of the secret. A look-up asks for the state of the files (four `stat` calls) and reads again what has changed, so that a
-/// new secret is used without a restart; while a file is unusable, look-ups fail.
+/// Previous secrets are optional, in `name.previous`, `name.previous-2` and `name.previous-3`. One
+/// trailing newline is not part of the secret. A look-up asks for the state of the files (four
+/// `stat` calls) and reads again what has changed, so that a new secret is used without a restart;
+/// while a file is unusable, look-ups fail.
 ///
 /// ```no_run
 /// use hmac_auth::FileSecrets;
@@ -121,7 +127,7 @@ impl FileSecrets {
 }
 
 impl SecretStore for FileSecrets {
-    fn secrets(&self, name: &str) -> Result<SecretSet, SecretError> {
+    fn lookup(&self, name: &str) -> Result<SecretSet, SecretError> {
         let paths = self.paths(name)?;
         let states = paths.each_ref().map(|path| file_state(path));
         if let Some(loaded) = self
@@ -136,7 +142,8 @@ impl SecretStore for FileSecrets {
         }
         let read_at = time::now();
         let set = self.load(name, &paths)?;
-        // What was read is kept only if it was taken from files at rest: the state from before the reading stands for it.
+        // What was read is kept only if it was taken from files at rest: the state from before the
+        // reading stands for it.
         let settled = |state: &FileState| {
             state.is_none_or(|(modified, ..)| {
                 modified

@@ -1,10 +1,12 @@
+//! Secrets in memory.
+
 use std::{
     collections::BTreeMap,
     fmt,
     sync::{Arc, PoisonError, RwLock},
 };
 
-use super::{Secret, SecretError, SecretSet, SecretStore};
+use super::{Secret, error::SecretError, set::SecretSet, store::SecretStore};
 
 /// Secrets in memory that can be added, rotated and retired while the server runs.
 ///
@@ -45,7 +47,8 @@ impl MemorySecrets {
             .insert(name.into(), set);
     }
 
-    /// Makes `secret` the current one and keeps accepting what was current before, and up to two older ones.
+    /// Makes `secret` the current one and keeps accepting what was current before, and up to two
+    /// older ones.
     ///
     /// # Errors
     ///
@@ -85,7 +88,7 @@ impl MemorySecrets {
 }
 
 impl SecretStore for MemorySecrets {
-    fn secrets(&self, name: &str) -> Result<SecretSet, SecretError> {
+    fn lookup(&self, name: &str) -> Result<SecretSet, SecretError> {
         self.0
             .read()
             .unwrap_or_else(PoisonError::into_inner)

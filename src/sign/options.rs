@@ -1,17 +1,17 @@
-use std::{
-    fmt,
-    time::{Duration, SystemTime},
-};
+//! How to sign.
+
+use std::time::{Duration, SystemTime};
 
 use http::HeaderName;
 
-use super::DEFAULT_LABEL;
+use super::error::SignError;
 use crate::{
     digest::DigestAlgorithm,
+    escape::escape,
     secret::DEFAULT_SECRET_NAME,
-    shown::shown,
-    signature::{is_key, is_printable_ascii, push_quoted},
-    time::unix_seconds,
+    signature::{MemberWriter, profile::DEFAULT_LABEL},
+    structured::{is_key, is_printable_ascii},
+    time::{unix_seconds, whole_seconds},
 };
 
 /// How to sign.
@@ -29,22 +29,17 @@ use crate::{
 /// | [`digest`](Self::digest) | [`DigestAlgorithm::Sha256`] |
 /// | [`alg`](Self::alg) | [`AlgParameter::Omit`] |
 /// | [`at`](Self::at) | the clock |
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct SignOptions {
     pub(super) secret_name: String,
     key_id: Option<String>,
-    pub(super) expires_in: Option<Duration>,
+    expires_in: Option<Duration>,
     tag: Option<String>,
     pub(super) label: String,
     pub(super) cover: Vec<HeaderName>,
     pub(super) digest: DigestAlgorithm,
     alg: AlgParameter,
-    /// In seconds since 1970.
-    pub(super) at: Option<i64>,
-    /// The parameters that are the same in each signature, as they are written.
-    pub(super) fixed_params: Vec<u8>,
-    /// An option that cannot be written, with its value and the remedy.
-    pub(super) problem: Option<(&'static str, String, &'static str)>,
+    at: Option<SystemTime>,
 }
 
 impl Default for SignOptions {
@@ -67,8 +62,6 @@ impl SignOptions {
             digest: DigestAlgorithm::default(),
             alg: AlgParameter::default(),
             at: None,
-            fixed_params: Vec::new(),
-            problem: None,
         }
     }
 
@@ -79,43 +72,45 @@ impl SignOptions {
         self
     }
 
-    /// Under which name the host knows this consumer: the parameter `keyid`. Printable ASCII.
+    /// The name under which the host knows this consumer: the parameter `keyid`. Printable ASCII.
     #[must_use]
     pub fn key_id(mut self, key_id: impl Into<String>) -> Self {
         self.key_id = Some(key_id.into());
-        self.prepared()
+        self
     }
 
-    /// Adds `expires`, this long after the time of signing; fractions of a second are rounded up.
+    /// Adds `expires`, this long after the time of signing. Fractions of a second are rounded up.
     ///
-    /// A host refuses what is older than its own `max_time_diff` all the same.
+    /// A host still refuses a signature that is older than the host's own `max_time_diff`.
     #[must_use]
     pub fn expires_in(mut self, duration: Duration) -> Self {
         self.expires_in = Some(duration);
         self
     }
 
-    /// For which application the signature is: the parameter `tag`. Printable ASCII.
+    /// The application that the signature is for: the parameter `tag`. Printable ASCII.
     #[must_use]
     pub fn tag(mut self, tag: impl Into<String>) -> Self {
         self.tag = Some(tag.into());
-        self.prepared()
+        self
     }
 
-    /// The label of the signature: a lower-case letter or `*`, then lower-case letters, digits, `_`, `-`, `.` and `*`.
+    /// The label of the signature: a lower-case letter or `*`, then lower-case letters, digits,
+    /// `_`, `-`, `.` and `*`.
     ///
     /// Only needed beside another signature with the same label.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.label = label.into();
-        self.prepared()
+        self
     }
 
     /// Covers one more header field, which the request must then have.
     ///
-    /// Choose none that a proxy or the client may change, such as `host`, `date`, `via` or `forwarded`. What is signed of a field is all
-    /// its lines, joined with commas (RFC 9421 section 2.1): on the way, one line with a comma may become two, so that a host reads
-    /// all of them or refuses a second one.
+    /// Choose no field that a proxy or the client may change, such as `host`, `date`, `via` or
+    /// `forwarded`. All lines of a field are signed, joined with commas (RFC 9421 section 2.1). On
+    /// the way, one line with a comma may become two lines, so a host must read all of them or
+    /// refuse a second one.
     #[must_use]
     pub fn cover(mut self, field: HeaderName) -> Self {
         if !self.cover.contains(&field) {
@@ -135,64 +130,76 @@ impl SignOptions {
     #[must_use]
     pub fn alg(mut self, alg: AlgParameter) -> Self {
         self.alg = alg;
-        self.prepared()
+        self
     }
 
-    /// Signs as if at this time, for tests and for clocks of your own. Fractions of a second are cut off.
+    /// Signs as if at this time, for tests and for clocks of your own. Fractions of a second are
+    /// cut off.
     #[must_use]
     pub fn at(mut self, time: SystemTime) -> Self {
-        self.at = Some(unix_seconds(Some(time)));
+        self.at = Some(time);
         self
     }
 
-    /// Checks and writes once what would otherwise be done for each signature.
-    fn prepared(mut self) -> Self {
-        let mut params = Vec::new();
-        let mut problem = None;
+    /// Whether the label, the key id and the tag can be written.
+    pub(super) fn check(&self) -> Result<(), SignError> {
+        let invalid = |parameter, value: &str, remedy| SignError::InvalidParameter {
+            parameter,
+            value: escape(value),
+            remedy,
+        };
         if !is_key(&self.label) {
-            problem = Some((
-                "label",
-                &self.label,
-                "begin with a lower-case letter or `*`, go on with those, digits, `_`, `-` and `.`",
-            ));
+            let remedy =
+                "begin with a lower-case letter or `*`, go on with those, digits, `_`, `-` and `.`";
+            return Err(invalid("label", &self.label, remedy));
         }
-        if self.alg == AlgParameter::HmacSha256 {
-            params.extend_from_slice(b";alg=\"hmac-sha256\"");
-        }
-        for (parameter, key, value) in [
-            ("key_id", b";keyid=".as_slice(), &self.key_id),
-            ("tag", b";tag=", &self.tag),
-        ] {
-            let Some(value) = value else { continue };
-            if !is_printable_ascii(value) {
-                problem = problem.or(Some((parameter, value, "use printable ASCII")));
+        for (parameter, value) in [("key_id", &self.key_id), ("tag", &self.tag)] {
+            match value {
+                Some(value) if !is_printable_ascii(value) => {
+                    return Err(invalid(parameter, value, "use printable ASCII"));
+                }
+                _ => {}
             }
-            params.extend_from_slice(key);
-            push_quoted(&mut params, value);
         }
-        self.problem = problem.map(|(parameter, value, remedy)| (parameter, shown(value), remedy));
-        self.fixed_params = params;
-        self
+        Ok(())
+    }
+
+    /// Writes the parameters, in the order of the wire profile.
+    pub(super) fn write_params(
+        &self,
+        member: &mut MemberWriter<'_>,
+        nonce: &[u8; 16],
+    ) -> Result<(), SignError> {
+        let created = in_range(Some(unix_seconds(self.at)))?;
+        member.integer("created", created);
+        if let Some(duration) = self.expires_in {
+            let expires = in_range(created.checked_add(whole_seconds(duration)))?;
+            member.integer("expires", expires);
+        }
+        member.nonce(nonce);
+        if self.alg == AlgParameter::HmacSha256 {
+            member.algorithm();
+        }
+        if let Some(key_id) = &self.key_id {
+            member.string("keyid", key_id);
+        }
+        if let Some(tag) = &self.tag {
+            member.string("tag", tag);
+        }
+        Ok(())
     }
 }
 
-impl fmt::Debug for SignOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SignOptions")
-            .field("secret_name", &self.secret_name)
-            .field("key_id", &self.key_id)
-            .field("expires_in", &self.expires_in)
-            .field("tag", &self.tag)
-            .field("label", &self.label)
-            .field("cover", &self.cover)
-            .field("digest", &self.digest)
-            .field("alg", &self.alg)
-            .field("at", &self.at)
-            .finish_non_exhaustive()
-    }
+/// A time as an integer of RFC 9651, which has at most 15 digits (section 3.3.1).
+fn in_range(seconds: Option<i64>) -> Result<i64, SignError> {
+    const MAX: u64 = 999_999_999_999_999;
+    seconds
+        .filter(|seconds| seconds.unsigned_abs() <= MAX)
+        .ok_or(SignError::TimeOutOfRange)
 }
 
-/// Whether a signature names its algorithm. The key decides it anyway, so a verifier does not need to read it.
+/// Whether a signature names its algorithm. The key decides the algorithm anyway, so a verifier
+/// does not need the name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AlgParameter {

@@ -1,15 +1,20 @@
+//! Component identifiers (RFC 9421 section 2): what a line of the signature base is about.
+
 use std::fmt;
 
-use super::{
-    item::{BareItem, QuotedString, write_parameter},
-    kind::Kind,
-    syntax::{Cursor, Keys, SyntaxError, text},
+use super::span::Span;
+use crate::structured::{
+    BareItem, Cursor, Keys, MAX_FIELD_LEN, QuotedString, SyntaxError, next_parameter, text,
+    write_parameter,
 };
 
-/// What a component identifier names, without its parameters (RFC 9421 section 2).
+/// What a component identifier names, without its parameters.
+///
+/// `T` is the text of those that have no name of their own here. A list of components keeps no
+/// text, so that a name takes one byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum ComponentName<'a> {
+pub enum ComponentName<T> {
     /// `"@method"`: the method, in its case.
     Method,
     /// `"@target-uri"`: scheme, authority, path and query.
@@ -29,30 +34,31 @@ pub enum ComponentName<'a> {
     /// `"@status"`: the status code of a response.
     Status,
     /// A header field, by its lower-case name.
-    Field(&'a str),
+    Field(T),
     /// Neither a derived component of RFC 9421 nor a lower-case field name.
-    Unknown(&'a str),
+    Unknown(T),
 }
 
-impl<'a> ComponentName<'a> {
+impl<'a> ComponentName<&'a str> {
     pub(crate) fn new(name: &'a str) -> Self {
-        Kind::of(name.as_bytes()).named(|| name)
-    }
-
-    /// What its line in the signature base starts with, for those that every request signature covers.
-    pub(super) fn line_start(self) -> Option<&'static [u8]> {
-        match self {
-            Self::Method => Some(b"\"@method\": "),
-            Self::Authority => Some(b"\"@authority\": "),
-            Self::Path => Some(b"\"@path\": "),
-            Self::Query => Some(b"\"@query\": "),
-            _ => None,
+        match name {
+            "@method" => Self::Method,
+            "@authority" => Self::Authority,
+            "@path" => Self::Path,
+            "@query" => Self::Query,
+            "@target-uri" => Self::TargetUri,
+            "@scheme" => Self::Scheme,
+            "@request-target" => Self::RequestTarget,
+            "@query-param" => Self::QueryParam,
+            "@status" => Self::Status,
+            _ if !name.is_empty() && name.bytes().all(is_of_field_name) => Self::Field(name),
+            _ => Self::Unknown(name),
         }
     }
 
     /// The name as it stands between the quotes.
     #[must_use]
-    pub fn as_str(self) -> &'a str {
+    pub const fn as_str(self) -> &'a str {
         match self {
             Self::Method => "@method",
             Self::TargetUri => "@target-uri",
@@ -68,124 +74,182 @@ impl<'a> ComponentName<'a> {
     }
 }
 
-/// A component identifier: a name and its parameters, such as `"content-digest";req`.
-///
-/// Two are equal if they name the same component, in whatever order their parameters stand (RFC 9421 section 2).
-#[derive(Clone, Copy)]
-pub struct Component<'a> {
-    pub(super) name: ComponentName<'a>,
-    pub(super) parameters: Parameters<'a>,
-    /// The identifier as received; empty if it was made here.
-    text: &'a [u8],
-    canonical: bool,
+impl<T> ComponentName<T> {
+    /// The same name with another text.
+    pub(crate) fn map<U>(self, text: impl FnOnce(T) -> U) -> ComponentName<U> {
+        match self {
+            Self::Method => ComponentName::Method,
+            Self::TargetUri => ComponentName::TargetUri,
+            Self::Authority => ComponentName::Authority,
+            Self::Scheme => ComponentName::Scheme,
+            Self::RequestTarget => ComponentName::RequestTarget,
+            Self::Path => ComponentName::Path,
+            Self::Query => ComponentName::Query,
+            Self::QueryParam => ComponentName::QueryParam,
+            Self::Status => ComponentName::Status,
+            Self::Field(name) => ComponentName::Field(text(name)),
+            Self::Unknown(name) => ComponentName::Unknown(text(name)),
+        }
+    }
 }
 
-/// What the parameters of a component say.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Parameters<'a> {
+/// `tchar` of RFC 9110 section 5.6.2 without the capitals.
+fn is_of_field_name(byte: u8) -> bool {
+    byte.is_ascii_lowercase()
+        || byte.is_ascii_digit()
+        || matches!(byte, b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+')
+        || matches!(byte, b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~')
+}
+
+/// A component identifier: a name and its parameters, such as `"content-digest";req`.
+///
+/// Two identifiers are equal if they name the same component, in whatever order their parameters
+/// stand (RFC 9421 section 2). `Display` writes the canonical serialisation, with the parameters in
+/// the order received.
+#[derive(Clone, Copy)]
+pub struct Component<'a> {
+    /// The text that the entry points into.
+    list: &'a [u8],
+    entry: Entry,
+}
+
+/// What was read of a component, and where it stands in the text of its list.
+#[derive(Clone, Copy)]
+pub(super) struct Entry {
+    pub(super) name: ComponentName<()>,
+    name_span: Span,
+    /// The name with its quotes, and the parameters.
+    identifier: Span,
+    has_parameters: bool,
+    byte_sequence: bool,
+    of_request: bool,
+    /// There is a parameter that this crate does not implement: `sf`, `key`, `tr`, or one that RFC
+    /// 9421 does not define.
+    unsupported: bool,
     /// The parameter `name` of `@query-param`.
+    query_name: Option<Span>,
+}
+
+/// What the parameters of a component say, as far as they are supported.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Parameters<'a> {
     pub(super) query_name: Option<QuotedString<'a>>,
     pub(super) byte_sequence: bool,
     pub(super) of_request: bool,
-    /// A parameter this crate does not implement: `sf`, `key`, `tr`, or one that RFC 9421 does not define.
-    pub(super) unsupported: bool,
 }
 
-impl Parameters<'_> {
-    pub(super) const NONE: Self = Self {
-        query_name: None,
-        byte_sequence: false,
-        of_request: false,
-        unsupported: false,
-    };
+impl Entry {
+    /// A component without parameters, whose quoted name starts at `start`.
+    pub(super) const fn plain(name: ComponentName<()>, start: usize, name_len: usize) -> Self {
+        Self {
+            name,
+            name_span: Span::new(start + 1, start + 1 + name_len),
+            identifier: Span::new(start, start + name_len + 2),
+            has_parameters: false,
+            byte_sequence: false,
+            of_request: false,
+            unsupported: false,
+            query_name: None,
+        }
+    }
+
+    /// Reads one identifier of the list that starts at `list`.
+    pub(super) fn read(cursor: &mut Cursor<'_>, list: usize) -> Result<Self, SyntaxError> {
+        let start = cursor.position() - list;
+        let name = text(QuotedString::read(cursor)?.raw);
+        let mut entry = Self::plain(ComponentName::new(name).map(drop), start, name.len());
+        if cursor.peek() != Some(b';') {
+            return Ok(entry);
+        }
+        let mut keys = Keys::new();
+        while let Some((key, value)) = next_parameter(cursor)? {
+            keys.insert(key, cursor)?;
+            match (key, value) {
+                (b"bs", BareItem::Boolean(true)) => entry.byte_sequence = true,
+                (b"req", BareItem::Boolean(true)) => entry.of_request = true,
+                (b"name", BareItem::String(name)) => {
+                    entry.query_name = Some(Span::of_last_string(cursor, list, name));
+                }
+                _ => entry.unsupported = true,
+            }
+        }
+        entry.has_parameters = true;
+        entry.identifier = Span::new(start, cursor.position() - list);
+        Ok(entry)
+    }
+
+    pub(super) fn is_plain(&self) -> bool {
+        !self.has_parameters
+    }
 }
 
 impl<'a> Component<'a> {
+    pub(super) fn new(list: &'a [u8], entry: Entry) -> Self {
+        Self { list, entry }
+    }
+
     /// Reads one identifier, such as `"@query-param";name="id"`.
     ///
     /// # Errors
     ///
-    /// [`SyntaxError`] if it is not a string with parameters, or repeats a parameter. An unknown name is not an error here.
+    /// [`SyntaxError`] if the text is not a string with parameters, repeats a parameter, or has
+    /// more than 8 KiB. An unknown name is not an error here.
     pub fn parse(text: &'a str) -> Result<Self, SyntaxError> {
-        let mut cursor = Cursor::new(text.as_bytes());
-        let component = Self::read(&mut cursor)?;
+        let list = text.as_bytes();
+        let mut cursor = Cursor::new(list);
+        if list.len() > MAX_FIELD_LEN {
+            return Err(cursor.error("an identifier has at most 8 KiB"));
+        }
+        let entry = Entry::read(&mut cursor, 0)?;
         if cursor.is_at_end() {
-            Ok(component)
+            Ok(Self { list, entry })
         } else {
             Err(cursor.error("expected the end of the identifier"))
         }
     }
 
-    /// A component without parameters.
-    pub(crate) const fn plain(name: ComponentName<'a>) -> Self {
-        Self {
-            name,
-            parameters: Parameters::NONE,
-            text: b"",
-            canonical: true,
-        }
-    }
-
-    pub(super) fn read(cursor: &mut Cursor<'a>) -> Result<Self, SyntaxError> {
-        let start = cursor.position();
-        let mut component = Self::plain(ComponentName::new(text(cursor.string()?.raw)));
-        let mut keys = Keys::new();
-        let before = std::mem::replace(&mut cursor.canonical, true);
-        while let Some((key, value)) = cursor.parameter()? {
-            keys.insert(key, cursor)?;
-            match (key, value) {
-                (b"bs", BareItem::Boolean(true)) => component.parameters.byte_sequence = true,
-                (b"req", BareItem::Boolean(true)) => component.parameters.of_request = true,
-                (b"name", BareItem::String(name)) => component.parameters.query_name = Some(name),
-                _ => component.parameters.unsupported = true,
-            }
-        }
-        component.text = cursor.since(start);
-        component.canonical = cursor.canonical;
-        cursor.canonical &= before;
-        Ok(component)
-    }
-
     /// What the identifier names.
     #[must_use]
-    pub fn name(&self) -> ComponentName<'a> {
-        self.name
+    pub fn name(&self) -> ComponentName<&'a str> {
+        self.entry
+            .name
+            .map(|()| text(self.entry.name_span.of(self.list)))
     }
 
-    /// Whether there are no parameters: only then does it satisfy a requirement of the host.
+    /// Whether there are no parameters: only then does the component satisfy a requirement of the
+    /// host.
     #[must_use]
     pub fn is_plain(&self) -> bool {
-        self.parameters == Parameters::NONE
+        self.entry.is_plain()
     }
 
-    /// Writes the identifier in the canonical serialisation of RFC 8941, its parameters in the order received.
-    pub(super) fn write_identifier(&self, out: &mut Vec<u8>) {
-        if self.text.is_empty() {
-            out.push(b'"');
-            out.extend_from_slice(self.name.as_str().as_bytes());
-            out.push(b'"');
-            return;
-        }
-        if self.canonical {
-            out.extend_from_slice(self.text);
-            return;
-        }
-        let mut cursor = Cursor::new(self.text);
-        if cursor.string().is_ok() {
-            out.extend_from_slice(cursor.since(0));
-        }
-        while let Ok(Some((key, value))) = cursor.parameter() {
-            write_parameter(out, key, value);
-        }
+    /// The identifier as received.
+    pub(super) fn identifier(&self) -> &'a [u8] {
+        self.entry.identifier.of(self.list)
+    }
+
+    /// `None` if one of them is not supported.
+    pub(super) fn parameters(&self) -> Option<Parameters<'a>> {
+        let quoted = |name: Span| QuotedString {
+            raw: name.of(self.list),
+        };
+        (!self.entry.unsupported).then(|| Parameters {
+            query_name: self.entry.query_name.map(quoted),
+            byte_sequence: self.entry.byte_sequence,
+            of_request: self.entry.of_request,
+        })
     }
 }
 
 impl PartialEq for Component<'_> {
     fn eq(&self, other: &Self) -> bool {
-        if self.parameters.unsupported || other.parameters.unsupported {
-            return self.name == other.name && self.text == other.text;
+        if self.name() != other.name() {
+            return false;
         }
-        self.name == other.name && self.parameters == other.parameters
+        match (self.parameters(), other.parameters()) {
+            (Some(ours), Some(theirs)) => ours == theirs,
+            _ => self.identifier() == other.identifier(),
+        }
     }
 }
 
@@ -193,8 +257,9 @@ impl Eq for Component<'_> {}
 
 impl fmt::Display for Component<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut identifier = Vec::new();
-        self.write_identifier(&mut identifier);
+        let mut identifier = Vec::with_capacity(self.identifier().len());
+        push_canonical(&mut identifier, &mut Cursor::new(self.identifier()))
+            .map_err(|_| fmt::Error)?;
         f.write_str(text(&identifier))
     }
 }
@@ -203,4 +268,26 @@ impl fmt::Debug for Component<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Component({self})")
     }
+}
+
+/// Copies an identifier from `cursor` in canonical serialisation (RFC 9651 section 4.1.3).
+pub(super) fn push_canonical(
+    out: &mut Vec<u8>,
+    cursor: &mut Cursor<'_>,
+) -> Result<(), SyntaxError> {
+    let start = cursor.position();
+    QuotedString::read(cursor)?;
+    out.extend_from_slice(cursor.since(start));
+    push_canonical_parameters(out, cursor)
+}
+
+/// Copies parameters from `cursor` in canonical serialisation.
+pub(super) fn push_canonical_parameters(
+    out: &mut Vec<u8>,
+    cursor: &mut Cursor<'_>,
+) -> Result<(), SyntaxError> {
+    while let Some((key, value)) = next_parameter(cursor)? {
+        write_parameter(out, key, value);
+    }
+    Ok(())
 }

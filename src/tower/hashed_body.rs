@@ -13,14 +13,15 @@ use pin_project_lite::pin_project;
 
 use super::BoxError;
 use crate::{
-    error::{AuthError, AuthErrorKind},
-    signature::{Known, RequestHead},
-    validate::{Validated, VerifiedHead},
+    message::{KnownField, RequestHead},
+    validate::{AuthError, AuthErrorKind},
+    validate::{Proof, Validated, VerifiedHead},
 };
 
 /// How much is hashed before others have their turn.
 ///
-/// Hyper hands over frames of up to 480 KiB. Hashed whole, a few uploads on one thread made small requests wait 16 times as long.
+/// Hyper hands over frames of up to 480 KiB. Hashed whole, a few uploads on one thread made small
+/// requests wait 16 times as long.
 const MAX_HASHED_AT_ONCE: usize = 64 * 1024;
 
 pin_project! {
@@ -130,8 +131,8 @@ where
     }
 
     /// What is proven of the head, until the end.
-    pub(super) fn unfinished(&self) -> Option<&Validated> {
-        self.head.as_ref().map(VerifiedHead::unfinished)
+    pub(super) fn unfinished(&self) -> Option<&Proof> {
+        self.head.as_ref().map(VerifiedHead::proof)
     }
 
     /// The proof, if it is known beforehand that no byte will come.
@@ -163,16 +164,11 @@ pub(super) fn add_len(mut hint: SizeHint, len: usize) -> SizeHint {
     hint
 }
 
-/// What the field says. A value that is not a number is for the server to refuse, which frames the body by it.
+/// What the field says. A value that is not a number is for the server to refuse, which frames the
+/// body by it.
 pub(super) fn content_length(request: &RequestHead<'_>) -> Option<u64> {
-    request
-        .fields()
-        .lines(Known::ContentLength)
-        .next()?
-        .to_str()
-        .ok()?
-        .parse()
-        .ok()
+    let line = request.fields().lines(KnownField::ContentLength).next()?;
+    std::str::from_utf8(line).ok()?.parse().ok()
 }
 
 pub(super) fn too_large(max_len: u64) -> AuthError {

@@ -16,12 +16,12 @@ use super::{
     hashed_body::{HashedBody, content_length, too_large},
 };
 use crate::{
-    error::{AuthError, AuthErrorKind},
+    escape::escape,
+    message::RequestHead,
     replay::{MemoryReplayGuard, ReplayGuard, UseOnce},
     secret::SecretStore,
-    shown::shown,
-    signature::RequestHead,
-    validate::{Claim, ValidateOptions, Validated},
+    validate::{AuthError, AuthErrorKind},
+    validate::{Claim, Proof, ValidateOptions},
 };
 
 #[derive(Clone)]
@@ -57,14 +57,13 @@ impl Policy {
     {
         let request = RequestHead::from(parts).uri(self.uri(parts));
         let content_length = content_length(&request);
-        let mut claim = Claim::unread(request, &self.options);
-        claim.read()?;
+        let claim = Claim::parse(request, &self.options)?;
         let announced_len = content_length.unwrap_or(0).max(body.size_hint().lower());
         if announced_len > self.max_body_len {
             return Err(too_large(self.max_body_len));
         }
         let head = claim
-            .verify_any(&*self.secrets, &[])
+            .verify_any(&*self.secrets)
             .map_err(|error| self.explain(error, parts))?;
         if announced_len > 0 && !head.covers_body() {
             return Err(AuthErrorKind::BodyNotCovered.into());
@@ -77,19 +76,20 @@ impl Policy {
         ))
     }
 
-    /// Asks the guard, unless the body came so slowly that a guard may have forgotten the signature by now.
-    pub(super) fn use_once(&self, validated: &Validated) -> UseOnce {
+    /// Asks the guard, unless the body came so slowly that a guard may have forgotten the signature
+    /// by now.
+    pub(super) fn use_once(&self, proof: &Proof) -> UseOnce {
         let now = self.options.now();
         let too_late =
             |kind| UseOnce::ready(Err(AuthError::new(kind).detail("at the end of the body")));
-        if now > validated.replay_id().fresh_until() {
+        if now > proof.replay_id().fresh_until() {
             return too_late(AuthErrorKind::Stale);
         }
-        if validated.expires().is_some_and(|expires| now > expires) {
+        if proof.expires().is_some_and(|expires| now > expires) {
             return too_late(AuthErrorKind::Expired);
         }
         match &self.replay_guard {
-            Some(guard) => guard.use_once(validated.replay_id(), validated.consumer()),
+            Some(guard) => guard.use_once(proof.replay_id(), proof.consumer()),
             None => UseOnce::ready(Ok(())),
         }
     }
@@ -123,7 +123,7 @@ impl Policy {
         let key_ids = || {
             let inputs = SignatureInputs::new(&parts.headers).map_while(Result::ok);
             let key_ids: Vec<String> = inputs
-                .filter_map(|input| Some(shown(&input.key_id()?)))
+                .filter_map(|input| Some(escape(&input.key_id()?)))
                 .take(4)
                 .collect();
             (!key_ids.is_empty()).then(|| key_ids.join(", "))
@@ -132,7 +132,7 @@ impl Policy {
             error,
             key_id = key_ids(),
             authority = self.authority(parts),
-            path = shown(self.uri(parts).path()),
+            path = escape(self.uri(parts).path()),
             "request refused"
         );
     }
@@ -155,7 +155,7 @@ impl Policy {
                 .map(Authority::as_str)
                 .or_else(|| field(&HOST)),
         };
-        named.map(shown)
+        named.map(escape)
     }
 
     /// Tells the operator what this host has seen: mostly, something between has changed it.
@@ -165,9 +165,9 @@ impl Policy {
         }
         let seen = format!(
             "seen here: {} {} {}",
-            shown(parts.method.as_str()),
+            escape(parts.method.as_str()),
             self.authority(parts).unwrap_or_default(),
-            shown(self.uri(parts).path())
+            escape(self.uri(parts).path())
         );
         let advice = if self.original_uri.is_none() {
             "; if a router has cut the path, set `original_uri`"
@@ -180,8 +180,8 @@ impl Policy {
     }
 }
 
-/// Clients of gRPC would take the body for a message, so they are told in the head alone: a "Trailers-Only" response of the gRPC
-/// protocol, with one of its codes.
+/// Clients of gRPC would take the body for a message, so they are told in the head alone: a
+/// "Trailers-Only" response of the gRPC protocol, with one of its codes.
 fn speak_grpc(response: &mut Response<Bytes>, error: &AuthError) {
     let code = match error.status() {
         StatusCode::UNAUTHORIZED => "16",     // UNAUTHENTICATED

@@ -22,27 +22,33 @@ use super::{
     upload::Upload,
 };
 use crate::{
-    error::{AuthError, AuthErrorKind},
     replay::UseOnce,
+    validate::{AuthError, AuthErrorKind, Validated},
 };
 
-/// Lets only requests with a valid signature through, and hands their bodies on while they are hashed.
+/// Lets only requests with a valid signature through, and hands their bodies on while they are
+/// hashed.
 ///
-/// For uploads that are too large to be held in memory; for all others, [`ValidateAuthLayer`](super::ValidateAuthLayer) is simpler and
-/// safer. Head, MAC and replay guard are checked before the service is called. The service gets the body as a [`StreamedBody`]
-/// and, in the extensions, an [`Upload`]. In axum, `Router::layer` and `MethodRouter::layer` take it as it is; between this layer and
-/// middleware that wants axum's own body, put `MapRequestBodyLayer::new(axum::body::Body::new)` of tower-http.
+/// For uploads that are too large to be held in memory; for all others,
+/// [`ValidateAuthLayer`](super::ValidateAuthLayer) is simpler and safer. Head, MAC and replay guard
+/// are checked before the service is called. The service gets the body as a [`StreamedBody`] and,
+/// in the extensions, an [`Upload`]. In axum, `Router::layer` and `MethodRouter::layer` take it as
+/// it is; between this layer and middleware that wants axum's own body, put
+/// `MapRequestBodyLayer::new(axum::body::Body::new)` of tower-http.
 ///
-/// Made of the other one: `ValidateAuthLayer::new(secrets, options).max_body_len(1 << 30).streaming()`. Its limit holds here too.
+/// Made of the other one: `ValidateAuthLayer::new(secrets, options).max_body_len(1 <<
+/// 30).streaming()`. Its limit holds here too.
 ///
 /// # Security
 ///
-/// Before the end of the body, only the head is proven: who sent it and for which method, authority, path and query. **Do nothing
-/// with the bytes that cannot be undone** until the body has ended without an error: write to a temporary file, then rename it; begin a
-/// transaction, then commit. A body that is not the signed one, that is longer or shorter than its `Content-Length`, that breaks off or
-/// that has trailers ends with an [`AuthError`], never with a clean end, and its last piece is never handed on: even a reader
-/// that stops after `Content-Length` bytes does not get them all. Whatever the service answers then is replaced by the refusal. A body
-/// that nobody reads to its end is never checked, and the answer stands: [`Upload::validated`] tells.
+/// Before the end of the body, only the head is proven: who sent it and for which method,
+/// authority, path and query. **Do nothing with the bytes that cannot be undone** until the body
+/// has ended without an error: write to a temporary file, then rename it; begin a transaction, then
+/// commit. A body that is not the signed one, that is longer or shorter than its `Content-Length`,
+/// that breaks off or that has trailers ends with an [`AuthError`], never with a clean end, and its
+/// last piece is never handed on: even a reader that stops after `Content-Length` bytes does not
+/// get them all. Whatever the service answers then is replaced by the refusal. A body that nobody
+/// reads to its end is never checked, and the answer stands: [`Upload::validated`] tells.
 ///
 /// The replay guard is asked before the body is read: an upload that failed must be signed anew.
 #[derive(Clone, Debug)]
@@ -183,8 +189,8 @@ impl<S: Service<Request<StreamedBody<B>>>, B> fmt::Debug for ValidateStreamFutur
 pin_project! {
     /// A body that is handed on while it is hashed, in pieces of at most 64 KiB, one piece late.
     ///
-    /// It ends without an error only if it was the signed one. What is unsigned is never handed on. After an error there is nothing but
-    /// that error: stop at the first.
+    /// It ends without an error only if it was the signed one. What is unsigned is never handed on.
+    /// After an error there is nothing but that error: stop at the first.
     pub struct StreamedBody<B> {
         #[pin]
         body: HashedBody<B>,
@@ -217,6 +223,7 @@ where
         let validated = body.finish_if_empty()?;
         let head = validated
             .as_ref()
+            .map(Validated::proof)
             .or(body.unfinished())
             .ok_or(AuthErrorKind::BodyUnreadable)?;
         let answer = policy.use_once(head);

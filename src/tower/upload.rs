@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{Response, request::Parts};
 
 use super::policy::Policy;
-use crate::{error::AuthError, validate::Validated};
+use crate::validate::{AuthError, Validated};
 
 /// A request whose head is proven while its body is still coming; in the extensions of the request.
 ///
@@ -44,8 +44,8 @@ impl Upload {
 
     /// The proof for the whole request; `None` until the body has ended as the one that was signed.
     ///
-    /// A request without a body is proven from the start, if all layers outside of this one tell that its body is empty; with those
-    /// that wrap the body and do not, read it to its end.
+    /// A request without a body is proven from the start, if all layers outside of this one tell
+    /// that its body is empty; with those that wrap the body and do not, read it to its end.
     #[must_use]
     pub fn validated(&self) -> Option<&Validated> {
         self.0.validated.get()

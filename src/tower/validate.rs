@@ -21,9 +21,9 @@ use super::{
     take_ready,
 };
 use crate::{
-    error::AuthError,
     replay::{ReplayGuard, UseOnce},
     secret::SecretStore,
+    validate::AuthError,
     validate::{ValidateOptions, Validated},
 };
 
@@ -32,16 +32,19 @@ pub const DEFAULT_MAX_BODY_LEN: u64 = 2 * 1024 * 1024;
 
 /// Lets only validated requests through to a service, each once.
 ///
-/// Around any `Service<Request<B>>` whose body, and that of its response, can be made from bytes, as axum's can; for others there
-/// is [`BufferedBody`](super::BufferedBody). The service gets the request with its whole body, of the same type, and
-/// [`Validated`](crate::Validated) in the extensions. Whatever is refused never reaches it: the peer gets the answer of
-/// [`AuthError::to_response`], and the [`AuthErrorKind`](crate::AuthErrorKind) stands in the extensions of the response.
+/// Around any `Service<Request<B>>` whose body, and that of its response, can be made from bytes,
+/// as axum's can; for others there is [`BufferedBody`](super::BufferedBody). The service gets the
+/// request with its whole body, of the same type, and [`Validated`](crate::Validated) in the
+/// extensions. Whatever is refused never reaches it: the peer gets the answer of
+/// [`AuthError::to_response`], and the [`AuthErrorKind`](crate::AuthErrorKind) stands in the
+/// extensions of the response.
 ///
-/// A gRPC call is answered with its own status code too, `UNAUTHENTICATED` instead of 401, and without a body.
+/// A gRPC call is answered with its own status code too, `UNAUTHENTICATED` instead of 401, and
+/// without a body.
 ///
-/// All checks of [`validate_auth`](crate::validate_auth) are made, in this order: head and policy; `Content-Length` over the limit,
-/// which is refused unread; MAC; the body as it comes, up to the limit; its digest; the replay guard. For where it
-/// belongs, see [the module](super).
+/// All checks of [`validate_auth`](crate::validate_auth) are made, in this order: head and policy;
+/// `Content-Length` over the limit, which is refused unread; MAC; the body as it comes, up to the
+/// limit; its digest; the replay guard. For where it belongs, see [the module](super).
 ///
 /// # Defaults
 ///
@@ -54,7 +57,8 @@ pub const DEFAULT_MAX_BODY_LEN: u64 = 2 * 1024 * 1024;
 ///
 /// # Security
 ///
-/// Nothing here limits how slowly a body comes or how many come at once: limit time and connections outside of this layer.
+/// Nothing here limits how slowly a body comes or how many come at once: limit time and connections
+/// outside of this layer.
 #[derive(Clone, Debug)]
 pub struct ValidateAuthLayer {
     policy: Arc<Policy>,
@@ -63,7 +67,8 @@ pub struct ValidateAuthLayer {
 impl ValidateAuthLayer {
     /// A layer that validates with these secrets and options.
     ///
-    /// Options that contradict themselves make it answer 503 to everybody: [`ValidateOptions::check`] tells at start-up.
+    /// Options that contradict themselves make it answer 503 to everybody:
+    /// [`ValidateOptions::check`] tells at start-up.
     #[must_use]
     pub fn new(secrets: impl SecretStore + 'static, options: ValidateOptions) -> Self {
         Self {
@@ -78,7 +83,8 @@ impl ValidateAuthLayer {
         self
     }
 
-    /// The guard that accepts each signature once. Give several layers with the same secrets the same one, in an `Arc`.
+    /// The guard that accepts each signature once. Give several layers with the same secrets the
+    /// same one, in an `Arc`.
     #[must_use]
     pub fn replay_guard(mut self, guard: impl ReplayGuard + 'static) -> Self {
         self.policy_mut().replay_guard = Some(Arc::new(guard));
@@ -89,14 +95,16 @@ impl ValidateAuthLayer {
     ///
     /// # Security
     ///
-    /// Whoever records a request can repeat it for [`max_time_diff`](ValidateOptions::max_time_diff).
+    /// Whoever records a request can repeat it for
+    /// [`max_time_diff`](ValidateOptions::max_time_diff).
     #[must_use]
     pub fn without_replay_guard(mut self) -> Self {
         self.policy_mut().replay_guard = None;
         self
     }
 
-    /// Where a router that cuts the path has put the URI that was sent. Where nothing is found, the URI of the request counts.
+    /// Where a router that cuts the path has put the URI that was sent. Where nothing is found, the
+    /// URI of the request counts.
     ///
     /// Inside of axum's `nest`:
     ///
@@ -110,7 +118,8 @@ impl ValidateAuthLayer {
     ///
     /// # Security
     ///
-    /// The MAC is checked for that URI, while the handler sees the other one: it must be set by the server alone.
+    /// The MAC is checked for that URI, while the handler sees the other one: it must be set by the
+    /// server alone.
     #[must_use]
     pub fn original_uri(mut self, find: fn(&Extensions) -> Option<&Uri>) -> Self {
         self.policy_mut().original_uri = Some(find);
@@ -119,9 +128,10 @@ impl ValidateAuthLayer {
 
     /// Changes the answer to a refused request, or replaces it.
     ///
-    /// The closure gets the answer of [`AuthError::to_response`], the reason, and the head of the request. Start from that answer, which
-    /// has `WWW-Authenticate` and `Accept-Signature`. It is also the place to count and to log; with the feature `tracing`, each refusal
-    /// is an event anyway.
+    /// The closure gets the answer of [`AuthError::to_response`], the reason, and the head of the
+    /// request. Start from that answer, which has `WWW-Authenticate` and `Accept-Signature`. It is
+    /// also the place to count and to log; with the feature `tracing`, each refusal is an event
+    /// anyway.
     ///
     /// ```
     /// # use hmac_auth::{MemorySecrets, ValidateOptions, tower::ValidateAuthLayer};
@@ -146,7 +156,8 @@ impl ValidateAuthLayer {
         self
     }
 
-    /// The same for uploads that are too large to be held in memory; raise [`max_body_len`](Self::max_body_len), which holds for them too.
+    /// The same for uploads that are too large to be held in memory; raise
+    /// [`max_body_len`](Self::max_body_len), which holds for them too.
     #[must_use]
     pub fn streaming(self) -> ValidateStreamLayer {
         ValidateStreamLayer {
@@ -255,7 +266,7 @@ where
                         continue;
                     }
                     Ok(Piece::End(validated)) => {
-                        let answer = this.policy.use_once(&validated);
+                        let answer = this.policy.use_once(validated.proof());
                         let body = mem::take(buffer).into_bytes();
                         this.state.set(State::UsingOnce {
                             validated: Some(validated),
@@ -303,7 +314,8 @@ impl<S: Service<Request<B>>, B> fmt::Debug for ValidateAuthFuture<S, B> {
     }
 }
 
-/// A body as it comes in. Most come in one piece, which is kept as it is; many small ones must not take more than their bytes.
+/// A body as it comes in. Most come in one piece, which is kept as it is; many small ones must not
+/// take more than their bytes.
 #[derive(Default)]
 struct Buffer {
     only: Bytes,

@@ -1,18 +1,20 @@
+//! What a host asks of a signature.
+
 use std::{
     collections::BTreeMap,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use http::{HeaderName, HeaderValue};
+use http::HeaderName;
 
+use super::error::{AuthError, AuthErrorKind};
 use crate::{
-    error::{AuthError, AuthErrorKind},
+    escape::escape,
+    message::{Authority, Scheme},
     secret::DEFAULT_SECRET_NAME,
-    shown::shown,
-    signature::{
-        Authority, ComponentName, Coverage, Scheme, SignatureInput, is_printable_ascii, push_quoted,
-    },
+    signature::{ComponentName, Coverage},
+    structured::is_printable_ascii,
     time::{unix_seconds, whole_seconds},
 };
 
@@ -39,26 +41,36 @@ pub const DEFAULT_MAX_CLOCK_SKEW: Duration = Duration::from_secs(10);
 /// | [`tag`](Self::tag) | none: any tag |
 /// | [`at`](Self::at) | the clock |
 ///
-/// Options that contradict themselves, such as an empty list of authorities, make every validation fail with
-/// [`AuthErrorKind::Misconfigured`]; [`check`](Self::check) tells at start-up.
+/// Options that contradict themselves, such as an empty list of authorities, make every validation
+/// fail with [`AuthErrorKind::Misconfigured`]. [`check`](Self::check) finds such options at
+/// start-up.
 #[derive(Clone, Debug)]
 pub struct ValidateOptions {
     pub(super) secret_name: Arc<str>,
     /// Secret names by key id.
     pub(super) key_ids: Option<BTreeMap<Box<str>, Arc<str>>>,
-    pub(super) max_time_diff: i64,
-    pub(super) max_clock_skew: i64,
+    pub(super) max_time_diff: Duration,
+    pub(super) max_clock_skew: Duration,
     authorities: Option<Vec<Box<str>>>,
-    /// The authorities without the default port of the external scheme, in lower case.
-    pub(super) normal_authorities: Vec<Box<str>>,
     pub(super) external_scheme: Scheme,
     pub(super) forwarded_host: Option<HeaderName>,
-    pub(super) required: Coverage,
-    pub(super) required_fields: Vec<Box<str>>,
-    pub(super) tag: Option<Box<str>>,
-    /// In seconds since 1970.
-    at: Option<i64>,
-    problem: Option<Box<str>>,
+    required: Vec<Box<str>>,
+    tag: Option<Box<str>>,
+    at: Option<SystemTime>,
+    /// A setter got an empty list. Another call does not make up for it.
+    empty_list: Option<&'static str>,
+    derived: Derived,
+}
+
+/// What follows from all the choices together. Made anew by each setter that has a part in it, so
+/// that the order of setters never matters.
+#[derive(Clone, Debug, Default)]
+struct Derived {
+    problem: Option<String>,
+    /// The authorities without the default port of the external scheme.
+    authorities: Vec<Box<str>>,
+    /// What `required` names of the parts of a request.
+    parts: Coverage,
 }
 
 impl Default for ValidateOptions {
@@ -74,34 +86,38 @@ impl ValidateOptions {
         Self {
             secret_name: DEFAULT_SECRET_NAME.into(),
             key_ids: None,
-            max_time_diff: whole_seconds(DEFAULT_MAX_TIME_DIFF),
-            max_clock_skew: whole_seconds(DEFAULT_MAX_CLOCK_SKEW),
+            max_time_diff: DEFAULT_MAX_TIME_DIFF,
+            max_clock_skew: DEFAULT_MAX_CLOCK_SKEW,
             authorities: None,
-            normal_authorities: Vec::new(),
             external_scheme: Scheme::default(),
             forwarded_host: None,
-            required: Coverage::METHOD | Coverage::AUTHORITY | Coverage::PATH,
-            required_fields: Vec::new(),
+            required: Vec::new(),
             tag: None,
             at: None,
-            problem: None,
+            empty_list: None,
+            derived: Derived::default(),
         }
     }
 
-    /// The name of the one secret that all consumers share. Key ids are then not looked at.
+    /// The name of the one secret that all consumers share. The host then ignores key ids.
     #[must_use]
     pub fn secret_name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.secret_name = name.into();
         self
     }
 
-    /// The consumers, each by its key id and the name of its secret. A signature with another key id, or with none, is not
-    /// accepted, and [`secret_name`](Self::secret_name) is not used.
+    /// The consumers, each by its key id and the name of its secret.
+    ///
+    /// A signature with another key id, or with none, is refused, and
+    /// [`secret_name`](Self::secret_name) is not used.
     ///
     /// ```
     /// use hmac_auth::ValidateOptions;
     ///
-    /// let options = ValidateOptions::new().key_ids([("site-a", "secret-of-site-a"), ("site-b", "secret-of-site-b")]);
+    /// let options = ValidateOptions::new().key_ids([
+    ///     ("site-a", "secret-of-site-a"),
+    ///     ("site-b", "secret-of-site-b"),
+    /// ]);
     /// # options.check().unwrap();
     /// ```
     #[must_use]
@@ -109,155 +125,122 @@ impl ValidateOptions {
         mut self,
         key_ids: impl IntoIterator<Item = (K, N)>,
     ) -> Self {
-        let key_ids: BTreeMap<_, _> = key_ids
-            .into_iter()
-            .map(|(key_id, name)| (key_id.into(), name.into()))
-            .collect();
-        if key_ids.is_empty() {
-            self.note_problem("`key_ids` is empty: nobody could be accepted");
-        }
-        self.key_ids = Some(key_ids);
-        self
+        let key_ids = key_ids.into_iter();
+        self.key_ids = Some(key_ids.map(|(id, name)| (id.into(), name.into())).collect());
+        self.derived()
     }
 
     /// How old a signature may be. Fractions of a second are rounded up.
     ///
-    /// A wider window admits slower consumers and worse clocks, and gives a thief more time where no replay guard is used.
+    /// A wider window admits slower consumers and worse clocks. Without a replay guard, it also
+    /// gives a thief more time.
     #[must_use]
     pub fn max_time_diff(mut self, duration: Duration) -> Self {
-        self.max_time_diff = whole_seconds(duration);
+        self.max_time_diff = duration;
         self
     }
 
     /// How far the clock of a consumer may run ahead. Fractions of a second are rounded up.
     #[must_use]
     pub fn max_clock_skew(mut self, duration: Duration) -> Self {
-        self.max_clock_skew = whole_seconds(duration);
+        self.max_clock_skew = duration;
         self
     }
 
-    /// The authorities of this host, each `host` or `host:port`, in any case. A request for another one is refused.
+    /// The authorities of this host, each `host` or `host:port`, in any case. A request for another
+    /// one is refused.
     ///
     /// # Security
     ///
-    /// Without this list the peer says for which host its signature is, and a request for one host is accepted by every other
-    /// host that has the same secret.
+    /// Without this list, the peer decides for which host its signature is: every other host with
+    /// the same secret accepts a request for this one.
     #[must_use]
     pub fn authorities<A: Into<Box<str>>>(
         mut self,
         authorities: impl IntoIterator<Item = A>,
     ) -> Self {
-        let authorities: Vec<Box<str>> = authorities.into_iter().map(Into::into).collect();
-        if authorities.is_empty() {
-            self.note_problem("`authorities` is empty: no request could be accepted");
-        }
-        self.authorities = Some(authorities);
-        self.normalise_authorities();
-        self
+        self.authorities = Some(authorities.into_iter().map(Into::into).collect());
+        self.derived()
     }
 
-    /// The scheme under which clients reach this host: that of the TLS proxy, if there is one. Decides which port is the default
-    /// port, and what `@scheme` and `@target-uri` are.
+    /// The scheme under which clients reach this host: the scheme of the TLS proxy, if there is
+    /// one.
+    ///
+    /// The scheme decides which port is the default port, and the values of `@scheme` and
+    /// `@target-uri`.
     #[must_use]
     pub fn external_scheme(mut self, scheme: Scheme) -> Self {
         self.external_scheme = scheme;
-        self.normalise_authorities();
-        self
+        self.derived()
     }
 
-    /// Takes the authority from this field, such as `x-forwarded-host`, for a proxy that changes `Host`. It must be there exactly once,
-    /// with one value; the request target and `Host` are then not looked at.
+    /// Takes the authority from this field, such as `x-forwarded-host`, for a proxy that changes
+    /// `Host`.
+    ///
+    /// The field must be there exactly once, with one value. The host then ignores the request
+    /// target and `Host`.
     ///
     /// # Security
     ///
-    /// Only for a server that nobody reaches but through that proxy, if the proxy overwrites what a client sends in this field. A peer
-    /// that can write it says for which host its request is.
+    /// Only for a server that clients reach through that proxy alone, and only if the proxy
+    /// overwrites this field. A peer that can write the field decides for which host its request
+    /// is.
     #[must_use]
     pub fn trust_forwarded_host(mut self, field: HeaderName) -> Self {
         self.forwarded_host = Some(field);
         self
     }
 
-    /// Requires one more component to be covered, and so to be there: a field name such as `content-type`, or one of
-    /// `@scheme`, `@query`, `@target-uri` and `@request-target`.
+    /// Requires one more component to be covered, and so to be there: a field name such as
+    /// `content-type`, or one of `@scheme`, `@query`, `@target-uri` and `@request-target`.
     ///
-    /// It is required of each request: one without a body has no `content-type`. Consumers of this crate cover `content-type` and
-    /// `content-encoding` where they are, and fields of their choice; of the components with `@` only `@query`.
+    /// Each request must have it: a request without a body has no `content-type`. Consumers of this
+    /// crate cover `content-type` and `content-encoding` where they are present, and the fields of
+    /// [`SignOptions::cover`](crate::SignOptions::cover). Of the components with `@` that can be
+    /// required, they cover only `@query`.
     #[must_use]
     pub fn require(mut self, component: impl Into<Box<str>>) -> Self {
-        let component = component.into();
-        match ComponentName::new(&component) {
-            ComponentName::QueryParam | ComponentName::Status | ComponentName::Unknown(_) => {
-                self.note_problem(format!(
-                    "`{}` cannot be required: name a lower-case field or a request component",
-                    shown(&component)
-                ));
-            }
-            _ => match Coverage::required_by(&component) {
-                Coverage::NONE => self.required_fields.push(component),
-                required => self.required = self.required | required,
-            },
-        }
-        self
+        self.required.push(component.into());
+        self.derived()
     }
 
     /// Accepts only signatures with this `tag`.
     #[must_use]
     pub fn tag(mut self, tag: impl Into<Box<str>>) -> Self {
-        let tag = tag.into();
-        if !is_printable_ascii(&tag) {
-            self.note_problem(format!("the tag `{}` is not printable ASCII", shown(&tag)));
-        }
-        self.tag = Some(tag);
-        self
+        self.tag = Some(tag.into());
+        self.derived()
     }
 
-    /// Validates as if at this time, for tests and for clocks of your own. Fractions of a second are cut off.
+    /// Validates as if at this time, for tests and for clocks of your own. Fractions of a second
+    /// are cut off.
     #[must_use]
     pub fn at(mut self, time: SystemTime) -> Self {
-        self.at = Some(unix_seconds(Some(time)));
+        self.at = Some(time);
         self
     }
 
-    /// Whether anything can be validated with these options, for start-up.
+    /// Whether anything can be validated with these options. Call it at start-up.
     ///
     /// # Errors
     ///
-    /// [`AuthErrorKind::Misconfigured`], with the option that is wrong.
+    /// [`AuthErrorKind::Misconfigured`], with the wrong option.
     pub fn check(&self) -> Result<(), AuthError> {
-        match &self.problem {
-            Some(problem) => Err(AuthError::new(AuthErrorKind::Misconfigured).detail(&**problem)),
+        match &self.derived.problem {
+            Some(problem) => {
+                Err(AuthError::new(AuthErrorKind::Misconfigured).detail(problem.clone()))
+            }
             None => Ok(()),
         }
     }
 
-    fn note_problem(&mut self, problem: impl Into<Box<str>>) {
-        self.problem.get_or_insert_with(|| problem.into());
-    }
-
+    /// The present, in seconds since 1970.
     pub(crate) fn now(&self) -> i64 {
-        self.at.unwrap_or_else(|| unix_seconds(None))
+        unix_seconds(self.at)
     }
 
-    /// The host's name of the secret for a signature that may be meant for it.
-    pub(super) fn secret_name_for(
-        &self,
-        input: &SignatureInput<'_>,
-    ) -> Result<&Arc<str>, AuthErrorKind> {
-        let secret_name = match &self.key_ids {
-            None => &self.secret_name,
-            Some(listed) => input
-                .key_id()
-                .and_then(|key_id| listed.get(&*key_id))
-                .ok_or(AuthErrorKind::UnknownKeyId)?,
-        };
-        if self.tag.is_some() && input.tag().as_deref() != self.tag.as_deref() {
-            return Err(AuthErrorKind::WrongTag);
-        }
-        match input.alg() {
-            Some(alg) if alg != "hmac-sha256" => Err(AuthErrorKind::UnsupportedAlgorithm),
-            _ => Ok(secret_name),
-        }
+    /// In seconds.
+    pub(super) fn max_age(&self) -> i64 {
+        whole_seconds(self.max_time_diff)
     }
 
     #[cfg(feature = "tower")]
@@ -265,49 +248,61 @@ impl ValidateOptions {
         self.forwarded_host.as_ref()
     }
 
-    /// Whether a key id tells who the consumer is.
-    pub(super) fn lists_key_ids(&self) -> bool {
-        self.key_ids.is_some()
-    }
-
     pub(super) fn lists_authority(&self, authority: Authority<'_>) -> bool {
-        self.authorities.is_none() || self.normal_authorities.iter().any(|one| authority.is(one))
+        self.authorities.is_none() || self.derived.authorities.iter().any(|one| authority.is(one))
     }
 
-    fn normalise_authorities(&mut self) {
-        self.normal_authorities.clear();
-        for authority in self.authorities.clone().unwrap_or_default() {
-            match Authority::parse(&authority, self.external_scheme) {
-                Some(authority) => self
-                    .normal_authorities
-                    .push(authority.as_str().to_ascii_lowercase().into()),
-                None => self.note_problem(format!(
+    /// The parts of a request that [`require`](Self::require) names.
+    pub(super) fn required_parts(&self) -> Coverage {
+        self.derived.parts
+    }
+
+    /// The fields that [`require`](Self::require) names, but for those in
+    /// [`required_parts`](Self::required_parts).
+    pub(super) fn required_fields(&self) -> impl Iterator<Item = &str> {
+        let required = self.required.iter().map(|name| &**name);
+        required.filter(|name| Coverage::required_by(name) == Coverage::NONE)
+    }
+
+    pub(super) fn required_tag(&self) -> Option<&str> {
+        self.tag.as_deref()
+    }
+
+    fn derived(mut self) -> Self {
+        let mut derived = Derived::default();
+        let mut problems = Vec::new();
+        if self.key_ids.as_ref().is_some_and(BTreeMap::is_empty) {
+            self.empty_list = Some("`key_ids` is empty: nobody could be accepted");
+        }
+        if self.authorities.as_ref().is_some_and(Vec::is_empty) {
+            self.empty_list = Some("`authorities` is empty: no request could be accepted");
+        }
+        problems.extend(self.empty_list.map(str::to_owned));
+        for text in self.authorities.iter().flatten() {
+            match Authority::parse(text, self.external_scheme) {
+                Some(authority) => derived.authorities.push(authority.as_str().into()),
+                None => problems.push(format!(
                     "the authority `{}` is not `host` or `host:port`",
-                    shown(&authority)
+                    escape(text)
                 )),
             }
         }
-    }
-
-    /// What to sign, for a consumer that did not (RFC 9421 section 5.1).
-    pub(crate) fn accept_signature(&self) -> HeaderValue {
-        let always = self.required | Coverage::QUERY | Coverage::CONTENT_DIGEST;
-        let mut value = b"sig1=(".to_vec();
-        for (index, component) in always
-            .names()
-            .chain(self.required_fields.iter().map(|field| &**field))
-            .enumerate()
-        {
-            if index > 0 {
-                value.push(b' ');
+        for name in &self.required {
+            match ComponentName::new(name) {
+                ComponentName::QueryParam | ComponentName::Status | ComponentName::Unknown(_) => {
+                    problems.push(format!(
+                        "`{}` cannot be required: name a lower-case field or a request component",
+                        escape(name)
+                    ));
+                }
+                _ => derived.parts = derived.parts | Coverage::required_by(name),
             }
-            push_quoted(&mut value, component);
         }
-        value.extend_from_slice(br#");created;alg="hmac-sha256""#);
-        if let Some(tag) = self.tag.as_ref().filter(|tag| is_printable_ascii(tag)) {
-            value.extend_from_slice(b";tag=");
-            push_quoted(&mut value, tag);
+        if let Some(tag) = self.tag.as_ref().filter(|tag| !is_printable_ascii(tag)) {
+            problems.push(format!("the tag `{}` is not printable ASCII", escape(tag)));
         }
-        HeaderValue::try_from(value).unwrap_or_else(|_| HeaderValue::from_static("sig1=()"))
+        derived.problem = (!problems.is_empty()).then(|| problems.join("; "));
+        self.derived = derived;
+        self
     }
 }

@@ -1,81 +1,118 @@
+//! The proof that a request was validated.
+
 use std::{fmt, ops::Range, sync::Arc, time::SystemTime};
 
+use super::replay_id::ReplayId;
 use crate::{
     digest::BodyDigest,
-    replay::ReplayId,
-    signature::{Component, QuotedString, SIGNATURE_PARAMS, SignatureBase, SignatureInput, text},
+    signature::{Component, ComponentList, Coverage, SignatureBase, SignatureParams, Span},
+    structured::{QuotedString, text},
     time::system_time,
 };
 
-/// The proof that a request was validated: it comes out of [`validate_auth`](crate::validate_auth) or
-/// [`VerifiedHead::finish`](crate::VerifiedHead::finish), and from nowhere else.
+/// The proof that a request was validated.
 ///
-/// All it tells was covered by the MAC. A clone shares it. `Debug` shows neither the MAC nor any value of the request.
+/// It comes out of [`validate_auth`](crate::validate_auth) or
+/// [`VerifiedHead::finish`](crate::VerifiedHead::finish), and from nowhere else. The MAC covers all
+/// that it says. A clone shares it. `Debug` shows neither the MAC nor any value of the request.
 #[derive(Clone)]
 pub struct Validated(Arc<Proof>);
 
-/// In one place from the MAC on, because it goes through many futures, with room for the state of hashing: a place of its own for that
-/// would be a third allocation.
+/// What is proven of the head of a request, and the state of hashing its body.
+///
+/// All of it stands in one allocation, because a proof goes through many futures.
 #[derive(Clone)]
-struct Proof {
-    secret_name: Arc<str>,
-    secret_is_previous: bool,
-    /// The signature base, then the key id, the nonce and the tag without their quotes: all in one allocation.
+pub(crate) struct Proof {
+    pub(super) secret_name: Arc<str>,
+    pub(super) by_previous_secret: bool,
+    pub(super) key_id_is_listed: bool,
+    pub(super) replay_id: ReplayId,
+    pub(super) signed: SignedText,
+    pub(super) digest: BodyDigest,
+}
+
+impl Proof {
+    fn key_id(&self) -> Option<&str> {
+        self.signed.part(self.signed.key_id.as_ref())
+    }
+
+    pub(crate) fn consumer(&self) -> &str {
+        self.key_id()
+            .filter(|_| self.key_id_is_listed)
+            .unwrap_or(&self.secret_name)
+    }
+
+    pub(crate) fn expires(&self) -> Option<i64> {
+        self.signed.expires
+    }
+
+    #[cfg(feature = "tower")]
+    pub(crate) fn replay_id(&self) -> &ReplayId {
+        &self.replay_id
+    }
+
+    pub(super) fn covers_digest(&self) -> bool {
+        self.signed
+            .components
+            .coverage()
+            .includes(Coverage::CONTENT_DIGEST)
+    }
+}
+
+/// The text that was signed, and what it says.
+#[derive(Clone)]
+pub(super) struct SignedText {
+    /// The signature base, then the strings of its last line that are spelled with escapes, without
+    /// them.
     text: Vec<u8>,
-    base_len: usize,
+    params_start: usize,
+    components: ComponentList,
+    expires: Option<i64>,
     key_id: Option<Range<usize>>,
     nonce: Option<Range<usize>>,
     tag: Option<Range<usize>>,
-    expires: Option<i64>,
-    key_id_is_listed: bool,
-    replay_id: ReplayId,
-    digest: BodyDigest,
 }
 
-impl Validated {
-    /// What is proven of the head. Nobody gets it before the body is proven, too.
-    #[inline]
-    pub(super) fn of_head(
-        base: SignatureBase,
-        input: &SignatureInput<'_>,
-        secret_name: Arc<str>,
-        secret: usize,
-        key_id_is_listed: bool,
-        replay_id: ReplayId,
-    ) -> Self {
-        let mut text = base.into_bytes();
-        let base_len = text.len();
-        let mut keep = |string: Option<QuotedString<'_>>| {
+impl SignedText {
+    pub(super) fn new(base: SignatureBase, params: &SignatureParams) -> Self {
+        let (mut text, params_start) = base.into_parts();
+        let mut keep = |span: Option<Span>| {
+            let span = span?;
+            let raw = span.of(&text[params_start..]);
+            if !raw.contains(&b'\\') {
+                return Some(span.moved_to(params_start));
+            }
+            let unescaped = QuotedString { raw }.text().into_owned();
             let start = text.len();
-            text.extend_from_slice(&string?.bytes());
+            text.extend_from_slice(unescaped.as_bytes());
             Some(start..text.len())
         };
-        let [key_id, nonce, tag] = input.strings();
-        let (key_id, nonce, tag) = (keep(key_id), keep(nonce), keep(tag));
-        let (expires, digest) = (input.expires(), BodyDigest::default());
-        Self(Arc::new(Proof {
-            secret_name,
-            secret_is_previous: secret > 0,
+        let (key_id, nonce, tag) = (keep(params.key_id), keep(params.nonce), keep(params.tag));
+        Self {
             text,
-            base_len,
+            params_start,
+            components: params.components.clone(),
+            expires: params.expires,
             key_id,
             nonce,
             tag,
-            expires,
-            key_id_is_listed,
-            replay_id,
-            digest,
-        }))
+        }
     }
 
-    /// The digests that the body must have, and the state of hashing it.
-    pub(super) fn digest(&self) -> &BodyDigest {
-        &self.0.digest
+    fn part(&self, range: Option<&Range<usize>>) -> Option<&str> {
+        range.map(|range| text(&self.text[range.clone()]))
+    }
+}
+
+impl Validated {
+    /// Only for a head whose body is proven, too.
+    pub(super) fn new(proof: Arc<Proof>) -> Self {
+        Self(proof)
     }
 
-    /// The same, to go on with. There is one owner until the body has ended, so nothing is copied.
-    pub(super) fn digest_mut(&mut self) -> &mut BodyDigest {
-        &mut Arc::make_mut(&mut self.0).digest
+    #[cfg(feature = "tower")]
+    pub(crate) fn proof(&self) -> &Proof {
+        &self.0
     }
 
     /// The host's own name of the secret that has proven the request.
@@ -84,31 +121,30 @@ impl Validated {
         &self.0.secret_name
     }
 
-    /// Whether the consumer still signs with a previous secret. When none does any more, a rotation is over.
+    /// Whether the consumer still signs with a previous secret. When no consumer does any more, a
+    /// rotation is over.
     #[must_use]
     pub fn by_previous_secret(&self) -> bool {
-        self.0.secret_is_previous
+        self.0.by_previous_secret
     }
 
-    /// The key id. Listed by the host if it [lists key ids](crate::ValidateOptions::key_ids); otherwise whatever a holder of
-    /// the one secret chose.
+    /// The key id. If the host [lists key ids](crate::ValidateOptions::key_ids), it is one of them.
+    /// Otherwise, a holder of the one secret chose it.
     #[must_use]
     pub fn key_id(&self) -> Option<&str> {
-        self.kept(self.0.key_id.as_ref())
+        self.0.key_id()
     }
 
-    /// The consumer, by what the host knows of it: its listed key id, or else the name of the secret.
+    /// The consumer, as far as the host knows: its listed key id, or else the name of the secret.
     #[must_use]
     pub fn consumer(&self) -> &str {
-        self.key_id()
-            .filter(|_| self.0.key_id_is_listed)
-            .unwrap_or(&self.0.secret_name)
+        self.0.consumer()
     }
 
     /// When the consumer signed, in seconds since 1970.
     #[must_use]
     pub fn created(&self) -> i64 {
-        self.0.replay_id.created
+        self.0.replay_id.created()
     }
 
     /// [`created`](Self::created) as a time; `None` if the platform cannot represent it.
@@ -117,43 +153,36 @@ impl Validated {
         system_time(self.created())
     }
 
-    /// Until when the consumer meant it to be accepted, in seconds since 1970.
+    /// Until when the consumer meant the request to be accepted, in seconds since 1970.
     #[must_use]
     pub fn expires(&self) -> Option<i64> {
-        self.0.expires
+        self.0.expires()
     }
 
-    /// What makes the signature unique, if the consumer sent it.
+    /// A value that makes the signature unique, if the consumer sent one.
     #[must_use]
     pub fn nonce(&self) -> Option<&str> {
-        self.kept(self.0.nonce.as_ref())
+        self.0.signed.part(self.0.signed.nonce.as_ref())
     }
 
-    /// For which application the signature is.
+    /// The application that the signature is for.
     #[must_use]
     pub fn tag(&self) -> Option<&str> {
-        self.kept(self.0.tag.as_ref())
+        self.0.signed.part(self.0.signed.tag.as_ref())
     }
 
     /// The components that the signature covers: nothing else of the head is proven.
     pub fn components(&self) -> impl Iterator<Item = Component<'_>> {
-        let last_line = self.0.text[..self.0.base_len]
-            .rsplit(|byte| *byte == b'\n')
-            .next()
-            .unwrap_or_default();
-        SignatureInput::read_again(&last_line[SIGNATURE_PARAMS.len()..])
-            .into_iter()
-            .flat_map(|input| input.components())
+        let signed = &self.0.signed;
+        signed
+            .components
+            .components(&signed.text[signed.params_start..])
     }
 
-    /// What a replay guard remembers.
+    /// The id that a replay guard remembers.
     #[must_use]
     pub fn replay_id(&self) -> &ReplayId {
         &self.0.replay_id
-    }
-
-    fn kept(&self, range: Option<&Range<usize>>) -> Option<&str> {
-        range.map(|range| text(&self.0.text[range.clone()]))
     }
 }
 

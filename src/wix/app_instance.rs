@@ -22,17 +22,20 @@ mod payload;
 /// How many bytes an app instance may have; real ones have some hundred.
 pub const MAX_APP_INSTANCE_LEN: usize = 8 * 1024;
 
-/// A verified app instance: which installation of the app a request comes from, and who is looking at it.
+/// A verified app instance: which installation of the app a request comes from, and who is looking
+/// at it.
 ///
-/// It comes out of [`parse`](Self::parse) and from nowhere else, so that owning one is the proof. Only
-/// [`instance_id`](Self::instance_id) and [`sign_date`](Self::sign_date) are always there; what else Wix has written, also what
-/// has no method here, [`field`](Self::field) reads. See
-/// [About App Instances](https://dev.wix.com/docs/build-apps/develop-your-app/access/app-instances/about-app-instances).
+/// It comes out of [`parse`](Self::parse) and from nowhere else, so that owning one is the proof.
+/// Only [`instance_id`](Self::instance_id) and [`sign_date`](Self::sign_date) are always there;
+/// what else Wix has written, also what has no method here, [`field`](Self::field) reads. See
+/// [About App
+/// Instances](https://dev.wix.com/docs/build-apps/develop-your-app/access/app-instances/about-app-instances).
 ///
 /// `Debug` shows the ids, not the whole payload.
 #[derive(Clone)]
 pub struct AppInstance {
-    /// The payload as JSON, then those of its strings that are spelled with escapes: all in one allocation.
+    /// The payload as JSON, then those of its strings that are spelled with escapes: all in one
+    /// allocation.
     text: String,
     json_len: usize,
     instance_id: Range<usize>,
@@ -67,8 +70,9 @@ pub enum Identity {
 impl AppInstance {
     /// Verifies an app instance string, `signature.payload`, and reads it.
     ///
-    /// Checked, in this order: size and shape; the signature, over the text as received, under each secret of the set; the payload;
-    /// for which app it is; how old it is, and whether it has expired.
+    /// Checked, in this order: size and shape; the signature, over the text as received, under each
+    /// secret of the set; the payload; for which app it is; how old it is, and whether it has
+    /// expired.
     ///
     /// # Errors
     ///
@@ -76,8 +80,9 @@ impl AppInstance {
     ///
     /// # Security
     ///
-    /// All of the text is chosen by the peer until its signature is verified, and nothing of it is decoded before. Configure
-    /// [`AppInstanceOptions::app_id`], so that nothing depends on no other app having the same secret.
+    /// All of the text is chosen by the peer until its signature is verified, and nothing of it is
+    /// decoded before. Configure [`AppInstanceOptions::app_id`], so that nothing depends on no
+    /// other app having the same secret.
     pub fn parse(
         text: &str,
         secrets: &SecretSet,
@@ -91,7 +96,10 @@ impl AppInstance {
                 .ok_or(AppInstanceErrorKind::MalformedSignature)?,
             _ => return Err(AppInstanceErrorKind::MalformedSignature.into()),
         };
-        if secrets.verified_by(payload.as_bytes(), mac).is_none() {
+        if secrets
+            .verified_by(payload.as_bytes(), &crate::Mac::new(*mac))
+            .is_none()
+        {
             return Err(AppInstanceErrorKind::WrongMac.into());
         }
         let instance = Self::read(decode(payload)?)?;
@@ -137,7 +145,8 @@ impl AppInstance {
         Ok(instance)
     }
 
-    /// The installation of the app on one site: what tells the data of several sites apart. Never empty.
+    /// The installation of the app on one site: what tells the data of several sites apart. Never
+    /// empty.
     #[must_use]
     pub fn instance_id(&self) -> &str {
         &self.text[self.instance_id.clone()]
@@ -145,8 +154,9 @@ impl AppInstance {
 
     /// Who is looking at the page.
     ///
-    /// An owner is only who has the permission `OWNER` *and* is logged in *and* is no anonymous visitor. Wix's advice, to block
-    /// visitors by `aid`, lets a cached page through that has neither.
+    /// An owner is only who has the permission `OWNER` *and* is logged in *and* is no anonymous
+    /// visitor. Wix's advice, to block visitors by `aid`, lets a cached page through that has
+    /// neither.
     #[must_use]
     pub fn identity(&self) -> Identity {
         let is_there = |id: Option<&str>| id.is_some_and(|id| !id.is_empty());
@@ -181,13 +191,15 @@ impl AppInstance {
         self.kept(self.user_id.as_ref())
     }
 
-    /// `aid`: the id of the visitor. Members of a live site have it too, beside their [`user_id`](Self::user_id).
+    /// `aid`: the id of the visitor. Members of a live site have it too, beside their
+    /// [`user_id`](Self::user_id).
     #[must_use]
     pub fn anonymous_id(&self) -> Option<&str> {
         self.kept(self.anonymous_id.as_ref())
     }
 
-    /// `permissions`: `OWNER`, empty or absent. See [`identity`](Self::identity) before relying on it.
+    /// `permissions`: `OWNER`, empty or absent. See [`identity`](Self::identity) before relying on
+    /// it.
     #[must_use]
     pub fn permissions(&self) -> Option<&str> {
         self.kept(self.permissions.as_ref())
@@ -205,7 +217,8 @@ impl AppInstance {
         self.kept(self.vendor_product_id.as_ref())
     }
 
-    /// `siteOwnerId`: the id of the owner of the site. A contributor has another [`user_id`](Self::user_id).
+    /// `siteOwnerId`: the id of the owner of the site. A contributor has another
+    /// [`user_id`](Self::user_id).
     #[must_use]
     pub fn site_owner_id(&self) -> Option<&str> {
         self.kept(self.site_owner_id.as_ref())
@@ -247,7 +260,8 @@ impl AppInstance {
         self.demo_mode
     }
 
-    /// Any field by its name, read anew each time; `None` if it is absent, or if anything is nested deeper than 127 levels.
+    /// Any field by its name, read anew each time; `None` if it is absent, or if anything is nested
+    /// deeper than 127 levels.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<serde_json::Value> {
         let mut payload: serde_json::Map<_, _> = serde_json::from_str(self.as_json()).ok()?;
@@ -305,7 +319,8 @@ fn look_alike(text: &str) -> AppInstanceErrorKind {
     }
 }
 
-/// The JSON of a payload: base64 in one of its two alphabets, padded or not. Wix has published all of them.
+/// The JSON of a payload: base64 in one of its two alphabets, padded or not. Wix has published all
+/// of them.
 fn decode(payload: &str) -> Result<String, AppInstanceError> {
     const CONFIG: GeneralPurposeConfig =
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);

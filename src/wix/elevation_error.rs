@@ -2,7 +2,7 @@ use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 use http::{HeaderValue, Response, StatusCode, header};
 
-use crate::error::{refusal_response, write_error};
+use crate::answer::{refusal_response, write_error};
 
 /// Why there is no elevated token, in one word. For the operator; the peer must not learn it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,7 +40,8 @@ pub enum ElevationErrorKind {
     Unreachable,
     /// No answer in time.
     TimedOut,
-    /// An answer that is not what Wix documents: a redirect, no JSON, too much of it, no token in it.
+    /// An answer that is not what Wix documents: a redirect, no JSON, too much of it, no token in
+    /// it.
     MalformedResponse,
 }
 
@@ -104,9 +105,9 @@ impl fmt::Display for ElevationErrorKind {
 
 /// Why there is no elevated token.
 ///
-/// `Display` and [`kind`](Self::kind) are for the operator, and `{:#}` writes the sources too, all in one line. None of them has
-/// a token or a secret. The peer gets [`status`](Self::status) and [`public_body`](Self::public_body), or the whole
-/// [`to_response`](Self::to_response).
+/// `Display` and [`kind`](Self::kind) are for the operator, and `{:#}` writes the sources too, all
+/// in one line. None of them has a token or a secret. The peer gets [`status`](Self::status) and
+/// [`public_body`](Self::public_body), or the whole [`to_response`](Self::to_response).
 #[derive(Clone, Debug)]
 pub struct ElevationError {
     kind: ElevationErrorKind,
@@ -125,7 +126,8 @@ impl ElevationError {
         }
     }
 
-    /// `detail` must hold no secret, and what came over the network only [`shown`](crate::shown::shown).
+    /// `detail` must hold no secret, and what came over the network only
+    /// [`escape`](crate::escape::escape).
     pub(super) fn detail(mut self, detail: impl Into<Arc<str>>) -> Self {
         self.detail = Some(detail.into());
         self
@@ -154,7 +156,8 @@ impl ElevationError {
         self.retry_after
     }
 
-    /// What the peer gets: 401 if its token is refused, 403 if it is not allowed, 503 if this host cannot tell.
+    /// What the peer gets: 401 if its token is refused, 403 if it is not allowed, 503 if this host
+    /// cannot tell.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self.kind {

@@ -15,13 +15,14 @@ use tower_service::Service;
 use super::{AppInstance, AppInstanceError, AppInstanceOptions, app_instance_of};
 use crate::secret::SecretStore;
 #[cfg(feature = "tracing")]
-use crate::{shown::shown, tower::refusal_event};
+use crate::{escape::escape, tower::refusal_event};
 
 /// Lets only requests with a valid app instance through to a service.
 ///
-/// The service gets the [`AppInstance`] in the extensions of the request. Whatever is refused never reaches it: the peer gets the answer of
-/// [`AppInstanceError::to_response`], and the [`AppInstanceErrorKind`](super::AppInstanceErrorKind) stands in the extensions of the
-/// response. With the feature `tracing`, each refusal is an event.
+/// The service gets the [`AppInstance`] in the extensions of the request. Whatever is refused never
+/// reaches it: the peer gets the answer of [`AppInstanceError::to_response`], and the
+/// [`AppInstanceErrorKind`](super::AppInstanceErrorKind) stands in the extensions of the response.
+/// With the feature `tracing`, each refusal is an event.
 ///
 /// Put [`cors`](super::cors) outside of it: a browser asks first, without an app instance.
 ///
@@ -53,7 +54,8 @@ pub struct AppInstanceLayer {
 }
 
 impl AppInstanceLayer {
-    /// A layer that verifies with the app secret of this store, under the [name](AppInstanceOptions::secret_name) in the options.
+    /// A layer that verifies with the app secret of this store, under the
+    /// [name](AppInstanceOptions::secret_name) in the options.
     #[must_use]
     pub fn new(secrets: impl SecretStore + 'static, options: AppInstanceOptions) -> Self {
         Self {
@@ -74,7 +76,7 @@ impl AppInstanceLayer {
         let text = app_instance_of(request)?;
         let instance = AppInstance::parse(
             &text,
-            &self.secrets.secrets(&self.options.secret_name)?,
+            &self.secrets.lookup(&self.options.secret_name)?,
             &self.options,
         )?;
         if self.requires_owner {
@@ -136,7 +138,7 @@ where
                 #[cfg(feature = "tracing")]
                 refusal_event!(
                     error,
-                    path = shown(request.uri().path()),
+                    path = escape(request.uri().path()),
                     "app instance refused"
                 );
                 let mut response = error

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{ElevationError, ElevationErrorKind};
-use crate::shown::shown;
+use crate::escape::escape;
 
 /// How many bytes of an answer are read; real ones have one or two thousand.
 pub(super) const MAX_RESPONSE_LEN: usize = 64 * 1024;
@@ -15,7 +15,8 @@ pub(super) const MAX_RESPONSE_LEN: usize = 64 * 1024;
 /// No `Retry-After` counts for longer.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A word of this length with that many digits could be a token or a secret; the codes of errors have fewer.
+/// A word of this length with that many digits could be a token or a secret; the codes of errors
+/// have fewer.
 const MIN_HIDDEN_LEN: usize = 16;
 const MIN_HIDDEN_DIGITS: usize = 3;
 
@@ -24,7 +25,8 @@ pub(super) fn json_request(
     content: &impl Serialize,
     content_len: usize,
 ) -> Request<Vec<u8>> {
-    // Room for everything at once, also if each character is escaped: a growing buffer would leave copies of secrets behind.
+    // Room for everything at once, also if each character is escaped: a growing buffer would leave
+    // copies of secrets behind.
     let mut body = Vec::with_capacity(128 + 6 * content_len);
     serde_json::to_writer(&mut body, content).expect("a struct of strings, written into memory");
     let mut request = Request::new(body);
@@ -101,7 +103,7 @@ fn push_reason(detail: &mut String, error: &Map<String, Value>) {
         .filter(|text| !text.is_empty())
     {
         detail.push_str(", `");
-        detail.push_str(&shown(&without_secrets(text)));
+        detail.push_str(&escape(&without_secrets(text)));
         detail.push('`');
     }
 }

@@ -8,22 +8,25 @@ use super::{
     oauth::{json_request, json_response, seconds, text},
     request::without_scheme,
 };
-use crate::shown::shown;
+use crate::escape::escape;
 
 /// How many bytes an access token may have; real ones have about a thousand.
 pub const MAX_ACCESS_TOKEN_LEN: usize = 8 * 1024;
 
 /// Asks Wix what an access token is: `POST https://www.wixapis.com/oauth2/token-info`.
 ///
-/// `token` is what the page has sent in `Authorization`, as it is or after `Bearer `. Send the request, and give the answer to
-/// [`TokenInfo::from_response`]; `wix::Elevation` of the feature `client` does both.
+/// `token` is what the page has sent in `Authorization`, as it is or after `Bearer `. Send the
+/// request, and give the answer to [`TokenInfo::from_response`]; `wix::Elevation` of the feature
+/// `client` does both.
 ///
 /// # Errors
 ///
 /// [`ElevationErrorKind::Missing`], [`TooLarge`](ElevationErrorKind::TooLarge),
-/// [`MalformedToken`](ElevationErrorKind::MalformedToken), or [`PublicInstance`](ElevationErrorKind::PublicInstance) for a look-alike. An
-/// app instance is taken too: one of Wix's articles has a backend ask about it here, another has it verified with the app secret, by
-/// [`AppInstance::parse`](super::AppInstance::parse) and then [`InstanceId::from`]. Of everything else, only Wix knows what it is.
+/// [`MalformedToken`](ElevationErrorKind::MalformedToken), or
+/// [`PublicInstance`](ElevationErrorKind::PublicInstance) for a look-alike. An app instance is
+/// taken too: one of Wix's articles has a backend ask about it here, another has it verified with
+/// the app secret, by [`AppInstance::parse`](super::AppInstance::parse) and then
+/// [`InstanceId::from`]. Of everything else, only Wix knows what it is.
 ///
 /// # Security
 ///
@@ -60,8 +63,8 @@ pub(super) fn access_token_of(value: &str) -> Result<&str, ElevationError> {
 
 /// What Wix says of an access token: for which installation of the app it is, and whose.
 ///
-/// It comes out of [`from_response`](Self::from_response) and from nowhere else, so that owning one is the proof that, at that
-/// time, the token was active, not expired, and for this app.
+/// It comes out of [`from_response`](Self::from_response) and from nowhere else, so that owning one
+/// is the proof that, at that time, the token was active, not expired, and for this app.
 #[derive(Clone, Debug)]
 pub struct TokenInfo {
     instance_id: InstanceId,
@@ -93,22 +96,26 @@ pub enum SubjectType {
 impl TokenInfo {
     /// Reads the answer to a [`token_info_request`].
     ///
-    /// Checked: the token is active, `exp` is there and in the future, `clientId` is `app_id`, and there is an `instanceId`.
-    /// Types do not matter as long as the meaning is clear: Wix has numbers as text, and null for what is absent. What is neither
-    /// is taken for absent.
+    /// Checked: the token is active, `exp` is there and in the future, `clientId` is `app_id`, and
+    /// there is an `instanceId`. Types do not matter as long as the meaning is clear: Wix has
+    /// numbers as text, and null for what is absent. What is neither is taken for absent.
     ///
     /// # Errors
     ///
-    /// [`ElevationErrorKind::TokenRefused`] for a 4xx or an empty answer; [`Inactive`](ElevationErrorKind::Inactive),
-    /// [`NoExpiration`](ElevationErrorKind::NoExpiration), [`Expired`](ElevationErrorKind::Expired),
-    /// [`WrongApp`](ElevationErrorKind::WrongApp) or [`NoInstance`](ElevationErrorKind::NoInstance) for what the checks refuse;
-    /// [`RateLimited`](ElevationErrorKind::RateLimited) for 429 and [`Unavailable`](ElevationErrorKind::Unavailable) for 5xx;
-    /// [`MalformedResponse`](ElevationErrorKind::MalformedResponse) for anything else, also beyond 64 KiB.
+    /// [`ElevationErrorKind::TokenRefused`] for a 4xx or an empty answer;
+    /// [`Inactive`](ElevationErrorKind::Inactive),
+    /// [`NoExpiration`](ElevationErrorKind::NoExpiration),
+    /// [`Expired`](ElevationErrorKind::Expired), [`WrongApp`](ElevationErrorKind::WrongApp) or
+    /// [`NoInstance`](ElevationErrorKind::NoInstance) for what the checks refuse;
+    /// [`RateLimited`](ElevationErrorKind::RateLimited) for 429 and
+    /// [`Unavailable`](ElevationErrorKind::Unavailable) for 5xx;
+    /// [`MalformedResponse`](ElevationErrorKind::MalformedResponse) for anything else, also beyond
+    /// 64 KiB.
     ///
     /// # Security
     ///
-    /// Tokens of other apps are valid too. Without the check of `clientId`, what a visitor has sent to another app, that app
-    /// could send here.
+    /// Tokens of other apps are valid too. Without the check of `clientId`, what a visitor has sent
+    /// to another app, that app could send here.
     pub fn from_response(
         response: &Response<impl AsRef<[u8]>>,
         app_id: &str,
@@ -138,7 +145,7 @@ impl TokenInfo {
             Some(client_id) if client_id == app_id => {}
             Some(other) => {
                 return Err(ElevationError::new(ElevationErrorKind::WrongApp)
-                    .detail(format!("it is for `{}`", shown(other))));
+                    .detail(format!("it is for `{}`", escape(other))));
             }
             None => return Err(ElevationErrorKind::WrongApp.into()),
         }

@@ -91,7 +91,7 @@ pub(crate) fn signed_as(request: TestRequest, input: &str) -> TestRequest {
 }
 
 pub(crate) fn signed_by(secret: &Secret, request: TestRequest, input: &str) -> TestRequest {
-    let mac = secret.mac(base_of(&request, input).as_bytes());
+    let mac = secret.mac(base_of(&request, input).as_bytes()).into_bytes();
     with_signature(request, "sig1", input, &mac)
 }
 

@@ -3,7 +3,7 @@ use std::{error::Error as StdError, fmt};
 use http::{Response, StatusCode};
 
 use crate::{
-    error::{refusal_response, write_error},
+    answer::{refusal_response, write_error},
     secret::SecretError,
 };
 
@@ -13,7 +13,8 @@ use crate::{
 pub enum AppInstanceErrorKind {
     /// There is none, or it is empty.
     Missing,
-    /// The request has several that differ, in `Authorization` and in the query or twice in one of them.
+    /// The request has several that differ, in `Authorization` and in the query or twice in one of
+    /// them.
     Conflicting,
     /// It has more than 8 KiB.
     TooLarge,
@@ -107,8 +108,9 @@ impl fmt::Display for AppInstanceErrorKind {
 
 /// Why an app instance was refused.
 ///
-/// `Display` and [`kind`](Self::kind) are for the operator, and `{:#}` writes the sources too. The peer gets [`status`](Self::status) and
-/// [`public_body`](Self::public_body), or the whole [`to_response`](Self::to_response).
+/// `Display` and [`kind`](Self::kind) are for the operator, and `{:#}` writes the sources too. The
+/// peer gets [`status`](Self::status) and [`public_body`](Self::public_body), or the whole
+/// [`to_response`](Self::to_response).
 #[derive(Debug)]
 pub struct AppInstanceError {
     kind: AppInstanceErrorKind,
@@ -136,7 +138,8 @@ impl AppInstanceError {
         self.kind
     }
 
-    /// What the peer gets: 403 if only the owner may do this, 503 without an app secret, otherwise 401.
+    /// What the peer gets: 403 if only the owner may do this, 503 without an app secret, otherwise
+    /// 401.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self.kind {

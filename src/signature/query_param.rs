@@ -1,14 +1,13 @@
-//! `@query-param`, RFC 9421 section 2.2.8: one parameter of a form-encoded query.
+//! `@query-param` (RFC 9421 section 2.2.8): one parameter of a form-encoded query.
 
-use super::item::QuotedString;
-
-/// Writes the value of the parameter `name`, which is itself percent-encoded. `false` if it does not occur exactly once.
+/// Writes the value of the parameter `encoded_name`, a name that is itself percent-encoded. Returns
+/// `false` if the parameter does not occur exactly once.
 ///
-/// Octets that are not UTF-8 stay as they are; the URL standard would replace them, and two queries would then look alike.
-pub(super) fn push_query_param(out: &mut Vec<u8>, query: &str, name: QuotedString<'_>) -> bool {
-    let encoded_name = name.text();
-    let name: Vec<u8> = decoded(&encoded_name).collect();
-    // A name that is spelled in another way than it is written here names nothing.
+/// Octets that are not UTF-8 stay as they are. The URL standard would replace them, and two queries
+/// would then look alike.
+pub(super) fn push_query_param(out: &mut Vec<u8>, query: &str, encoded_name: &str) -> bool {
+    let name: Vec<u8> = decoded(encoded_name).collect();
+    // A name that is not spelled as it would be written here names nothing.
     if !encoded(name.iter().copied()).eq(encoded_name.bytes()) {
         return false;
     }
@@ -19,13 +18,13 @@ pub(super) fn push_query_param(out: &mut Vec<u8>, query: &str, name: QuotedStrin
             return false;
         }
     }
-    found
-        .inspect(|value| out.extend(encoded(decoded(value))))
-        .is_some()
+    let Some(value) = found else { return false };
+    out.extend(encoded(decoded(value)));
+    true
 }
 
-/// Whether a form-encoded key means `name`. The bytes are compared as they stand where nothing has to be decoded: nobody has
-/// proven the query yet, and a peer may have made it to be slow.
+/// Whether a form-encoded key means `name`. Where nothing has to be decoded, the bytes are compared
+/// as they stand: nobody has proven the query yet, and a peer may have made it to be slow.
 fn is(key: &str, name: &[u8]) -> bool {
     if key.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
         key.len() >= name.len() && decoded(key).eq(name.iter().copied())

@@ -1,0 +1,25 @@
+//! Text of a peer, made safe for logs and errors.
+
+/// How many characters of a peer's text an operator sees.
+const MAX_CHARS: usize = 64;
+
+/// Escapes a peer's text for an operator, and cuts the text after 64 characters.
+pub(crate) fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len().min(MAX_CHARS) + "…".len());
+    push_escaped(&mut out, text);
+    out
+}
+
+/// Writes what [`escape`] returns.
+pub(crate) fn push_escaped(out: &mut String, text: &str) {
+    for (index, c) in text.chars().enumerate() {
+        match c {
+            _ if index == MAX_CHARS => {
+                out.push('…');
+                break;
+            }
+            ' '..='~' => out.push(c),
+            _ => out.extend(c.escape_default()),
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! The head of a request.
+
+use std::fmt;
+
+use http::{HeaderMap, Method, Request, Uri, Version, request, uri};
+
+use super::{
+    authority::{Authority, AuthorityError, Scheme},
+    fields::{Fields, KnownField, Lines},
+};
+use crate::escape::escape;
+
+/// The head of a request, as far as it can be signed; borrowed from an `http::Request` or its
+/// `Parts`.
+#[derive(Clone, Copy)]
+pub struct RequestHead<'a> {
+    method: &'a Method,
+    uri: &'a Uri,
+    version: Version,
+    scheme: Scheme,
+    fields: Fields<'a>,
+    /// The authority, if it has been found already.
+    authority: Option<Authority<'a>>,
+}
+
+impl<'a> RequestHead<'a> {
+    fn new(method: &'a Method, uri: &'a Uri, version: Version, headers: &'a HeaderMap) -> Self {
+        let scheme = match uri.scheme() {
+            Some(scheme) if *scheme == uri::Scheme::HTTP => Scheme::Http,
+            _ => Scheme::Https,
+        };
+        Self {
+            method,
+            uri,
+            version,
+            scheme,
+            fields: Fields::new(headers),
+            authority: None,
+        }
+    }
+
+    /// The scheme under which the client reaches the server. Default: the scheme of the URI, or
+    /// `https` if the URI has none.
+    #[must_use]
+    pub fn scheme(mut self, scheme: Scheme) -> Self {
+        self.scheme = scheme;
+        self.authority = None;
+        self
+    }
+
+    /// The URI as the client sent it, where a router has cut the URI of the request. The scheme
+    /// stays.
+    #[must_use]
+    pub fn uri(mut self, uri: &'a Uri) -> Self {
+        self.uri = uri;
+        self.authority = None;
+        self
+    }
+
+    /// The authority, found elsewhere or found before.
+    pub(crate) fn with_authority(mut self, authority: Authority<'a>) -> Self {
+        self.authority = Some(authority);
+        self
+    }
+
+    pub(crate) fn fields(&self) -> &Fields<'a> {
+        &self.fields
+    }
+
+    pub(crate) fn method(&self) -> &'a str {
+        self.method.as_str()
+    }
+
+    pub(crate) fn external_scheme(&self) -> &'static str {
+        self.scheme.as_str()
+    }
+
+    /// The path. An empty one is `/` (RFC 9421 section 2.2.6).
+    pub(crate) fn path(&self) -> &'a str {
+        match self.uri.path() {
+            "" => "/",
+            path => path,
+        }
+    }
+
+    pub(crate) fn query(&self) -> Option<&'a str> {
+        self.uri.query()
+    }
+
+    /// The scheme and the authority with which the target of the request line begins (RFC 9421
+    /// section 2.2.5).
+    ///
+    /// `CONNECT` has the authority alone. The absolute form of HTTP/1.1, which is for proxies,
+    /// begins with the scheme. HTTP/2 and HTTP/3 send neither.
+    pub(crate) fn target_start(&self) -> (Option<&'a str>, Option<&'a str>) {
+        let authority = self.uri.authority().map(uri::Authority::as_str);
+        match self.uri.scheme_str() {
+            None => (None, authority),
+            scheme if self.version <= Version::HTTP_11 => (scheme, authority),
+            _ => (None, None),
+        }
+    }
+
+    /// The authority, from the request target or the single `Host` field. Where there are both,
+    /// they must agree.
+    pub(crate) fn authority(&self) -> Result<Authority<'a>, AuthorityError> {
+        if let Some(authority) = self.authority {
+            return Ok(authority);
+        }
+        let of_host = self.authority_in(self.fields.lines(KnownField::Host));
+        let Some(of_target) = self.uri.authority() else {
+            return of_host;
+        };
+        let of_target = self.read_authority(of_target.as_str().as_bytes())?;
+        match of_host {
+            Err(AuthorityError::Missing) => Ok(of_target),
+            Ok(host) if host != of_target => Err(AuthorityError::Conflicting),
+            of_host => of_host,
+        }
+    }
+
+    /// The authority in a field that must have one line.
+    pub(crate) fn authority_in(
+        &self,
+        mut lines: Lines<'a>,
+    ) -> Result<Authority<'a>, AuthorityError> {
+        let line = lines.next().ok_or(AuthorityError::Missing)?;
+        let authority = self.read_authority(line)?;
+        match lines.next() {
+            Some(_) => Err(AuthorityError::Conflicting),
+            None => Ok(authority),
+        }
+    }
+
+    fn read_authority(&self, text: &'a [u8]) -> Result<Authority<'a>, AuthorityError> {
+        // Bytes that are no text cannot be shown.
+        let text = std::str::from_utf8(text).unwrap_or("?");
+        Authority::parse(text, self.scheme).ok_or_else(|| AuthorityError::Invalid {
+            authority: escape(text),
+        })
+    }
+}
+
+impl fmt::Debug for RequestHead<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestHead")
+            .field("method", self.method)
+            .field("path", &self.uri.path())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> From<&'a request::Parts> for RequestHead<'a> {
+    fn from(parts: &'a request::Parts) -> Self {
+        Self::new(&parts.method, &parts.uri, parts.version, &parts.headers)
+    }
+}
+
+impl<'a, B> From<&'a Request<B>> for RequestHead<'a> {
+    fn from(request: &'a Request<B>) -> Self {
+        Self::new(
+            request.method(),
+            request.uri(),
+            request.version(),
+            request.headers(),
+        )
+    }
+}

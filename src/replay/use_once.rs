@@ -1,0 +1,96 @@
+//! The answers of a replay guard: there at once, or awaited.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use crate::validate::{AuthError, Validated};
+
+/// Why a future of this crate panics if it is polled after it was ready.
+pub(crate) const POLLED_AFTER_END: &str = "a future is not polled after it is ready";
+
+/// The answer of a [`ReplayGuard`](super::ReplayGuard) about a signature.
+pub struct UseOnce(Answer);
+
+enum Answer {
+    /// `None` once it was given.
+    Ready(Option<Result<(), AuthError>>),
+    Pending(Pin<Box<dyn Future<Output = Result<(), AuthError>> + Send>>),
+}
+
+impl UseOnce {
+    /// An answer that is there at once, without an allocation.
+    #[must_use]
+    pub fn ready(answer: Result<(), AuthError>) -> Self {
+        Self(Answer::Ready(Some(answer)))
+    }
+
+    /// An answer to wait for. Limit its time: the request waits until the answer is there.
+    #[must_use]
+    pub fn pending(answer: impl Future<Output = Result<(), AuthError>> + Send + 'static) -> Self {
+        Self(Answer::Pending(Box::pin(answer)))
+    }
+}
+
+impl Future for UseOnce {
+    type Output = Result<(), AuthError>;
+
+    /// # Panics
+    ///
+    /// If it is polled after it was ready.
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let answer = match &mut self.0 {
+            Answer::Ready(answer) => answer.take().expect(POLLED_AFTER_END),
+            Answer::Pending(answer) => ready!(answer.as_mut().poll(cx)),
+        };
+        self.0 = Answer::Ready(None);
+        Poll::Ready(answer)
+    }
+}
+
+impl fmt::Debug for UseOnce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UseOnce")
+            .field("is_ready", &matches!(self.0, Answer::Ready(_)))
+            .finish()
+    }
+}
+
+/// The future of [`ReplayGuard::accept_once`](super::ReplayGuard::accept_once): the proof, if its
+/// signature was not used before.
+pub struct AcceptOnce {
+    /// `None` once it was given.
+    validated: Option<Validated>,
+    answer: UseOnce,
+}
+
+impl AcceptOnce {
+    pub(super) fn new(validated: Validated, answer: UseOnce) -> Self {
+        Self {
+            validated: Some(validated),
+            answer,
+        }
+    }
+}
+
+impl Future for AcceptOnce {
+    type Output = Result<Validated, AuthError>;
+
+    /// # Panics
+    ///
+    /// If it is polled after it was ready.
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let answer = ready!(Pin::new(&mut self.answer).poll(cx));
+        let validated = self.validated.take().expect(POLLED_AFTER_END);
+        Poll::Ready(answer.map(|()| validated))
+    }
+}
+
+impl fmt::Debug for AcceptOnce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AcceptOnce").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,79 @@
+//! The secrets that are accepted under one name.
+
+use std::{fmt, sync::Arc};
+
+use super::{MAX_PREVIOUS_SECRETS, Secret, error::SecretError};
+use crate::crypto::Mac;
+
+/// The current secret under a name, and up to three previous secrets that a host still accepts.
+///
+/// A clone shares the secrets. `Debug` shows how many there are.
+#[derive(Clone)]
+pub struct SecretSet(Arc<[Secret]>);
+
+impl SecretSet {
+    /// A set with one secret: the host accepts it, and the consumer signs with it.
+    #[must_use]
+    pub fn new(current: Secret) -> Self {
+        Self(Arc::new([current]))
+    }
+
+    /// A set in the middle of a rotation: sign with `current`, accept `previous` too, the most
+    /// recent first.
+    ///
+    /// # Errors
+    ///
+    /// [`SecretError::TooManyPrevious`] for more than three: each of them costs a MAC for each
+    /// forged request.
+    pub fn with_previous(
+        current: Secret,
+        previous: impl IntoIterator<Item = Secret>,
+    ) -> Result<Self, SecretError> {
+        let all: Arc<[Secret]> = std::iter::once(current).chain(previous).collect();
+        if all.len() > 1 + MAX_PREVIOUS_SECRETS {
+            return Err(SecretError::TooManyPrevious {
+                count: all.len() - 1,
+            });
+        }
+        Ok(Self(all))
+    }
+
+    /// The secret to sign with.
+    #[must_use]
+    pub fn current(&self) -> &Secret {
+        &self.0[0]
+    }
+
+    /// All secrets to accept, the current one first.
+    pub fn accepted(&self) -> impl Iterator<Item = &Secret> {
+        self.0.iter()
+    }
+
+    /// The position of the secret under which `mac` is the MAC of `message`, 0 for the current one.
+    /// This is the only place where a MAC is checked.
+    pub(crate) fn verified_by(&self, message: &[u8], mac: &Mac) -> Option<usize> {
+        self.accepted()
+            .position(|secret| secret.mac(message).matches(mac))
+    }
+
+    /// This set after a rotation. The oldest of more than three previous secrets is dropped.
+    pub(super) fn rotated(&self, current: Secret) -> Self {
+        Self(
+            std::iter::once(current)
+                .chain(self.0.iter().take(MAX_PREVIOUS_SECRETS).cloned())
+                .collect(),
+        )
+    }
+}
+
+impl From<Secret> for SecretSet {
+    fn from(current: Secret) -> Self {
+        Self::new(current)
+    }
+}
+
+impl fmt::Debug for SecretSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SecretSet(1 current, {} previous)", self.0.len() - 1)
+    }
+}

@@ -1,0 +1,82 @@
+//! Why a request could not be signed.
+
+use crate::{
+    secret::SecretError,
+    signature::{BaseError, MAX_COMPONENTS, SyntaxError},
+};
+
+/// Why a request could not be signed. The request is unchanged.
+///
+/// The cause and the remedy may stand in the [`source`](std::error::Error::source): print the
+/// sources too.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SignError {
+    /// There is no secret to sign with.
+    #[error("no secret to sign with")]
+    Secret(#[from] SecretError),
+    /// A component cannot be signed: no authority, a field that is absent, a value that is not
+    /// ASCII.
+    #[error("the request cannot be signed")]
+    Component(#[from] BaseError),
+    /// Signing itself changes this field.
+    #[error("`{name}` cannot be covered: signing changes it")]
+    NotCoverable {
+        /// The name of the field.
+        name: String,
+    },
+    /// There are more components than a host accepts.
+    #[error(
+        "{count} components, at most {} are accepted: cover fewer fields",
+        MAX_COMPONENTS
+    )]
+    TooManyComponents {
+        /// How many there would be.
+        count: usize,
+    },
+    /// The request has a `Content-Digest`, but that of another body.
+    #[error(
+        "the `Content-Digest` of the request is not that of its body: remove it, or set it after the last change of the body"
+    )]
+    WrongDigest,
+    /// The request has a `Content-Digest` that cannot be read or has no supported algorithm.
+    #[error(
+        "the `Content-Digest` of the request has no readable `sha-256` or `sha-512`: remove it, and one is added"
+    )]
+    UnusableDigest,
+    /// The request already has a signature with this label.
+    #[error(
+        "the label `{label}` is taken by another signature of the request: choose one with `SignOptions::label`"
+    )]
+    LabelTaken {
+        /// The label.
+        label: String,
+    },
+    /// The request has signature fields that cannot be read.
+    #[error("the request has a malformed `Signature-Input` or `Signature` field: remove it")]
+    MalformedSignature(#[source] SyntaxError),
+    /// A label, a key id or a tag cannot be written.
+    #[error("{parameter} `{value}` cannot be written: {remedy}")]
+    InvalidParameter {
+        /// Which option of [`SignOptions`](crate::SignOptions) it is.
+        parameter: &'static str,
+        /// The value, escaped and cut.
+        value: String,
+        /// What it must be.
+        remedy: &'static str,
+    },
+    /// The signature fields would be larger than a host accepts.
+    #[error(
+        "the `Signature-Input` would have more than 8 KiB: shorten the key id or the tag, or cover fewer fields"
+    )]
+    TooLarge,
+    /// The time, or the time of expiry, does not fit into an integer of RFC 9651.
+    #[error("the time of the signature is out of range")]
+    TimeOutOfRange,
+    /// With those that are added, the request has more header fields than `http` can hold.
+    #[error("the request has more header fields than `http` can hold")]
+    TooManyFields,
+    /// The operating system gives no random bytes for the nonce.
+    #[error("the operating system gives no random bytes for the nonce")]
+    Random(#[source] std::io::Error),
+}

@@ -1,0 +1,68 @@
+//! Why a signature base cannot be built.
+
+use crate::{escape::escape, message::AuthorityError, structured::text};
+
+/// Why a signature base cannot be built.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BaseError {
+    /// The message does not have a covered component, or does not have a query parameter exactly
+    /// once.
+    #[error("{component} is covered but not in the message, or not exactly once")]
+    Absent {
+        /// The identifier.
+        component: String,
+    },
+    /// An identifier is not defined for such a message, or this crate does not implement it: `sf`,
+    /// `key` and `tr`.
+    #[error("{component} is not a supported component of this message")]
+    Unsupported {
+        /// The identifier.
+        component: String,
+    },
+    /// A value has a byte that is not ASCII: percent-encode it, or cover the field with `bs`.
+    #[error("the value of {component} is not ASCII")]
+    NotAscii {
+        /// The identifier.
+        component: String,
+    },
+    /// A field has more than 8 KiB, the base has more than 32 KiB, the signature covers more than 8
+    /// query parameters one by one, or covers one of a query of more than 8 KiB.
+    #[error("with {component}, the signature base gets too large")]
+    TooLarge {
+        /// The identifier.
+        component: String,
+    },
+    /// The request has no authority that could be signed.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+}
+
+/// Why the value of a component cannot be written. Small, because each value may be one.
+pub(super) enum ValueError {
+    Absent,
+    Unsupported,
+    NotAscii,
+    TooLarge,
+    Authority(AuthorityError),
+}
+
+impl ValueError {
+    #[cold]
+    pub(super) fn of(self, identifier: &[u8]) -> BaseError {
+        let component = escape(text(identifier));
+        match self {
+            Self::Absent => BaseError::Absent { component },
+            Self::Unsupported => BaseError::Unsupported { component },
+            Self::NotAscii => BaseError::NotAscii { component },
+            Self::TooLarge => BaseError::TooLarge { component },
+            Self::Authority(error) => BaseError::Authority(error),
+        }
+    }
+}
+
+impl From<AuthorityError> for ValueError {
+    fn from(error: AuthorityError) -> Self {
+        Self::Authority(error)
+    }
+}

@@ -1,0 +1,43 @@
+//! Parts of a text by their offsets: small, and free of the lifetime of the text.
+
+use std::ops::Range;
+
+use crate::structured::{Cursor, QuotedString};
+
+/// A part of a text of at most 8 KiB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    start: u16,
+    end: u16,
+}
+
+impl Span {
+    #[expect(clippy::cast_possible_truncation, reason = "a field has at most 8 KiB")]
+    pub(super) const fn new(start: usize, end: usize) -> Self {
+        Self {
+            start: start as u16,
+            end: end as u16,
+        }
+    }
+
+    /// Where the inside of the string stands that `cursor` has just read, counted from `from`.
+    pub(super) fn of_last_string(
+        cursor: &Cursor<'_>,
+        from: usize,
+        string: QuotedString<'_>,
+    ) -> Self {
+        // The cursor is behind the closing quote.
+        let end = cursor.position() - 1 - from;
+        Self::new(end - string.raw.len(), end)
+    }
+
+    /// The same part of a text into which this one was written at `start`.
+    pub(crate) fn moved_to(self, start: usize) -> Range<usize> {
+        start + usize::from(self.start)..start + usize::from(self.end)
+    }
+
+    /// The part of `text`.
+    pub(crate) fn of(self, text: &[u8]) -> &[u8] {
+        &text[usize::from(self.start)..usize::from(self.end)]
+    }
+}

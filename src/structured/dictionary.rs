@@ -1,0 +1,128 @@
+//! Dictionary fields (RFC 9651 section 3.2), line by line.
+
+use super::{
+    base64,
+    cursor::{Cursor, SyntaxError},
+    item::{read_byte_sequence, read_key},
+    parameter::{Keys, next_parameter},
+};
+
+/// How many bytes a field may have, over all its lines.
+pub const MAX_FIELD_LEN: usize = 8 * 1024;
+
+/// The members of a dictionary field, whose values the caller reads at the
+/// [`cursor`](Self::cursor).
+pub(crate) struct Dictionary<'a, L> {
+    lines: L,
+    /// The bytes of the field up to here.
+    len: usize,
+    /// A position in the present line. It is the end of an empty line before the first one.
+    pub(crate) cursor: Cursor<'a>,
+    keys: Keys<'a>,
+}
+
+impl<'a, L: Iterator<Item = &'a [u8]>> Dictionary<'a, L> {
+    pub(crate) fn new(lines: L) -> Self {
+        Self {
+            lines,
+            len: 0,
+            cursor: Cursor::new(b""),
+            keys: Keys::new(),
+        }
+    }
+
+    /// The key of the next member, whose value then stands at the cursor.
+    pub(crate) fn next_key(&mut self) -> Result<Option<&'a [u8]>, SyntaxError> {
+        if !self.next_in_line()? {
+            let Some(line) = self.lines.next() else {
+                return Ok(None);
+            };
+            self.start_line(line)?;
+        }
+        let key = read_key(&mut self.cursor)?;
+        self.keys.insert(key, &self.cursor)?;
+        self.cursor.expect(b'=', "expected `=` and a value")?;
+        Ok(Some(key))
+    }
+
+    /// The keys up to here.
+    pub(crate) fn keys(&self) -> &Keys<'a> {
+        &self.keys
+    }
+
+    /// Steps over the comma between two members. Returns `false` at the end of the line.
+    fn next_in_line(&mut self) -> Result<bool, SyntaxError> {
+        let cursor = &mut self.cursor;
+        cursor.optional_whitespace();
+        if cursor.is_at_end() {
+            return Ok(false);
+        }
+        cursor.expect(b',', "expected a comma")?;
+        cursor.optional_whitespace();
+        if cursor.is_at_end() {
+            return Err(cursor.error("expected a member after the comma"));
+        }
+        Ok(true)
+    }
+
+    /// A line without a member is an error, and so is a value that goes on in the next line.
+    fn start_line(&mut self, line: &'a [u8]) -> Result<(), SyntaxError> {
+        self.cursor = Cursor::new(line);
+        self.len += line.len();
+        if self.len > MAX_FIELD_LEN {
+            return Err(self.cursor.error("the field has more than 8 KiB"));
+        }
+        self.cursor.spaces();
+        Ok(())
+    }
+}
+
+/// A dictionary whose values are byte sequences: `Signature` and `Content-Digest`.
+pub(crate) struct ByteSequences<'a, L>(Dictionary<'a, L>);
+
+/// One member of such a dictionary.
+pub(crate) struct ByteSequence<'a> {
+    pub(crate) key: &'a [u8],
+    /// Canonical base64.
+    base64: &'a [u8],
+    pub(crate) has_parameters: bool,
+}
+
+impl ByteSequence<'_> {
+    /// The bytes, if there are `N` of them.
+    pub(crate) fn decode<const N: usize>(&self) -> Option<[u8; N]> {
+        base64::decode(self.base64)
+    }
+}
+
+impl<'a, L: Iterator<Item = &'a [u8]>> ByteSequences<'a, L> {
+    pub(crate) fn new(lines: L) -> Self {
+        Self(Dictionary::new(lines))
+    }
+
+    fn next_member(&mut self) -> Result<Option<ByteSequence<'a>>, SyntaxError> {
+        let Some(key) = self.0.next_key()? else {
+            return Ok(None);
+        };
+        let cursor = &mut self.0.cursor;
+        let base64 = read_byte_sequence(cursor)?;
+        let mut keys = Keys::new();
+        while let Some((key, _)) = next_parameter(cursor)? {
+            keys.insert(key, cursor)?;
+        }
+        Ok(Some(ByteSequence {
+            key,
+            base64,
+            has_parameters: keys.len() > 0,
+        }))
+    }
+}
+
+/// After an error, the next item means nothing.
+impl<'a, L: Iterator<Item = &'a [u8]>> Iterator for ByteSequences<'a, L> {
+    type Item = Result<ByteSequence<'a>, SyntaxError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_member().transpose()
+    }
+}

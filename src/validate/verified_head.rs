@@ -1,0 +1,77 @@
+//! A request between the proof of its head and the proof of its body.
+
+use std::{fmt, sync::Arc};
+
+use super::{
+    error::{AuthError, AuthErrorKind},
+    validated::{Proof, Validated},
+};
+
+/// A request whose head is proven and whose body is not yet.
+///
+/// Feed it the body as it was received, then [`finish`](Self::finish). A head owns all it needs, so
+/// it can wait for a body. A head that is dropped unfinished has proven nothing.
+#[must_use = "only `finish` gives the proof"]
+pub struct VerifiedHead {
+    proof: Arc<Proof>,
+    has_body: bool,
+}
+
+impl VerifiedHead {
+    pub(super) fn new(proof: Proof) -> Self {
+        Self {
+            proof: Arc::new(proof),
+            has_body: false,
+        }
+    }
+
+    /// What is proven of the head alone.
+    #[cfg(feature = "tower")]
+    pub(crate) fn proof(&self) -> &Proof {
+        &self.proof
+    }
+
+    /// Whether the signature covers a digest of the body. If not, any body at all makes
+    /// [`finish`](Self::finish) fail.
+    #[must_use]
+    pub fn covers_body(&self) -> bool {
+        self.proof.covers_digest()
+    }
+
+    /// Takes the next bytes of the body, before any decoding, in pieces of any size.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.has_body |= !bytes.is_empty();
+        // A body that is not covered is refused in any case, so hashing it would be wasted.
+        if self.has_body && self.covers_body() {
+            // A head is the only owner of its proof, so nothing is copied.
+            Arc::make_mut(&mut self.proof).digest.update(bytes);
+        }
+    }
+
+    /// The proof, at the end of the body.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthErrorKind::BodyNotCovered`] if there is a body and the signature covers no digest of
+    /// it. [`AuthErrorKind::WrongDigest`] if one of the digests is not that of the body.
+    pub fn finish(self) -> Result<Validated, AuthError> {
+        if self.has_body && !self.covers_body() {
+            return Err(AuthErrorKind::BodyNotCovered.into());
+        }
+        // Checked even if no digest is covered, as on a request without a body: a wrong one is
+        // never passed on.
+        if self.proof.digest.matches() {
+            Ok(Validated::new(self.proof))
+        } else {
+            Err(AuthErrorKind::WrongDigest.into())
+        }
+    }
+}
+
+impl fmt::Debug for VerifiedHead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifiedHead")
+            .field("covers_body", &self.covers_body())
+            .finish_non_exhaustive()
+    }
+}
