@@ -48,11 +48,11 @@ impl BodyDigest {
             let member = member.map_err(DigestError::Malformed)?;
             match member.key {
                 b"sha-256" => {
-                    let expected = member.decode().ok_or(DigestError::WrongLength)?;
+                    let expected = member.of_32().ok_or(DigestError::WrongLength)?;
                     digest.sha256 = Some((expected, Sha256::new()));
                 }
                 b"sha-512" => {
-                    let expected = member.decode().ok_or(DigestError::WrongLength)?;
+                    let expected = member.of_64().ok_or(DigestError::WrongLength)?;
                     digest.sha512 = Some((expected, Sha512::new()));
                 }
                 _ => {}

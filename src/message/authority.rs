@@ -64,7 +64,8 @@ impl<'a> Authority<'a> {
 
     /// Whether the authority is `text`, in whatever case.
     pub(crate) fn is(self, text: &str) -> bool {
-        self.0.eq_ignore_ascii_case(text)
+        // Most are spelled alike, which takes a tenth of the instructions to find out.
+        self.0 == text || self.0.eq_ignore_ascii_case(text)
     }
 
     /// Writes the authority as it is signed: in lower case (RFC 9421 section 2.2.3).

@@ -113,19 +113,20 @@ pub struct Component<'a> {
     entry: Entry,
 }
 
-/// What was read of a component, and where it stands in the text of its list.
+/// What was read of a component, and where it stands in the text of its list. Small, because a list of
+/// them moves with its signature.
 #[derive(Clone, Copy)]
 pub(super) struct Entry {
     pub(super) name: ComponentName<()>,
-    name_span: Span,
-    /// The name with its quotes, and the parameters.
-    identifier: Span,
-    has_parameters: bool,
     byte_sequence: bool,
     of_request: bool,
-    /// There is a parameter that this crate does not implement: `sf`, `key`, `tr`, or one that RFC
-    /// 9421 does not define.
+    /// There is a parameter that this crate does not implement: `sf`, `key`, `tr`, or one that RFC 9421
+    /// does not define.
     unsupported: bool,
+    /// The name with its quotes.
+    quoted_name: Span,
+    /// The parameters.
+    parameters: Option<Span>,
     /// The parameter `name` of `@query-param`.
     query_name: Option<Span>,
 }
@@ -139,16 +140,15 @@ pub(super) struct Parameters<'a> {
 }
 
 impl Entry {
-    /// A component without parameters, whose quoted name starts at `start`.
-    pub(super) const fn plain(name: ComponentName<()>, start: usize, name_len: usize) -> Self {
+    /// A component without parameters.
+    pub(super) fn plain(name: ComponentName<()>, quoted_name: Span) -> Self {
         Self {
             name,
-            name_span: Span::new(start + 1, start + 1 + name_len),
-            identifier: Span::new(start, start + name_len + 2),
-            has_parameters: false,
             byte_sequence: false,
             of_request: false,
             unsupported: false,
+            quoted_name,
+            parameters: None,
             query_name: None,
         }
     }
@@ -156,8 +156,9 @@ impl Entry {
     /// Reads one identifier of the list that starts at `list`.
     pub(super) fn read(cursor: &mut Cursor<'_>, list: usize) -> Result<Self, SyntaxError> {
         let start = cursor.position() - list;
-        let name = text(QuotedString::read(cursor)?.raw);
-        let mut entry = Self::plain(ComponentName::new(name).map(drop), start, name.len());
+        let name = ComponentName::new(text(QuotedString::read(cursor)?.raw));
+        let end = cursor.position() - list;
+        let mut entry = Self::plain(name.map(drop), Span::new(start, end));
         if cursor.peek() != Some(b';') {
             return Ok(entry);
         }
@@ -173,13 +174,12 @@ impl Entry {
                 _ => entry.unsupported = true,
             }
         }
-        entry.has_parameters = true;
-        entry.identifier = Span::new(start, cursor.position() - list);
+        entry.parameters = Some(Span::new(end, cursor.position() - list));
         Ok(entry)
     }
 
     pub(super) fn is_plain(&self) -> bool {
-        !self.has_parameters
+        self.parameters.is_none()
     }
 }
 
@@ -211,9 +211,12 @@ impl<'a> Component<'a> {
     /// What the identifier names.
     #[must_use]
     pub fn name(&self) -> ComponentName<&'a str> {
-        self.entry
-            .name
-            .map(|()| text(self.entry.name_span.of(self.list)))
+        self.entry.name.map(|()| {
+            let [b'"', name @ .., b'"'] = self.entry.quoted_name.of(self.list) else {
+                return "";
+            };
+            text(name)
+        })
     }
 
     /// Whether there are no parameters: only then does the component satisfy a requirement of the
@@ -225,13 +228,18 @@ impl<'a> Component<'a> {
 
     /// The identifier as received.
     pub(super) fn identifier(&self) -> &'a [u8] {
-        self.entry.identifier.of(self.list)
+        let name = self.entry.quoted_name;
+        self.entry
+            .parameters
+            .map_or(name, |parameters| name.up_to(parameters))
+            .of(self.list)
     }
 
     /// `None` if one of them is not supported.
     pub(super) fn parameters(&self) -> Option<Parameters<'a>> {
         let quoted = |name: Span| QuotedString {
             raw: name.of(self.list),
+            may_have_escapes: true,
         };
         (!self.entry.unsupported).then(|| Parameters {
             query_name: self.entry.query_name.map(quoted),

@@ -8,6 +8,7 @@ use super::{
     component::{Component, Entry},
     coverage::Coverage,
     profile::{self, LIST_START, MAX_COMPONENTS},
+    span::Span,
 };
 use crate::structured::{Cursor, SyntaxError};
 
@@ -33,9 +34,10 @@ impl ComponentList {
         if cursor.rest().get(LIST_START.len()) != Some(&b';') && cursor.take_all(&LIST_START) {
             let mut start = 1;
             for name in profile::ALWAYS {
-                let len = name.as_str().len();
-                list.entries.push(Entry::plain(name.map(drop), start, len));
-                start += len + "\"\" ".len();
+                let end = start + name.as_str().len() + "\"\"".len();
+                let quoted_name = Span::new(start, end);
+                list.entries.push(Entry::plain(name.map(drop), quoted_name));
+                start = end + " ".len();
             }
             list.coverage = Coverage::ALWAYS;
         } else {

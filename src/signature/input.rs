@@ -56,6 +56,8 @@ pub(crate) struct SignatureParams {
     pub(crate) alg: Option<Span>,
     pub(crate) key_id: Option<Span>,
     pub(crate) tag: Option<Span>,
+    /// `false` only if none of the strings is spelled with escapes.
+    pub(crate) may_have_escapes: bool,
 }
 
 impl<'a> SignatureInput<'a> {
@@ -84,6 +86,10 @@ impl<'a> SignatureInput<'a> {
     #[must_use]
     pub fn label(&self) -> &'a str {
         text(self.label)
+    }
+
+    pub(crate) fn has_label(&self, label: &[u8]) -> bool {
+        self.label == label
     }
 
     /// The covered components, in the order of the signature base.
@@ -139,12 +145,19 @@ impl<'a> SignatureInput<'a> {
     }
 
     fn string(&self, span: Option<Span>) -> Option<Cow<'_, str>> {
-        let raw = span?.of(&self.value);
-        Some(QuotedString { raw }.text())
+        Some(self.params.string(span?, &self.value).text())
     }
 }
 
 impl SignatureParams {
+    /// A string of the value that was read.
+    pub(crate) fn string<'v>(&self, span: Span, value: &'v [u8]) -> QuotedString<'v> {
+        QuotedString {
+            raw: span.of(value),
+            may_have_escapes: self.may_have_escapes,
+        }
+    }
+
     fn read(cursor: &mut Cursor<'_>) -> Result<Self, SyntaxError> {
         let start = cursor.position();
         let mut params = Self {
@@ -155,9 +168,12 @@ impl SignatureParams {
             alg: None,
             key_id: None,
             tag: None,
+            may_have_escapes: false,
         };
-        let string = |cursor: &mut Cursor<'_>| {
+        let may_have_escapes = &mut params.may_have_escapes;
+        let mut string = |cursor: &mut Cursor<'_>| {
             let string = QuotedString::read(cursor)?;
+            *may_have_escapes |= string.may_have_escapes;
             Ok(Span::of_last_string(cursor, start, string))
         };
         let mut unknown = Keys::new();
@@ -246,13 +262,6 @@ impl<'a> SignatureInputs<'a> {
     pub(crate) fn labels(&self) -> &Keys<'a> {
         self.members.keys()
     }
-
-    fn next_member(&mut self) -> Result<Option<SignatureInput<'a>>, SyntaxError> {
-        let Some(label) = self.members.next_key()? else {
-            return Ok(None);
-        };
-        SignatureInput::read(label, &mut self.members.cursor).map(Some)
-    }
 }
 
 impl<'a> Iterator for SignatureInputs<'a> {
@@ -262,9 +271,13 @@ impl<'a> Iterator for SignatureInputs<'a> {
         if self.has_failed {
             return None;
         }
-        let next = self.next_member().transpose();
-        self.has_failed = matches!(next, Some(Err(_)));
-        next
+        let input = match self.members.next_key() {
+            Ok(Some(label)) => SignatureInput::read(label, &mut self.members.cursor),
+            Ok(None) => return None,
+            Err(error) => Err(error),
+        };
+        self.has_failed = input.is_err();
+        Some(input)
     }
 }
 

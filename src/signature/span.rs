@@ -1,6 +1,6 @@
 //! Parts of a text by their offsets: small, and free of the lifetime of the text.
 
-use std::ops::Range;
+use std::{num::NonZeroU16, ops::Range};
 
 use crate::structured::{Cursor, QuotedString};
 
@@ -8,15 +8,16 @@ use crate::structured::{Cursor, QuotedString};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
     start: u16,
-    end: u16,
+    /// Never 0, so that an `Option` takes no more room: no part ends where the text starts.
+    end: NonZeroU16,
 }
 
 impl Span {
     #[expect(clippy::cast_possible_truncation, reason = "a field has at most 8 KiB")]
-    pub(super) const fn new(start: usize, end: usize) -> Self {
+    pub(super) fn new(start: usize, end: usize) -> Self {
         Self {
             start: start as u16,
-            end: end as u16,
+            end: NonZeroU16::new(end as u16).unwrap_or(NonZeroU16::MIN),
         }
     }
 
@@ -33,11 +34,23 @@ impl Span {
 
     /// The same part of a text into which this one was written at `start`.
     pub(crate) fn moved_to(self, start: usize) -> Range<usize> {
-        start + usize::from(self.start)..start + usize::from(self.end)
+        start + usize::from(self.start)..start + self.end()
+    }
+
+    /// This part, the one behind it, and all between them.
+    pub(super) fn up_to(self, last: Self) -> Self {
+        Self {
+            start: self.start,
+            end: last.end,
+        }
+    }
+
+    fn end(self) -> usize {
+        self.end.get().into()
     }
 
     /// The part of `text`.
     pub(crate) fn of(self, text: &[u8]) -> &[u8] {
-        &text[usize::from(self.start)..usize::from(self.end)]
+        &text[usize::from(self.start)..self.end()]
     }
 }

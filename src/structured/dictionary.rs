@@ -3,7 +3,7 @@
 use super::{
     base64,
     cursor::{Cursor, SyntaxError},
-    item::{read_byte_sequence, read_key},
+    item::{read_byte_sequence, read_key, take_32_bytes},
     parameter::{Keys, next_parameter},
 };
 
@@ -83,15 +83,31 @@ pub(crate) struct ByteSequences<'a, L>(Dictionary<'a, L>);
 /// One member of such a dictionary.
 pub(crate) struct ByteSequence<'a> {
     pub(crate) key: &'a [u8],
-    /// Canonical base64.
-    base64: &'a [u8],
+    value: Content<'a>,
     pub(crate) has_parameters: bool,
 }
 
+enum Content<'a> {
+    Of32([u8; 32]),
+    /// Canonical base64 of any other length.
+    Base64(&'a [u8]),
+}
+
 impl ByteSequence<'_> {
-    /// The bytes, if there are `N` of them.
-    pub(crate) fn decode<const N: usize>(&self) -> Option<[u8; N]> {
-        base64::decode(self.base64)
+    /// The bytes, if there are 32 of them.
+    pub(crate) fn of_32(&self) -> Option<[u8; 32]> {
+        match self.value {
+            Content::Of32(bytes) => Some(bytes),
+            Content::Base64(_) => None,
+        }
+    }
+
+    /// The bytes, if there are 64 of them.
+    pub(crate) fn of_64(&self) -> Option<[u8; 64]> {
+        match self.value {
+            Content::Of32(_) => None,
+            Content::Base64(text) => base64::decode_64(text),
+        }
     }
 }
 
@@ -105,15 +121,21 @@ impl<'a, L: Iterator<Item = &'a [u8]>> ByteSequences<'a, L> {
             return Ok(None);
         };
         let cursor = &mut self.0.cursor;
-        let base64 = read_byte_sequence(cursor)?;
-        let mut keys = Keys::new();
-        while let Some((key, _)) = next_parameter(cursor)? {
-            keys.insert(key, cursor)?;
+        let value = match take_32_bytes(cursor) {
+            Some(bytes) => Content::Of32(bytes),
+            None => Content::Base64(read_byte_sequence(cursor)?),
+        };
+        let has_parameters = cursor.peek() == Some(b';');
+        if has_parameters {
+            let mut keys = Keys::new();
+            while let Some((key, _)) = next_parameter(cursor)? {
+                keys.insert(key, cursor)?;
+            }
         }
         Ok(Some(ByteSequence {
             key,
-            base64,
-            has_parameters: keys.len() > 0,
+            value,
+            has_parameters,
         }))
     }
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::{
+    base64::{LEN_OF_32, decode_32, value},
     class::Class,
     cursor::{Cursor, SyntaxError, text},
 };
@@ -61,6 +62,8 @@ impl<'a> BareItem<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct QuotedString<'a> {
     pub(crate) raw: &'a [u8],
+    /// `false` only if there is no escape.
+    pub(crate) may_have_escapes: bool,
 }
 
 impl<'a> QuotedString<'a> {
@@ -69,7 +72,9 @@ impl<'a> QuotedString<'a> {
         cursor.expect(b'"', "expected a quoted string")?;
         let start = cursor.position();
         cursor.skip(Class::STRING);
+        let mut may_have_escapes = false;
         while cursor.take(b'\\') {
+            may_have_escapes = true;
             if !cursor.take(b'"') {
                 cursor.expect(b'\\', "only `\\\"` and `\\\\` may be escaped")?;
             }
@@ -77,13 +82,16 @@ impl<'a> QuotedString<'a> {
         }
         let raw = cursor.since(start);
         cursor.expect(b'"', "expected printable ASCII, or the end of the string")?;
-        Ok(Self { raw })
+        Ok(Self {
+            raw,
+            may_have_escapes,
+        })
     }
 
     /// The text without its escapes.
     pub(crate) fn text(self) -> Cow<'a, str> {
         let raw = text(self.raw);
-        if !self.raw.contains(&b'\\') {
+        if !self.may_have_escapes {
             return Cow::Borrowed(raw);
         }
         let mut unescaped = String::with_capacity(raw.len());
@@ -115,9 +123,10 @@ pub(crate) fn read_integer(cursor: &mut Cursor<'_>) -> Result<i64, SyntaxError> 
         return Err(cursor.error("expected an integer of at most 15 digits"));
     }
     // 15 digits fit.
-    let number = digits
-        .iter()
-        .fold(0, |number, digit| 10 * number + i64::from(digit - b'0'));
+    let mut number = 0;
+    for digit in digits {
+        number = 10 * number + i64::from(digit - b'0');
+    }
     // `-0` and leading zeros are not canonical.
     cursor.note_canonical(match number {
         0 => digits.len() == 1 && !negative,
@@ -164,6 +173,17 @@ fn read_boolean(cursor: &mut Cursor<'_>) -> Result<bool, SyntaxError> {
     }
 }
 
+/// Steps over a byte sequence of 32 bytes, if one stands here.
+pub(super) fn take_32_bytes(cursor: &mut Cursor<'_>) -> Option<[u8; 32]> {
+    let sequence = cursor.rest().first_chunk::<{ LEN_OF_32 + 2 }>()?;
+    let [b':', text @ .., b':'] = sequence else {
+        return None;
+    };
+    let bytes = decode_32(text)?;
+    cursor.skip_bytes(sequence.len());
+    Some(bytes)
+}
+
 /// `sf-binary` of section 3.3.5, canonical base64 only; returns the base64 text.
 pub(super) fn read_byte_sequence<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8], SyntaxError> {
     cursor.expect(b':', "expected a byte sequence, `:base64:`")?;
@@ -180,7 +200,7 @@ pub(super) fn read_byte_sequence<'a>(cursor: &mut Cursor<'a>) -> Result<&'a [u8]
         1 => 0b11,
         _ => 0b1111,
     };
-    let last = last_digit.map_or(0, |digit| super::base64::value(*digit));
+    let last = last_digit.map_or(0, |digit| value(*digit));
     if base64.len() % 4 != 0 || last & unused_bits != 0 {
         return Err(cursor.error("base64 must be padded and canonical"));
     }

@@ -7,53 +7,61 @@ use smallvec::SmallVec;
 use super::{
     error::{AuthError, AuthErrorKind},
     options::ValidateOptions,
+    policy,
 };
 use crate::{
     crypto::Mac,
     escape::{escape, push_escaped},
-    message::{Fields, KnownField},
+    message::{Fields, KnownField, RequestHead},
     signature::{SignatureInput, SignatureInputs, profile},
-    structured::{ByteSequences, text},
+    structured::ByteSequences,
 };
 
 /// How many signatures of one request may be meant for this host.
 const MAX_CANDIDATES: usize = 4;
 
-/// A signature that may be meant for this host, with its MAC and the name of the secret to verify
-/// with.
+/// A signature that this host accepts if its MAC is right.
 pub(super) struct Candidate<'a> {
     pub(super) input: SignatureInput<'a>,
+    /// The host's name of the secret to verify with.
     pub(super) secret_name: &'a Arc<str>,
     pub(super) mac: Mac,
+    /// When the signature was made, in seconds since 1970.
+    pub(super) created: i64,
 }
 
-/// What the signature fields hold for this host.
+/// The candidates of a request: there is at least one.
 pub(super) struct Candidates<'a> {
-    pub(super) list: SmallVec<[Candidate<'a>; 1]>,
-    /// Why a signature that is meant for this host is no candidate.
-    pub(super) refusal: Option<AuthError>,
+    pub(super) first: Candidate<'a>,
+    /// Further ones, which are rare.
+    pub(super) others: Vec<Candidate<'a>>,
+    /// How many signatures are meant for this host, with those that are no candidates.
+    pub(super) meant: usize,
 }
 
 impl<'a> Candidates<'a> {
-    /// Reads both signature fields, and picks the signatures that may be meant for this host. If
-    /// there is no candidate, there is a refusal.
+    /// Reads both signature fields, picks the signatures that may be meant for this host, and checks each of them
+    /// against the host's policy.
     pub(super) fn read(
-        fields: &Fields<'a>,
+        request: &RequestHead<'a>,
         options: &'a ValidateOptions,
+        now: i64,
     ) -> Result<Self, AuthError> {
-        let inputs = read_inputs(fields)?;
-        let signatures = Signature::read_all(fields)?;
-        if let Some(label) = unpaired_label(&inputs, &signatures) {
-            return Err(AuthError::new(AuthErrorKind::UnpairedLabel).detail(escape(label)));
-        }
-        let mut candidates = Self {
-            list: SmallVec::new(),
-            refusal: None,
-        };
-        let mut count = 0;
-        let mut not_meant = None;
-        for input in inputs {
-            let mac = Signature::mac_of(&signatures, input.label());
+        let fields = request.fields();
+        let signatures = Signature::read_all(fields);
+        let known = signatures.as_ref().map_or(&[][..], |all| all);
+        let (mut first, mut others) = (None, Vec::new());
+        let (mut meant, mut paired) = (0, 0);
+        let (mut refusal, mut unpaired, mut not_meant) = (None, None, None);
+        for input in SignatureInputs::of(fields.lines(KnownField::SignatureInput)) {
+            let input = input.map_err(|syntax| {
+                AuthError::malformed(AuthErrorKind::MalformedSignatureInput, syntax)
+            })?;
+            let Some(signature) = known.iter().find(|one| input.has_label(one.label)) else {
+                unpaired = Some(input.label());
+                continue;
+            };
+            paired += 1;
             let secret_name = match secret_name_for(&input, options) {
                 Ok(secret_name) => secret_name,
                 Err(kind) => {
@@ -61,30 +69,50 @@ impl<'a> Candidates<'a> {
                     continue;
                 }
             };
-            count += 1;
-            if count > MAX_CANDIDATES {
+            meant += 1;
+            if meant > MAX_CANDIDATES {
                 return Err(AuthErrorKind::TooManyCandidates.into());
             }
-            match mac {
-                Some(mac) => candidates.list.push(Candidate {
-                    input,
-                    secret_name,
-                    mac,
-                }),
-                None => candidates.refusal = Some(no_mac()),
+            let checked = signature.mac.ok_or_else(no_mac).and_then(|mac| {
+                let created = policy::check_signature(&input, request, options, now)?;
+                Ok((mac, created))
+            });
+            match checked {
+                Ok((mac, created)) => {
+                    let candidate = Candidate {
+                        input,
+                        secret_name,
+                        mac,
+                        created,
+                    };
+                    match first {
+                        None => first = Some(candidate),
+                        Some(_) => others.push(candidate),
+                    }
+                }
+                Err(error) => refusal = Some(AuthError::furthest(refusal, error)),
             }
         }
-        match not_meant {
-            _ if count > 0 => Ok(candidates),
-            Some((kind, input)) => Err(refusal_of(kind, &input)),
-            None => Err(AuthErrorKind::MissingSignature.into()),
+        // No label is repeated in either field.
+        if signatures?.len() > paired || unpaired.is_some() {
+            return Err(unpaired_label(unpaired));
+        }
+        match (first, refusal, not_meant) {
+            (Some(first), ..) => Ok(Self {
+                first,
+                others,
+                meant,
+            }),
+            (None, Some(refusal), _) => Err(refusal),
+            (None, None, Some((kind, input))) => Err(refusal_of(kind, &input)),
+            (None, None, None) => Err(AuthErrorKind::MissingSignature.into()),
         }
     }
 }
 
 /// A member of the `Signature` field.
 struct Signature<'a> {
-    label: &'a str,
+    label: &'a [u8],
     /// `None` unless the value is 32 bytes without parameters. A parameter here is not signed.
     mac: Option<Mac>,
 }
@@ -96,36 +124,14 @@ impl<'a> Signature<'a> {
             let member = member.map_err(|syntax| {
                 AuthError::malformed(AuthErrorKind::MalformedSignature, syntax)
             })?;
-            let bytes = member.decode().filter(|_| !member.has_parameters);
+            let bytes = member.of_32().filter(|_| !member.has_parameters);
             signatures.push(Self {
-                label: text(member.key),
+                label: member.key,
                 mac: bytes.map(Mac::new),
             });
         }
         Ok(signatures)
     }
-
-    fn mac_of(signatures: &[Self], label: &str) -> Option<Mac> {
-        signatures.iter().find(|one| one.label == label)?.mac
-    }
-}
-
-fn read_inputs<'a>(fields: &Fields<'a>) -> Result<SmallVec<[SignatureInput<'a>; 1]>, AuthError> {
-    SignatureInputs::of(fields.lines(KnownField::SignatureInput))
-        .collect::<Result<_, _>>()
-        .map_err(|syntax| AuthError::malformed(AuthErrorKind::MalformedSignatureInput, syntax))
-}
-
-/// A label that stands in only one of the two fields. No label is repeated in either of them.
-fn unpaired_label<'a>(
-    inputs: &[SignatureInput<'a>],
-    signatures: &[Signature<'a>],
-) -> Option<&'a str> {
-    let of_inputs = || inputs.iter().map(SignatureInput::label);
-    let of_signatures = || signatures.iter().map(|signature| signature.label);
-    of_inputs()
-        .find(|label| of_signatures().all(|one| one != *label))
-        .or_else(|| of_signatures().find(|label| of_inputs().all(|one| one != *label)))
 }
 
 /// The host's name of the secret for a signature that may be meant for the host.
@@ -168,6 +174,14 @@ fn refusal_of(kind: AuthErrorKind, input: &SignatureInput<'_>) -> AuthError {
         None => detail.push_str(" is absent"),
     }
     AuthError::new(kind).detail(detail)
+}
+
+fn unpaired_label(label: Option<&str>) -> AuthError {
+    let error = AuthError::new(AuthErrorKind::UnpairedLabel);
+    match label {
+        Some(label) => error.detail(escape(label)),
+        None => error,
+    }
 }
 
 fn no_mac() -> AuthError {

@@ -6,7 +6,7 @@ use super::{
     candidate::{Candidate, Candidates},
     error::{AuthError, AuthErrorKind},
     options::ValidateOptions,
-    policy::{self, Admitted},
+    policy,
     replay_id::ReplayId,
     validated::{Proof, SignedText},
     verified_head::VerifiedHead,
@@ -54,9 +54,9 @@ pub struct Claim<'a> {
     request: RequestHead<'a>,
     options: &'a ValidateOptions,
     now: i64,
-    current: Admitted<'a>,
+    current: Candidate<'a>,
     /// Further ones, which are rare.
-    others: Vec<Admitted<'a>>,
+    others: Vec<Candidate<'a>>,
     /// How long a signature base may be. All bases of a request together cost no more than one may.
     max_base_len: usize,
 }
@@ -75,50 +75,34 @@ impl<'a> Claim<'a> {
         options.check()?;
         let now = options.now();
         let request = request.into().scheme(options.external_scheme);
-        let Candidates { list, mut refusal } = Candidates::read(request.fields(), options)?;
-        let max_base_len = MAX_BASE_LEN / list.len().max(1);
-
-        let mut admitted = list.into_iter().filter_map(|candidate| {
-            match policy::admit(candidate, &request, options, now) {
-                Ok(admitted) => Some(admitted),
-                Err(error) => {
-                    refusal = Some(AuthError::furthest(refusal.take(), error));
-                    None
-                }
-            }
-        });
-        let current = admitted.next();
-        let others = admitted.collect();
-        let Some(current) = current else {
-            return Err(refusal.unwrap_or_else(|| AuthErrorKind::MissingSignature.into()));
-        };
+        let candidates = Candidates::read(&request, options, now)?;
         let authority = policy::authority_of(&request, options)?;
         Ok(Self {
             request: request.with_authority(authority),
             options,
             now,
-            current,
-            others,
-            max_base_len,
+            current: candidates.first,
+            others: candidates.others,
+            max_base_len: MAX_BASE_LEN / candidates.meant,
         })
     }
 
     /// The host's own name of the secret to verify with.
     #[must_use]
     pub fn secret_name(&self) -> &'a str {
-        self.current.candidate.secret_name
+        self.current.secret_name
     }
 
     /// The key that the signature names. The peer chose it; it is not proven.
     #[must_use]
     pub fn key_id(&self) -> Option<Cow<'_, str>> {
-        self.current.candidate.input.key_id()
+        self.current.input.key_id()
     }
 
     /// The signature as parsed. The peer chose it; it is not proven.
     #[must_use]
     pub fn input(&self) -> &SignatureInput<'a> {
-        &self.current.candidate.input
+        &self.current.input
     }
 
     /// The text that this host takes to be signed. If the MAC is wrong, compare it with the
@@ -130,7 +114,7 @@ impl<'a> Claim<'a> {
     pub fn signature_base(&self) -> Result<SignatureBase, AuthError> {
         Ok(SignatureBase::of_request(
             &self.request,
-            &self.current.candidate.input,
+            &self.current.input,
         )?)
     }
 
@@ -145,7 +129,8 @@ impl<'a> Claim<'a> {
             input,
             secret_name,
             mac,
-        } = &self.current.candidate;
+            created,
+        } = &self.current;
         let base = self.signature_base()?;
         if base.as_bytes().len() > self.max_base_len {
             return Err(AuthError::new(AuthErrorKind::TooLarge)
@@ -165,8 +150,8 @@ impl<'a> Claim<'a> {
             key_id_is_listed: self.options.key_ids.is_some(),
             replay_id: ReplayId {
                 mac: *mac,
-                created: self.current.created,
-                fresh_until: self.current.created.saturating_add(self.options.max_age()),
+                created: *created,
+                fresh_until: created.saturating_add(self.options.max_age()),
                 validated_at: self.now,
             },
             signed: SignedText::new(base, input.params()),
@@ -189,7 +174,7 @@ impl<'a> Claim<'a> {
 
     /// Checks the MACs of all signatures that may be meant for this host, until one matches.
     pub(crate) fn verify_any(
-        mut self,
+        &mut self,
         secrets: &(impl SecretStore + ?Sized),
     ) -> Result<VerifiedHead, AuthError> {
         let mut refusal = None;

@@ -1,7 +1,6 @@
 //! What the host asks of a signature before any secret is used: coverage, freshness, authority.
 
 use super::{
-    candidate::Candidate,
     error::{AuthError, AuthErrorKind},
     options::ValidateOptions,
 };
@@ -12,23 +11,15 @@ use crate::{
     time::whole_seconds,
 };
 
-/// A candidate that passed the checks of this room.
-pub(super) struct Admitted<'a> {
-    pub(super) candidate: Candidate<'a>,
-    /// When the signature was made, in seconds since 1970.
-    pub(super) created: i64,
-}
-
-/// Checks what a signature covers, and whether it is fresh at `now`.
-pub(super) fn admit<'a>(
-    candidate: Candidate<'a>,
+/// Checks what a signature covers, and whether it is fresh at `now`. Returns when it was made.
+pub(super) fn check_signature(
+    input: &SignatureInput<'_>,
     request: &RequestHead<'_>,
     options: &ValidateOptions,
     now: i64,
-) -> Result<Admitted<'a>, AuthError> {
-    check_coverage(&candidate.input, request, options)?;
-    let created = check_freshness(&candidate.input, options, now)?;
-    Ok(Admitted { candidate, created })
+) -> Result<i64, AuthError> {
+    check_coverage(input, request, options)?;
+    check_freshness(input, options, now)
 }
 
 /// The authority that the client has named, if it is one of the host's.

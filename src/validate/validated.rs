@@ -6,7 +6,7 @@ use super::replay_id::ReplayId;
 use crate::{
     digest::BodyDigest,
     signature::{Component, ComponentList, Coverage, SignatureBase, SignatureParams, Span},
-    structured::{QuotedString, text},
+    structured::text,
     time::system_time,
 };
 
@@ -78,11 +78,11 @@ impl SignedText {
         let (mut text, params_start) = base.into_parts();
         let mut keep = |span: Option<Span>| {
             let span = span?;
-            let raw = span.of(&text[params_start..]);
-            if !raw.contains(&b'\\') {
+            if !params.may_have_escapes {
                 return Some(span.moved_to(params_start));
             }
-            let unescaped = QuotedString { raw }.text().into_owned();
+            let string = params.string(span, &text[params_start..]);
+            let unescaped = string.text().into_owned();
             let start = text.len();
             text.extend_from_slice(unescaped.as_bytes());
             Some(start..text.len())
