@@ -168,7 +168,7 @@ impl<'t> BaseLines<'t> {
         self.push_name(name);
         let written = push_request_value(self.text, name, &Parameters::default(), request);
         self.end_line(written)
-            .map_err(|error| error.of(format!("\"{}\"", name.as_str()).as_bytes()))
+            .map_err(|error| error.of(&format!("\"{}\"", name.as_str())))
     }
 
     /// Writes the line of a component whose value stands in the text already.
@@ -187,11 +187,15 @@ impl<'t> BaseLines<'t> {
             &Parameters<'_>,
         ) -> Result<(), ValueError>,
     ) -> Result<(), BaseError> {
-        self.text.extend_from_slice(component.identifier());
+        self.text
+            .extend_from_slice(component.identifier().as_bytes());
         self.text.extend_from_slice(b": ");
-        let written = match self.supported_parameters(component) {
-            Ok(parameters) => push_value(self.text, component.name(), &parameters),
-            Err(error) => Err(error),
+        let name = component.name();
+        let written = if component.is_plain() {
+            push_value(self.text, name, &Parameters::default())
+        } else {
+            self.supported_parameters(component, name)
+                .and_then(|parameters| push_value(self.text, name, &parameters))
         };
         self.end_line(written)
             .map_err(|error| error.of(component.identifier()))
@@ -201,9 +205,9 @@ impl<'t> BaseLines<'t> {
     fn supported_parameters<'a>(
         &mut self,
         component: &Component<'a>,
+        name: ComponentName<&str>,
     ) -> Result<Parameters<'a>, ValueError> {
         let parameters = component.parameters().ok_or(ValueError::Unsupported)?;
-        let name = component.name();
         let is_query_param = name == ComponentName::QueryParam;
         let is_field = matches!(name, ComponentName::Field(_));
         if parameters.query_name.is_some() != is_query_param
@@ -236,10 +240,10 @@ impl<'t> BaseLines<'t> {
 
     /// Writes the last line, with the value of the `Signature-Input` member. Returns where that
     /// value starts.
-    fn finish(self, params: &[u8]) -> usize {
+    fn finish(self, params: &str) -> usize {
         self.text.extend_from_slice(SIGNATURE_PARAMS);
         let params_start = self.text.len();
-        self.text.extend_from_slice(params);
+        self.text.extend_from_slice(params.as_bytes());
         params_start
     }
 

@@ -39,21 +39,30 @@ pub enum ComponentName<T> {
     Unknown(T),
 }
 
+impl ComponentName<()> {
+    /// Which kind of name the bytes between the quotes are.
+    pub(super) fn of(name: &[u8]) -> Self {
+        match name {
+            b"@method" => Self::Method,
+            b"@authority" => Self::Authority,
+            b"@path" => Self::Path,
+            b"@query" => Self::Query,
+            b"@target-uri" => Self::TargetUri,
+            b"@scheme" => Self::Scheme,
+            b"@request-target" => Self::RequestTarget,
+            b"@query-param" => Self::QueryParam,
+            b"@status" => Self::Status,
+            // Most signers cover these: no look at each byte.
+            b"content-digest" | b"content-type" => Self::Field(()),
+            _ if !name.is_empty() && name.iter().all(is_of_field_name) => Self::Field(()),
+            _ => Self::Unknown(()),
+        }
+    }
+}
+
 impl<'a> ComponentName<&'a str> {
     pub(crate) fn new(name: &'a str) -> Self {
-        match name {
-            "@method" => Self::Method,
-            "@authority" => Self::Authority,
-            "@path" => Self::Path,
-            "@query" => Self::Query,
-            "@target-uri" => Self::TargetUri,
-            "@scheme" => Self::Scheme,
-            "@request-target" => Self::RequestTarget,
-            "@query-param" => Self::QueryParam,
-            "@status" => Self::Status,
-            _ if !name.is_empty() && name.bytes().all(is_of_field_name) => Self::Field(name),
-            _ => Self::Unknown(name),
-        }
+        ComponentName::of(name.as_bytes()).map(|()| name)
     }
 
     /// The name as it stands between the quotes.
@@ -76,7 +85,7 @@ impl<'a> ComponentName<&'a str> {
 
 impl<T> ComponentName<T> {
     /// The same name with another text.
-    pub(crate) fn map<U>(self, text: impl FnOnce(T) -> U) -> ComponentName<U> {
+    pub(super) fn map<U>(self, text: impl FnOnce(T) -> U) -> ComponentName<U> {
         match self {
             Self::Method => ComponentName::Method,
             Self::TargetUri => ComponentName::TargetUri,
@@ -94,7 +103,7 @@ impl<T> ComponentName<T> {
 }
 
 /// `tchar` of RFC 9110 section 5.6.2 without the capitals.
-fn is_of_field_name(byte: u8) -> bool {
+fn is_of_field_name(byte: &u8) -> bool {
     byte.is_ascii_lowercase()
         || byte.is_ascii_digit()
         || matches!(byte, b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+')
@@ -109,7 +118,7 @@ fn is_of_field_name(byte: u8) -> bool {
 #[derive(Clone, Copy)]
 pub struct Component<'a> {
     /// The text that the entry points into.
-    list: &'a [u8],
+    list: &'a str,
     entry: Entry,
 }
 
@@ -156,9 +165,9 @@ impl Entry {
     /// Reads one identifier of the list that starts at `list`.
     pub(super) fn read(cursor: &mut Cursor<'_>, list: usize) -> Result<Self, SyntaxError> {
         let start = cursor.position() - list;
-        let name = ComponentName::new(text(QuotedString::read(cursor)?.raw));
+        let name = ComponentName::of(QuotedString::read(cursor)?.raw);
         let end = cursor.position() - list;
-        let mut entry = Self::plain(name.map(drop), Span::new(start, end));
+        let mut entry = Self::plain(name, Span::new(start, end));
         if cursor.peek() != Some(b';') {
             return Ok(entry);
         }
@@ -181,10 +190,31 @@ impl Entry {
     pub(super) fn is_plain(&self) -> bool {
         self.parameters.is_none()
     }
+
+    /// The name with its quotes.
+    pub(super) fn quoted_name(self, list: &[u8]) -> &[u8] {
+        self.quoted_name.of(list)
+    }
+
+    /// Whether two entries of two lists name the same component.
+    pub(super) fn is_same(&self, list: &[u8], other: &Self, other_list: &[u8]) -> bool {
+        let part = |span: Option<Span>| span.map(|span| span.of(list));
+        let other_part = |span: Option<Span>| span.map(|span| span.of(other_list));
+        if self.quoted_name.of(list) != other.quoted_name.of(other_list) {
+            return false;
+        }
+        if self.unsupported || other.unsupported {
+            return part(self.parameters) == other_part(other.parameters);
+        }
+        self.byte_sequence == other.byte_sequence
+            && self.of_request == other.of_request
+            && part(self.query_name) == other_part(other.query_name)
+            && self.is_plain() == other.is_plain()
+    }
 }
 
 impl<'a> Component<'a> {
-    pub(super) fn new(list: &'a [u8], entry: Entry) -> Self {
+    pub(super) fn new(list: &'a str, entry: Entry) -> Self {
         Self { list, entry }
     }
 
@@ -195,14 +225,13 @@ impl<'a> Component<'a> {
     /// [`SyntaxError`] if the text is not a string with parameters, repeats a parameter, or has
     /// more than 8 KiB. An unknown name is not an error here.
     pub fn parse(text: &'a str) -> Result<Self, SyntaxError> {
-        let list = text.as_bytes();
-        let mut cursor = Cursor::new(list);
-        if list.len() > MAX_FIELD_LEN {
+        let mut cursor = Cursor::new(text.as_bytes());
+        if text.len() > MAX_FIELD_LEN {
             return Err(cursor.error("an identifier has at most 8 KiB"));
         }
         let entry = Entry::read(&mut cursor, 0)?;
         if cursor.is_at_end() {
-            Ok(Self { list, entry })
+            Ok(Self { list: text, entry })
         } else {
             Err(cursor.error("expected the end of the identifier"))
         }
@@ -211,12 +240,10 @@ impl<'a> Component<'a> {
     /// What the identifier names.
     #[must_use]
     pub fn name(&self) -> ComponentName<&'a str> {
-        self.entry.name.map(|()| {
-            let [b'"', name @ .., b'"'] = self.entry.quoted_name.of(self.list) else {
-                return "";
-            };
-            text(name)
-        })
+        let quoted_name = self.entry.quoted_name;
+        self.entry
+            .name
+            .map(|()| quoted_name.inner().of_str(self.list))
     }
 
     /// Whether there are no parameters: only then does the component satisfy a requirement of the
@@ -227,18 +254,18 @@ impl<'a> Component<'a> {
     }
 
     /// The identifier as received.
-    pub(super) fn identifier(&self) -> &'a [u8] {
+    pub(super) fn identifier(&self) -> &'a str {
         let name = self.entry.quoted_name;
         self.entry
             .parameters
             .map_or(name, |parameters| name.up_to(parameters))
-            .of(self.list)
+            .of_str(self.list)
     }
 
     /// `None` if one of them is not supported.
     pub(super) fn parameters(&self) -> Option<Parameters<'a>> {
         let quoted = |name: Span| QuotedString {
-            raw: name.of(self.list),
+            raw: name.of(self.list.as_bytes()),
             may_have_escapes: true,
         };
         (!self.entry.unsupported).then(|| Parameters {
@@ -251,13 +278,8 @@ impl<'a> Component<'a> {
 
 impl PartialEq for Component<'_> {
     fn eq(&self, other: &Self) -> bool {
-        if self.name() != other.name() {
-            return false;
-        }
-        match (self.parameters(), other.parameters()) {
-            (Some(ours), Some(theirs)) => ours == theirs,
-            _ => self.identifier() == other.identifier(),
-        }
+        let (list, other_list) = (self.list.as_bytes(), other.list.as_bytes());
+        self.entry.is_same(list, &other.entry, other_list)
     }
 }
 
@@ -266,8 +288,11 @@ impl Eq for Component<'_> {}
 impl fmt::Display for Component<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut identifier = Vec::with_capacity(self.identifier().len());
-        push_canonical(&mut identifier, &mut Cursor::new(self.identifier()))
-            .map_err(|_| fmt::Error)?;
+        push_canonical(
+            &mut identifier,
+            &mut Cursor::new(self.identifier().as_bytes()),
+        )
+        .map_err(|_| fmt::Error)?;
         f.write_str(text(&identifier))
     }
 }

@@ -42,15 +42,8 @@ impl Coverage {
         (Self::CONTENT_DIGEST, "content-digest"),
     ];
 
-    /// What a component without parameters covers.
-    pub(crate) fn of(name: &ComponentName<&str>) -> Self {
-        match name {
-            ComponentName::Field("content-digest") => Self::CONTENT_DIGEST,
-            derived => Self::of_derived(derived),
-        }
-    }
-
-    const fn of_derived(name: &ComponentName<&str>) -> Self {
+    /// What a component without parameters covers, but for fields.
+    pub(super) const fn of_derived<T>(name: &ComponentName<T>) -> Self {
         match name {
             ComponentName::Method => Self::METHOD,
             ComponentName::Authority => Self::AUTHORITY,

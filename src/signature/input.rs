@@ -42,7 +42,7 @@ use crate::{
 pub struct SignatureInput<'a> {
     label: &'a [u8],
     /// The list and its parameters in canonical serialisation, as they are signed.
-    value: Cow<'a, [u8]>,
+    value: Cow<'a, str>,
     params: SignatureParams,
 }
 
@@ -65,7 +65,7 @@ impl<'a> SignatureInput<'a> {
         let start = cursor.position();
         cursor.restart_canonical();
         let params = SignatureParams::read(cursor)?;
-        let value = cursor.since(start);
+        let value = text(cursor.since(start));
         if cursor.is_canonical() {
             return Ok(Self {
                 label,
@@ -77,7 +77,7 @@ impl<'a> SignatureInput<'a> {
         let value = canonical(value)?;
         Ok(Self {
             label,
-            params: SignatureParams::read(&mut Cursor::new(&value))?,
+            params: SignatureParams::read(&mut Cursor::new(value.as_bytes()))?,
             value: Cow::Owned(value),
         })
     }
@@ -135,7 +135,7 @@ impl<'a> SignatureInput<'a> {
     }
 
     /// The value of `@signature-params`: the list and all parameters in the order received.
-    pub(crate) fn value(&self) -> &[u8] {
+    pub(crate) fn value(&self) -> &str {
         &self.value
     }
 
@@ -145,7 +145,7 @@ impl<'a> SignatureInput<'a> {
     }
 
     fn string(&self, span: Option<Span>) -> Option<Cow<'_, str>> {
-        Some(self.params.string(span?, &self.value).text())
+        Some(self.params.string(span?, self.value.as_bytes()).text())
     }
 }
 
@@ -209,9 +209,9 @@ impl SignatureParams {
 
 /// The canonical serialisation of an inner list of strings with its parameters (RFC 9651 section
 /// 4.1.1.1).
-fn canonical(value: &[u8]) -> Result<Vec<u8>, SyntaxError> {
+fn canonical(value: &str) -> Result<String, SyntaxError> {
     let mut out = Vec::with_capacity(value.len());
-    let mut cursor = Cursor::new(value);
+    let mut cursor = Cursor::new(value.as_bytes());
     cursor.expect(b'(', "expected a list")?;
     cursor.spaces();
     out.push(b'(');
@@ -223,14 +223,14 @@ fn canonical(value: &[u8]) -> Result<Vec<u8>, SyntaxError> {
     }
     out.push(b')');
     push_canonical_parameters(&mut out, &mut cursor)?;
-    Ok(out)
+    Ok(text(&out).to_owned())
 }
 
 impl fmt::Debug for SignatureInput<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SignatureInput")
             .field("label", &self.label())
-            .field("value", &text(&self.value))
+            .field("value", &self.value)
             .finish()
     }
 }

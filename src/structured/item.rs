@@ -118,14 +118,18 @@ fn read_number<'a>(cursor: &mut Cursor<'a>) -> Result<BareItem<'a>, SyntaxError>
 /// `sf-integer` of section 3.3.1.
 pub(crate) fn read_integer(cursor: &mut Cursor<'_>) -> Result<i64, SyntaxError> {
     let negative = cursor.take(b'-');
-    let digits = skip_digits(cursor);
+    let mut number = 0_i64;
+    let mut digits = 0;
+    while let Some(digit @ b'0'..=b'9') = cursor.rest().get(digits) {
+        // A number that wraps has too many digits.
+        number = number
+            .wrapping_mul(10)
+            .wrapping_add(i64::from(digit - b'0'));
+        digits += 1;
+    }
+    let digits = cursor.skip_bytes(digits);
     if !(1..=15).contains(&digits.len()) || cursor.peek() == Some(b'.') {
         return Err(cursor.error("expected an integer of at most 15 digits"));
-    }
-    // 15 digits fit.
-    let mut number = 0;
-    for digit in digits {
-        number = 10 * number + i64::from(digit - b'0');
     }
     // `-0` and leading zeros are not canonical.
     cursor.note_canonical(match number {

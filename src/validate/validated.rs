@@ -176,7 +176,7 @@ impl Validated {
         let signed = &self.0.signed;
         signed
             .components
-            .components(&signed.text[signed.params_start..])
+            .components(text(&signed.text[signed.params_start..]))
     }
 
     /// The id that a replay guard remembers.
