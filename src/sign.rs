@@ -160,12 +160,11 @@ fn sign(
 
     let base = text.len();
     let mut lines = BaseLines::new(&mut text);
-    for name in covered.names() {
+    lines.push_always(&request)?;
+    for name in covered.fields() {
         match (&digest, name) {
-            (Digest::New(value), ComponentName::Field("content-digest")) => {
-                lines.push_copy(name, value.clone());
-            }
-            _ => lines.push_plain(name, &request)?,
+            (Digest::New(value), "content-digest") => lines.push_copy(name, value.clone()),
+            _ => lines.push_plain(ComponentName::Field(name), &request)?,
         }
     }
     // The label is not signed.
@@ -232,7 +231,12 @@ fn write_input(
     options: &SignOptions,
 ) -> Result<usize, SignError> {
     let mut member = MemberWriter::new(text, &options.label);
-    covered.names().for_each(|name| member.component(name));
+    for name in profile::ALWAYS {
+        member.component(name);
+    }
+    for field in covered.fields() {
+        member.component(ComponentName::Field(field));
+    }
     member.end_components();
     options.write_params(&mut member, &nonce().map_err(SignError::Random)?)?;
     Ok(text.len())
@@ -265,21 +269,18 @@ impl<'a> Covered<'a> {
                 name: field.as_str().to_owned(),
             });
         }
-        match covered.names().count() {
+        match profile::ALWAYS.len() + covered.fields().count() {
             count if count > MAX_COMPONENTS => Err(SignError::TooManyComponents { count }),
             _ => Ok(covered),
         }
     }
 
-    /// The names, in the order of the wire profile.
-    fn names(&self) -> impl Iterator<Item = ComponentName<&str>> {
+    /// The names of the fields, which follow [`profile::ALWAYS`].
+    fn fields(&self) -> impl Iterator<Item = &str> {
         let of_body = self.of_body.iter().flatten();
         let further = self.options.cover.iter().map(HeaderName::as_str);
         let further = further.filter(|field| !self.of_body.contains(&Some(*field)));
-        let fields = of_body.copied().chain(further);
-        profile::ALWAYS
-            .into_iter()
-            .chain(fields.map(ComponentName::Field))
+        of_body.copied().chain(further)
     }
 }
 

@@ -6,6 +6,7 @@ use super::{
     component::{Component, ComponentName, Parameters},
     error::{BaseError, ValueError},
     input::SignatureInput,
+    profile,
     value::{push_request_value, push_response_value},
 };
 use crate::{
@@ -52,7 +53,12 @@ impl SignatureBase {
     ) -> Result<Self, BaseError> {
         let mut text = Vec::with_capacity(likely_len(request, input.value().len()));
         let mut lines = BaseLines::new(&mut text);
-        for component in input.components() {
+        let mut components = input.components();
+        if input.begins_with_always() {
+            lines.push_always(request)?;
+            components.nth(profile::ALWAYS.len() - 1);
+        }
+        for component in components {
             lines.push_component(&component, |out, name, parameters| {
                 push_request_value(out, name, parameters, request)
             })?;
@@ -159,7 +165,16 @@ impl<'t> BaseLines<'t> {
         }
     }
 
+    /// Writes the lines of the components that every request signature covers.
+    pub(crate) fn push_always(&mut self, request: &RequestHead<'_>) -> Result<(), BaseError> {
+        for name in profile::ALWAYS {
+            self.push_plain(name, request)?;
+        }
+        Ok(())
+    }
+
     /// Writes the line of a component of the request that has no parameters.
+    #[inline(always)]
     pub(crate) fn push_plain(
         &mut self,
         name: ComponentName<&str>,
@@ -171,9 +186,9 @@ impl<'t> BaseLines<'t> {
             .map_err(|error| error.of(&format!("\"{}\"", name.as_str())))
     }
 
-    /// Writes the line of a component whose value stands in the text already.
-    pub(crate) fn push_copy(&mut self, name: ComponentName<&str>, value: Range<usize>) {
-        self.push_name(name);
+    /// Writes the line of a field whose value stands in the text already.
+    pub(crate) fn push_copy(&mut self, field: &str, value: Range<usize>) {
+        self.push_name(ComponentName::Field(field));
         self.text.extend_from_within(value);
         self.text.push(b'\n');
     }

@@ -18,6 +18,7 @@ pub(crate) struct ComponentList {
     entries: SmallVec<[Entry; 8]>,
     /// What the components without parameters cover together.
     coverage: Coverage,
+    begins_with_always: bool,
 }
 
 /// As one copy; a derived clone takes each entry by itself.
@@ -26,6 +27,7 @@ impl Clone for ComponentList {
         Self {
             entries: SmallVec::from_slice(&self.entries),
             coverage: self.coverage,
+            begins_with_always: self.begins_with_always,
         }
     }
 }
@@ -37,6 +39,7 @@ impl ComponentList {
         let mut list = Self {
             entries: SmallVec::new(),
             coverage: Coverage::NONE,
+            begins_with_always: false,
         };
         // Nearly all signers cover these first. To compare them at once takes a tenth of the
         // instructions of reading them.
@@ -49,6 +52,7 @@ impl ComponentList {
                 start = end + " ".len();
             }
             list.coverage = Coverage::ALWAYS;
+            list.begins_with_always = true;
         } else {
             cursor.expect(b'(', "expected a list of components, `(…)`")?;
         }
@@ -91,6 +95,11 @@ impl ComponentList {
     /// What the components without parameters cover together.
     pub(crate) fn coverage(&self) -> Coverage {
         self.coverage
+    }
+
+    /// Whether the list begins with what every request signature covers.
+    pub(super) fn begins_with_always(&self) -> bool {
+        self.begins_with_always
     }
 
     /// The components, in their order. `list` is the text that was read.

@@ -92,6 +92,10 @@ impl<'a> SignatureInput<'a> {
         self.label == label
     }
 
+    pub(super) fn begins_with_always(&self) -> bool {
+        self.params.components.begins_with_always()
+    }
+
     /// The covered components, in the order of the signature base.
     #[must_use]
     pub fn components(&self) -> Components<'_> {

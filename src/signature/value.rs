@@ -11,6 +11,7 @@ use crate::{
 };
 
 /// Writes the value of a component of a request.
+#[inline(always)]
 pub(super) fn push_request_value(
     out: &mut Vec<u8>,
     name: ComponentName<&str>,
