@@ -53,11 +53,13 @@ impl SignatureBase {
     ) -> Result<Self, BaseError> {
         let mut text = Vec::with_capacity(likely_len(request, input.value().len()));
         let mut lines = BaseLines::new(&mut text);
-        let mut components = input.components();
-        if input.begins_with_always() {
-            lines.push_always(request)?;
-            components.nth(profile::ALWAYS.len() - 1);
-        }
+        let components = match input.components_after_always() {
+            Some(others) => {
+                lines.push_always(request)?;
+                others
+            }
+            None => input.components(),
+        };
         for component in components {
             lines.push_component(&component, |out, name, parameters| {
                 push_request_value(out, name, parameters, request)
@@ -183,7 +185,7 @@ impl<'t> BaseLines<'t> {
         self.push_name(name);
         let written = push_request_value(self.text, name, &Parameters::default(), request);
         self.end_line(written)
-            .map_err(|error| error.of(&format!("\"{}\"", name.as_str())))
+            .map_err(|error| error.of(format!("\"{}\"", name.as_str()).as_bytes()))
     }
 
     /// Writes the line of a field whose value stands in the text already.
@@ -202,8 +204,7 @@ impl<'t> BaseLines<'t> {
             &Parameters<'_>,
         ) -> Result<(), ValueError>,
     ) -> Result<(), BaseError> {
-        self.text
-            .extend_from_slice(component.identifier().as_bytes());
+        self.text.extend_from_slice(component.identifier());
         self.text.extend_from_slice(b": ");
         let name = component.name();
         let written = if component.is_plain() {
@@ -238,6 +239,7 @@ impl<'t> BaseLines<'t> {
         Ok(parameters)
     }
 
+    #[inline(always)]
     fn push_name(&mut self, name: ComponentName<&str>) {
         self.text.push(b'"');
         self.text.extend_from_slice(name.as_str().as_bytes());
@@ -255,10 +257,10 @@ impl<'t> BaseLines<'t> {
 
     /// Writes the last line, with the value of the `Signature-Input` member. Returns where that
     /// value starts.
-    fn finish(self, params: &str) -> usize {
+    fn finish(self, params: &[u8]) -> usize {
         self.text.extend_from_slice(SIGNATURE_PARAMS);
         let params_start = self.text.len();
-        self.text.extend_from_slice(params.as_bytes());
+        self.text.extend_from_slice(params);
         params_start
     }
 

@@ -118,7 +118,7 @@ fn is_of_field_name(byte: &u8) -> bool {
 #[derive(Clone, Copy)]
 pub struct Component<'a> {
     /// The text that the entry points into.
-    list: &'a str,
+    list: &'a [u8],
     entry: Entry,
 }
 
@@ -214,7 +214,7 @@ impl Entry {
 }
 
 impl<'a> Component<'a> {
-    pub(super) fn new(list: &'a str, entry: Entry) -> Self {
+    pub(super) fn new(list: &'a [u8], entry: Entry) -> Self {
         Self { list, entry }
     }
 
@@ -231,7 +231,10 @@ impl<'a> Component<'a> {
         }
         let entry = Entry::read(&mut cursor, 0)?;
         if cursor.is_at_end() {
-            Ok(Self { list: text, entry })
+            Ok(Self {
+                list: text.as_bytes(),
+                entry,
+            })
         } else {
             Err(cursor.error("expected the end of the identifier"))
         }
@@ -243,7 +246,7 @@ impl<'a> Component<'a> {
         let quoted_name = self.entry.quoted_name;
         self.entry
             .name
-            .map(|()| quoted_name.inner().of_str(self.list))
+            .map(|()| text(quoted_name.inner().of(self.list)))
     }
 
     /// Whether there are no parameters: only then does the component satisfy a requirement of the
@@ -254,18 +257,18 @@ impl<'a> Component<'a> {
     }
 
     /// The identifier as received.
-    pub(super) fn identifier(&self) -> &'a str {
+    pub(super) fn identifier(&self) -> &'a [u8] {
         let name = self.entry.quoted_name;
         self.entry
             .parameters
             .map_or(name, |parameters| name.up_to(parameters))
-            .of_str(self.list)
+            .of(self.list)
     }
 
     /// `None` if one of them is not supported.
     pub(super) fn parameters(&self) -> Option<Parameters<'a>> {
         let quoted = |name: Span| QuotedString {
-            raw: name.of(self.list.as_bytes()),
+            raw: name.of(self.list),
             may_have_escapes: true,
         };
         (!self.entry.unsupported).then(|| Parameters {
@@ -278,8 +281,7 @@ impl<'a> Component<'a> {
 
 impl PartialEq for Component<'_> {
     fn eq(&self, other: &Self) -> bool {
-        let (list, other_list) = (self.list.as_bytes(), other.list.as_bytes());
-        self.entry.is_same(list, &other.entry, other_list)
+        self.entry.is_same(self.list, &other.entry, other.list)
     }
 }
 
@@ -288,11 +290,8 @@ impl Eq for Component<'_> {}
 impl fmt::Display for Component<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut identifier = Vec::with_capacity(self.identifier().len());
-        push_canonical(
-            &mut identifier,
-            &mut Cursor::new(self.identifier().as_bytes()),
-        )
-        .map_err(|_| fmt::Error)?;
+        push_canonical(&mut identifier, &mut Cursor::new(self.identifier()))
+            .map_err(|_| fmt::Error)?;
         f.write_str(text(&identifier))
     }
 }

@@ -1,6 +1,6 @@
 //! Why a signature base cannot be built.
 
-use crate::{escape::escape, message::AuthorityError};
+use crate::{escape::escape, message::AuthorityError, structured::text};
 
 /// Why a signature base cannot be built.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,8 +49,8 @@ pub(super) enum ValueError {
 
 impl ValueError {
     #[cold]
-    pub(super) fn of(self, identifier: &str) -> BaseError {
-        let component = escape(identifier);
+    pub(super) fn of(self, identifier: &[u8]) -> BaseError {
+        let component = escape(text(identifier));
         match self {
             Self::Absent => BaseError::Absent { component },
             Self::Unsupported => BaseError::Unsupported { component },

@@ -42,7 +42,7 @@ use crate::{
 pub struct SignatureInput<'a> {
     label: &'a [u8],
     /// The list and its parameters in canonical serialisation, as they are signed.
-    value: Cow<'a, str>,
+    value: Cow<'a, [u8]>,
     params: SignatureParams,
 }
 
@@ -65,7 +65,7 @@ impl<'a> SignatureInput<'a> {
         let start = cursor.position();
         cursor.restart_canonical();
         let params = SignatureParams::read(cursor)?;
-        let value = text(cursor.since(start));
+        let value = cursor.since(start);
         if cursor.is_canonical() {
             return Ok(Self {
                 label,
@@ -77,7 +77,7 @@ impl<'a> SignatureInput<'a> {
         let value = canonical(value)?;
         Ok(Self {
             label,
-            params: SignatureParams::read(&mut Cursor::new(value.as_bytes()))?,
+            params: SignatureParams::read(&mut Cursor::new(&value))?,
             value: Cow::Owned(value),
         })
     }
@@ -92,8 +92,9 @@ impl<'a> SignatureInput<'a> {
         self.label == label
     }
 
-    pub(super) fn begins_with_always(&self) -> bool {
-        self.params.components.begins_with_always()
+    /// The components behind those that every request signature covers, if the list begins with these.
+    pub(super) fn components_after_always(&self) -> Option<Components<'_>> {
+        self.params.components.components_after_always(&self.value)
     }
 
     /// The covered components, in the order of the signature base.
@@ -139,7 +140,7 @@ impl<'a> SignatureInput<'a> {
     }
 
     /// The value of `@signature-params`: the list and all parameters in the order received.
-    pub(crate) fn value(&self) -> &str {
+    pub(crate) fn value(&self) -> &[u8] {
         &self.value
     }
 
@@ -149,7 +150,7 @@ impl<'a> SignatureInput<'a> {
     }
 
     fn string(&self, span: Option<Span>) -> Option<Cow<'_, str>> {
-        Some(self.params.string(span?, self.value.as_bytes()).text())
+        Some(self.params.string(span?, &self.value).text())
     }
 }
 
@@ -213,9 +214,9 @@ impl SignatureParams {
 
 /// The canonical serialisation of an inner list of strings with its parameters (RFC 9651 section
 /// 4.1.1.1).
-fn canonical(value: &str) -> Result<String, SyntaxError> {
+fn canonical(value: &[u8]) -> Result<Vec<u8>, SyntaxError> {
     let mut out = Vec::with_capacity(value.len());
-    let mut cursor = Cursor::new(value.as_bytes());
+    let mut cursor = Cursor::new(value);
     cursor.expect(b'(', "expected a list")?;
     cursor.spaces();
     out.push(b'(');
@@ -227,14 +228,14 @@ fn canonical(value: &str) -> Result<String, SyntaxError> {
     }
     out.push(b')');
     push_canonical_parameters(&mut out, &mut cursor)?;
-    Ok(text(&out).to_owned())
+    Ok(out)
 }
 
 impl fmt::Debug for SignatureInput<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SignatureInput")
             .field("label", &self.label())
-            .field("value", &self.value)
+            .field("value", &text(&self.value))
             .finish()
     }
 }

@@ -37,11 +37,6 @@ impl Span {
         start + usize::from(self.start)..start + self.end()
     }
 
-    /// The part of `text`.
-    pub(super) fn of_str(self, text: &str) -> &str {
-        &text[usize::from(self.start)..self.end()]
-    }
-
     /// This part without its first and its last byte, which are quotes.
     pub(super) fn inner(self) -> Self {
         Self::new(usize::from(self.start) + 1, self.end() - 1)

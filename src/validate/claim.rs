@@ -144,7 +144,7 @@ impl<'a> Claim<'a> {
             true => BodyDigest::read(fields.lines(KnownField::ContentDigest))?,
             false => BodyDigest::default(),
         };
-        Ok(VerifiedHead::new(Proof {
+        let proof = Proof {
             secret_name: Arc::clone(secret_name),
             by_previous_secret: secret > 0,
             key_id_is_listed: self.options.key_ids.is_some(),
@@ -155,8 +155,8 @@ impl<'a> Claim<'a> {
                 validated_at: self.now,
             },
             signed: SignedText::new(base, input.params()),
-            digest,
-        }))
+        };
+        Ok(VerifiedHead::new(proof, digest))
     }
 
     /// Goes on to the next signature of the request that may be meant for this host; `false` if

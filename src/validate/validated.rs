@@ -4,7 +4,6 @@ use std::{fmt, ops::Range, sync::Arc, time::SystemTime};
 
 use super::replay_id::ReplayId;
 use crate::{
-    digest::BodyDigest,
     signature::{Component, ComponentList, Coverage, SignatureBase, SignatureParams, Span},
     structured::text,
     time::system_time,
@@ -18,7 +17,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Validated(Arc<Proof>);
 
-/// What is proven of the head of a request, and the state of hashing its body.
+/// What is proven of the head of a request.
 ///
 /// All of it stands in one allocation, because a proof goes through many futures.
 #[derive(Clone)]
@@ -28,7 +27,6 @@ pub(crate) struct Proof {
     pub(super) key_id_is_listed: bool,
     pub(super) replay_id: ReplayId,
     pub(super) signed: SignedText,
-    pub(super) digest: BodyDigest,
 }
 
 impl Proof {
@@ -176,7 +174,7 @@ impl Validated {
         let signed = &self.0.signed;
         signed
             .components
-            .components(text(&signed.text[signed.params_start..]))
+            .components(&signed.text[signed.params_start..])
     }
 
     /// The id that a replay guard remembers.

@@ -6,6 +6,7 @@ use super::{
     error::{AuthError, AuthErrorKind},
     validated::{Proof, Validated},
 };
+use crate::digest::BodyDigest;
 
 /// A request whose head is proven and whose body is not yet.
 ///
@@ -14,13 +15,15 @@ use super::{
 #[must_use = "only `finish` gives the proof"]
 pub struct VerifiedHead {
     proof: Arc<Proof>,
+    digest: BodyDigest,
     has_body: bool,
 }
 
 impl VerifiedHead {
-    pub(super) fn new(proof: Proof) -> Self {
+    pub(super) fn new(proof: Proof, digest: BodyDigest) -> Self {
         Self {
             proof: Arc::new(proof),
+            digest,
             has_body: false,
         }
     }
@@ -43,8 +46,7 @@ impl VerifiedHead {
         self.has_body |= !bytes.is_empty();
         // A body that is not covered is refused in any case, so hashing it would be wasted.
         if self.has_body && self.covers_body() {
-            // A head is the only owner of its proof, so nothing is copied.
-            Arc::make_mut(&mut self.proof).digest.update(bytes);
+            self.digest.update(bytes);
         }
     }
 
@@ -60,7 +62,7 @@ impl VerifiedHead {
         }
         // Checked even if no digest is covered, as on a request without a body: a wrong one is
         // never passed on.
-        if self.proof.digest.matches() {
+        if self.digest.matches() {
             Ok(Validated::new(self.proof))
         } else {
             Err(AuthErrorKind::WrongDigest.into())
