@@ -7,10 +7,10 @@ use super::{
     error::{BaseError, ValueError},
     input::SignatureInput,
     profile,
-    value::{push_request_value, push_response_value},
+    value::{push_field, push_request_value, push_response_value},
 };
 use crate::{
-    message::{RequestHead, ResponseHead},
+    message::{KnownField, RequestHead, ResponseHead},
     structured::{MAX_FIELD_LEN, text},
 };
 
@@ -53,9 +53,16 @@ impl SignatureBase {
     ) -> Result<Self, BaseError> {
         let mut text = Vec::with_capacity(likely_len(request, input.value().len()));
         let mut lines = BaseLines::new(&mut text);
-        let components = match input.components_after_always() {
-            Some(others) => {
+        let components = match input.profile_start() {
+            Some((start, others)) => {
                 lines.push_always(request)?;
+                for (field, _) in profile::OF_BODY
+                    .iter()
+                    .zip(start.of_body)
+                    .filter(|(_, is_there)| *is_there)
+                {
+                    lines.push_known_field(*field, request)?;
+                }
                 others
             }
             None => input.components(),
@@ -169,10 +176,24 @@ impl<'t> BaseLines<'t> {
 
     /// Writes the lines of the components that every request signature covers.
     pub(crate) fn push_always(&mut self, request: &RequestHead<'_>) -> Result<(), BaseError> {
-        for name in profile::ALWAYS {
-            self.push_plain(name, request)?;
-        }
-        Ok(())
+        let [method, authority, path, query] = profile::ALWAYS;
+        self.push_plain(method, request)?;
+        self.push_plain(authority, request)?;
+        self.push_plain(path, request)?;
+        self.push_plain(query, request)
+    }
+
+    /// Writes the line of a known field of the request.
+    pub(crate) fn push_known_field(
+        &mut self,
+        field: KnownField,
+        request: &RequestHead<'_>,
+    ) -> Result<(), BaseError> {
+        self.push_name(ComponentName::Field(field.as_str()));
+        let lines = request.fields().lines(field);
+        let written = push_field(self.text, &Parameters::default(), lines);
+        self.end_line(written)
+            .map_err(|error| error.of(format!("\"{}\"", field.as_str()).as_bytes()))
     }
 
     /// Writes the line of a component of the request that has no parameters.

@@ -7,7 +7,7 @@ use http::HeaderMap;
 
 use super::{
     component::{push_canonical, push_canonical_parameters},
-    component_list::{ComponentList, Components},
+    component_list::{ComponentList, Components, ProfileStart},
     span::Span,
 };
 use crate::{
@@ -92,9 +92,9 @@ impl<'a> SignatureInput<'a> {
         self.label == label
     }
 
-    /// The components behind those that every request signature covers, if the list begins with these.
-    pub(super) fn components_after_always(&self) -> Option<Components<'_>> {
-        self.params.components.components_after_always(&self.value)
+    /// How far the list goes along with the profile, and the components behind that.
+    pub(super) fn profile_start(&self) -> Option<(ProfileStart, Components<'_>)> {
+        self.params.components.profile_start(&self.value)
     }
 
     /// The covered components, in the order of the signature base.

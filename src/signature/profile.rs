@@ -14,8 +14,8 @@ pub(crate) const ALWAYS: [ComponentName<&str>; 4] = [
     ComponentName::Query,
 ];
 
-/// The fields that say what the body is and what it means. A consumer covers those that the request
-/// has, in this order, after [`ALWAYS`].
+/// The fields that say what the body is and what it means. A consumer covers those that the request has,
+/// in this order, after [`ALWAYS`].
 pub(crate) const OF_BODY: [KnownField; 3] = [
     KnownField::ContentDigest,
     KnownField::ContentType,
@@ -52,6 +52,13 @@ pub(super) const LIST_START: [u8; list_start_len()] = {
     text
 };
 
+/// How the list goes on with each field of [`OF_BODY`]: ` "content-digest"`.
+pub(super) static OF_BODY_TEXTS: [&[u8]; OF_BODY.len()] = [
+    b" \"content-digest\"",
+    b" \"content-type\"",
+    b" \"content-encoding\"",
+];
+
 /// A parenthesis, then the names in quotes with spaces between them.
 const fn list_start_len() -> usize {
     let mut len = 0;
@@ -71,5 +78,7 @@ mod tests {
     fn the_list_starts_as_the_profile_says() {
         let start: &[u8] = br#"("@method" "@authority" "@path" "@query""#;
         assert_eq!(LIST_START, start);
+        let texts = OF_BODY.map(|field| format!(" \"{}\"", field.as_str()).into_bytes());
+        assert_eq!(OF_BODY_TEXTS, texts.each_ref().map(Vec::as_slice));
     }
 }

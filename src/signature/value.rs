@@ -110,7 +110,7 @@ fn push_path_and_query(out: &mut Vec<u8>, request: &RequestHead<'_>) -> Result<(
 
 /// The lines of a field, each trimmed, joined with a comma and a space (RFC 9421 section 2.1). With
 /// `bs`, each line is a byte sequence of its own (section 2.1.3).
-fn push_field(
+pub(super) fn push_field(
     out: &mut Vec<u8>,
     parameters: &Parameters<'_>,
     lines: Lines<'_>,
