@@ -1,5 +1,7 @@
 //! The authority of a request: `host` or `host:port`.
 
+use crate::structured::text;
+
 /// The scheme under which clients reach a server, which may differ from the scheme that the server
 /// itself speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -30,40 +32,44 @@ impl Scheme {
 /// `host` or `host:port`, without the default port of the scheme. Two are equal if they differ in
 /// case only.
 #[derive(Clone, Copy)]
-pub(crate) struct Authority<'a>(&'a str);
+pub(crate) struct Authority<'a>(&'a [u8]);
 
 impl<'a> Authority<'a> {
     /// Reads `uri-host [":" port]` of RFC 3986 as HTTP uses it: no user information, no
     /// percent-encoding, no sub-delimiters.
-    pub(crate) fn parse(text: &'a str, scheme: Scheme) -> Option<Self> {
-        let host_len = match text.strip_prefix('[') {
-            Some(address) => {
-                let is_digit = |b: u8| b.is_ascii_hexdigit() || matches!(b, b':' | b'.');
-                let len = address.bytes().position(|b| !is_digit(b))?;
-                (len > 0 && address.as_bytes()[len] == b']').then_some(len + 2)?
+    pub(crate) fn parse(text: &'a [u8], scheme: Scheme) -> Option<Self> {
+        let host_len = match text {
+            [b'[', address @ ..] => {
+                let is_digit = |b: &u8| b.is_ascii_hexdigit() || matches!(b, b':' | b'.');
+                let len = address.iter().position(|b| !is_digit(b))?;
+                (len > 0 && address[len] == b']').then_some(len + 2)?
             }
-            None => text
-                .bytes()
-                .position(|b| !is_of_host(b))
+            _ => text
+                .iter()
+                .position(|b| !is_of_host(*b))
                 .unwrap_or(text.len()),
         };
         let (host, port) = text.split_at(host_len);
-        let port_is_valid = match port.as_bytes() {
+        let port_is_valid = match port {
             [] => true,
             [b':', digits @ ..] => digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit),
             _ => false,
         };
-        let is_default = port.len() <= 1 || port == scheme.default_port();
+        let is_default = port.len() <= 1 || port == scheme.default_port().as_bytes();
         (host_len > 0 && port_is_valid).then_some(Self(if is_default { host } else { text }))
     }
 
     /// The text as received, without the default port.
     pub(crate) fn as_str(self) -> &'a str {
-        self.0
+        text(self.0)
     }
 
     /// Whether the authority is `text`, in whatever case.
     pub(crate) fn is(self, text: &str) -> bool {
+        self.equals(text.as_bytes())
+    }
+
+    fn equals(self, text: &[u8]) -> bool {
         // Most are spelled alike, which takes a tenth of the instructions to find out.
         self.0 == text || self.0.eq_ignore_ascii_case(text)
     }
@@ -71,7 +77,7 @@ impl<'a> Authority<'a> {
     /// Writes the authority as it is signed: in lower case (RFC 9421 section 2.2.3).
     pub(crate) fn push_lower_case(self, out: &mut Vec<u8>) {
         let start = out.len();
-        out.extend_from_slice(self.0.as_bytes());
+        out.extend_from_slice(self.0);
         out[start..].make_ascii_lowercase();
     }
 }
@@ -83,7 +89,7 @@ fn is_of_host(byte: u8) -> bool {
 
 impl PartialEq for Authority<'_> {
     fn eq(&self, other: &Self) -> bool {
-        self.is(other.0)
+        self.equals(other.0)
     }
 }
 
@@ -115,7 +121,7 @@ mod tests {
     #[test]
     fn authorities() {
         let https = |text: &'static str| {
-            Authority::parse(text, Scheme::Https).map(|authority| authority.as_str())
+            Authority::parse(text.as_bytes(), Scheme::Https).map(|authority| authority.as_str())
         };
         for same in [
             "example.com",
@@ -137,7 +143,7 @@ mod tests {
             assert_eq!(https(text), Some(shown));
         }
         assert_eq!(
-            Authority::parse("example.com:80", Scheme::Http).map(|authority| authority.as_str()),
+            Authority::parse(b"example.com:80", Scheme::Http).map(|authority| authority.as_str()),
             Some("example.com")
         );
         for bad in [

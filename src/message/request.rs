@@ -133,10 +133,9 @@ impl<'a> RequestHead<'a> {
     }
 
     fn read_authority(&self, text: &'a [u8]) -> Result<Authority<'a>, AuthorityError> {
-        // Bytes that are no text cannot be shown.
-        let text = std::str::from_utf8(text).unwrap_or("?");
         Authority::parse(text, self.scheme).ok_or_else(|| AuthorityError::Invalid {
-            authority: escape(text),
+            // Bytes that are no text cannot be shown.
+            authority: escape(std::str::from_utf8(text).unwrap_or("?")),
         })
     }
 }

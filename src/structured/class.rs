@@ -44,9 +44,10 @@ impl Class {
 
     /// How many bytes of this class `bytes` begins with.
     pub(super) fn leading(self, bytes: &[u8]) -> usize {
-        bytes
-            .iter()
-            .position(|byte| !self.contains(*byte))
-            .unwrap_or(bytes.len())
+        let mut len = 0;
+        while bytes.get(len).is_some_and(|byte| self.contains(*byte)) {
+            len += 1;
+        }
+        len
     }
 }

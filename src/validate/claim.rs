@@ -12,8 +12,7 @@ use super::{
     verified_head::VerifiedHead,
 };
 use crate::{
-    digest::BodyDigest,
-    message::{KnownField, RequestHead},
+    message::RequestHead,
     secret::{SecretSet, SecretStore},
     signature::{MAX_BASE_LEN, SignatureBase, SignatureInput},
 };
@@ -139,11 +138,6 @@ impl<'a> Claim<'a> {
         let secret = secrets
             .verified_by(base.as_bytes(), mac)
             .ok_or(AuthErrorKind::WrongMac)?;
-        let fields = self.request.fields();
-        let digest = match fields.has(KnownField::ContentDigest) {
-            true => BodyDigest::read(fields.lines(KnownField::ContentDigest))?,
-            false => BodyDigest::default(),
-        };
         let proof = Proof {
             secret_name: Arc::clone(secret_name),
             by_previous_secret: secret > 0,
@@ -156,7 +150,7 @@ impl<'a> Claim<'a> {
             },
             signed: SignedText::new(base, input.params()),
         };
-        Ok(VerifiedHead::new(proof, digest))
+        VerifiedHead::new(proof, self.request.fields())
     }
 
     /// Goes on to the next signature of the request that may be meant for this host; `false` if
@@ -179,20 +173,18 @@ impl<'a> Claim<'a> {
     ) -> Result<VerifiedHead, AuthError> {
         let mut refusal = None;
         loop {
-            let verified = match secrets.lookup(self.secret_name()) {
-                Ok(secrets) => self.verify_head(&secrets),
-                Err(error) => Err(error.into()),
+            let error = match secrets.lookup(self.secret_name()) {
+                Ok(secrets) => match self.verify_head(&secrets) {
+                    Ok(head) => return Ok(head),
+                    Err(error) => error,
+                },
+                Err(error) => error.into(),
             };
-            match verified {
-                Ok(head) => return Ok(head),
-                Err(error) => {
-                    let furthest = AuthError::furthest(refusal, error);
-                    if !self.advance() {
-                        return Err(furthest);
-                    }
-                    refusal = Some(furthest);
-                }
+            let furthest = AuthError::furthest(refusal, error);
+            if !self.advance() {
+                return Err(furthest);
             }
+            refusal = Some(furthest);
         }
     }
 }

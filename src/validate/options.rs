@@ -279,7 +279,7 @@ impl ValidateOptions {
         }
         problems.extend(self.empty_list.map(str::to_owned));
         for text in self.authorities.iter().flatten() {
-            match Authority::parse(text, self.external_scheme) {
+            match Authority::parse(text.as_bytes(), self.external_scheme) {
                 Some(authority) => derived.authorities.push(authority.as_str().into()),
                 None => problems.push(format!(
                     "the authority `{}` is not `host` or `host:port`",

@@ -6,7 +6,10 @@ use super::{
     error::{AuthError, AuthErrorKind},
     validated::{Proof, Validated},
 };
-use crate::digest::BodyDigest;
+use crate::{
+    digest::BodyDigest,
+    message::{Fields, KnownField},
+};
 
 /// A request whose head is proven and whose body is not yet.
 ///
@@ -20,12 +23,17 @@ pub struct VerifiedHead {
 }
 
 impl VerifiedHead {
-    pub(super) fn new(proof: Proof, digest: BodyDigest) -> Self {
-        Self {
+    /// Reads the digests that the body must have.
+    pub(super) fn new(proof: Proof, fields: &Fields<'_>) -> Result<Self, AuthError> {
+        Ok(Self {
             proof: Arc::new(proof),
-            digest,
+            digest: if fields.has(KnownField::ContentDigest) {
+                BodyDigest::read(fields.lines(KnownField::ContentDigest))?
+            } else {
+                BodyDigest::default()
+            },
             has_body: false,
-        }
+        })
     }
 
     /// What is proven of the head alone.
