@@ -89,10 +89,10 @@ impl ProfileStart {
             of_body: [false; profile::OF_BODY.len()],
             others: 0,
         };
-        if !take_components(cursor, &profile::LIST_START) {
+        if !take_components(cursor, profile::LIST_START) {
             return start;
         }
-        for (index, text) in profile::OF_BODY_TEXTS.iter().enumerate() {
+        for (index, text) in profile::LIST_OF_BODY.into_iter().enumerate() {
             start.of_body[index] = take_components(cursor, text);
         }
         start.others = u16::try_from(cursor.position() - list_start).unwrap_or_default();
@@ -126,8 +126,8 @@ impl ProfileStart {
 }
 
 /// Steps over components if they stand here, and if the last of them has no parameters.
-fn take_components(cursor: &mut Cursor<'_>, text: &[u8]) -> bool {
-    cursor.rest().get(text.len()) != Some(&b';') && cursor.take_all(text)
+fn take_components(cursor: &mut Cursor<'_>, text: &str) -> bool {
+    cursor.rest().get(text.len()) != Some(&b';') && cursor.take_text(text)
 }
 
 /// The state of reading a list.

@@ -48,6 +48,12 @@ pub(super) enum ValueError {
 }
 
 impl ValueError {
+    /// For a component without parameters.
+    #[cold]
+    pub(super) fn of_plain(self, name: &str) -> BaseError {
+        self.of(format!("\"{name}\"").as_bytes())
+    }
+
     #[cold]
     pub(super) fn of(self, identifier: &[u8]) -> BaseError {
         let component = escape(text(identifier));

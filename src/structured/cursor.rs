@@ -91,8 +91,19 @@ impl<'a> Cursor<'a> {
     }
 
     /// Steps over `bytes` if they stand here.
-    pub(crate) fn take_all(&mut self, bytes: &[u8]) -> bool {
-        match self.rest.strip_prefix(bytes) {
+    pub(crate) fn take_all<const N: usize>(&mut self, bytes: &[u8; N]) -> bool {
+        match self.rest.split_first_chunk() {
+            Some((first, rest)) if first == bytes => {
+                self.rest = rest;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Steps over `text` if it stands here.
+    pub(crate) fn take_text(&mut self, text: &str) -> bool {
+        match self.rest.strip_prefix(text.as_bytes()) {
             Some(rest) => {
                 self.rest = rest;
                 true

@@ -50,6 +50,7 @@ impl VerifiedHead {
     }
 
     /// Takes the next bytes of the body, before any decoding, in pieces of any size.
+    #[inline]
     pub fn update(&mut self, bytes: &[u8]) {
         self.has_body |= !bytes.is_empty();
         // A body that is not covered is refused in any case, so hashing it would be wasted.
@@ -64,6 +65,7 @@ impl VerifiedHead {
     ///
     /// [`AuthErrorKind::BodyNotCovered`] if there is a body and the signature covers no digest of
     /// it. [`AuthErrorKind::WrongDigest`] if one of the digests is not that of the body.
+    #[inline]
     pub fn finish(self) -> Result<Validated, AuthError> {
         if self.has_body && !self.covers_body() {
             return Err(AuthErrorKind::BodyNotCovered.into());
