@@ -59,6 +59,11 @@ impl<'a> Authority<'a> {
         (host_len > 0 && port_is_valid).then_some(Self(if is_default { host } else { text }))
     }
 
+    /// An authority that is known to be valid, without the default port.
+    pub(super) fn valid(text: &'a [u8]) -> Self {
+        Self(text)
+    }
+
     /// The text as received, without the default port.
     pub(crate) fn as_str(self) -> &'a str {
         text(self.0)

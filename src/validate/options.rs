@@ -248,6 +248,11 @@ impl ValidateOptions {
         self.forwarded_host.as_ref()
     }
 
+    /// The listed authorities, without the default port of the external scheme.
+    pub(super) fn listed_authorities(&self) -> &[Box<str>] {
+        &self.derived.authorities
+    }
+
     pub(super) fn lists_authority(&self, authority: Authority<'_>) -> bool {
         self.authorities.is_none() || self.derived.authorities.iter().any(|one| authority.is(one))
     }

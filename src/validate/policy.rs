@@ -29,7 +29,10 @@ pub(super) fn authority_of<'a>(
 ) -> Result<Authority<'a>, AuthError> {
     let authority = match &options.forwarded_host {
         Some(field) => request.authority_in(request.fields().named(field.as_str()))?,
-        None => request.authority()?,
+        None => match request.known_authority(options.listed_authorities()) {
+            Some(listed) => return Ok(listed),
+            None => request.authority()?,
+        },
     };
     if options.lists_authority(authority) {
         Ok(authority)
