@@ -161,11 +161,16 @@ fn sign(
     let base = text.len();
     let mut lines = BaseLines::new(&mut text);
     lines.push_always(&request)?;
-    for name in covered.fields() {
-        match (&digest, name) {
-            (Digest::New(value), "content-digest") => lines.push_copy(name, value.clone()),
-            _ => lines.push_plain(ComponentName::Field(name), &request)?,
+    for index in (0..profile::OF_BODY.len()).filter(|index| covered.of_body[*index]) {
+        match (&digest, profile::OF_BODY[index]) {
+            (Digest::New(value), KnownField::ContentDigest) => {
+                lines.push_copy_of_body(index, value.clone());
+            }
+            _ => lines.push_of_body(index, &request)?,
         }
+    }
+    for field in covered.further() {
+        lines.push_plain(ComponentName::Field(field), &request)?;
     }
     // The label is not signed.
     lines.finish_copy(input.start + options.label.len() + "=".len()..input.end);
@@ -230,11 +235,8 @@ fn write_input(
     covered: &Covered<'_>,
     options: &SignOptions,
 ) -> Result<usize, SignError> {
-    let mut member = MemberWriter::new(text, &options.label);
-    for name in profile::ALWAYS {
-        member.component(name);
-    }
-    for field in covered.fields() {
+    let mut member = MemberWriter::profile(text, &options.label, &covered.of_body);
+    for field in covered.further() {
         member.component(ComponentName::Field(field));
     }
     member.end_components();
@@ -244,8 +246,8 @@ fn write_input(
 
 /// The components that a signature covers.
 struct Covered<'a> {
-    /// The names of the fields of [`profile::OF_BODY`] that the request has or gets.
-    of_body: [Option<&'static str>; profile::OF_BODY.len()],
+    /// Which fields of [`profile::OF_BODY`] the request has or gets.
+    of_body: [bool; profile::OF_BODY.len()],
     options: &'a SignOptions,
 }
 
@@ -255,12 +257,9 @@ impl<'a> Covered<'a> {
         digest: &Digest,
         options: &'a SignOptions,
     ) -> Result<Self, SignError> {
-        let of_body = profile::OF_BODY.map(|field| {
-            let is_there = match (field, digest) {
-                (KnownField::ContentDigest, Digest::New(_)) => true,
-                _ => fields.has(field),
-            };
-            is_there.then_some(field.as_str())
+        let of_body = profile::OF_BODY.map(|field| match (field, digest) {
+            (KnownField::ContentDigest, Digest::New(_)) => true,
+            _ => fields.has(field),
         });
         let covered = Self { of_body, options };
         let changes = |field: &&HeaderName| **field == SIGNATURE || **field == SIGNATURE_INPUT;
@@ -269,18 +268,23 @@ impl<'a> Covered<'a> {
                 name: field.as_str().to_owned(),
             });
         }
-        match profile::ALWAYS.len() + covered.fields().count() {
+        let of_body = of_body.iter().filter(|is_there| **is_there).count();
+        match profile::ALWAYS.len() + of_body + covered.further().count() {
             count if count > MAX_COMPONENTS => Err(SignError::TooManyComponents { count }),
             _ => Ok(covered),
         }
     }
 
-    /// The names of the fields, which follow [`profile::ALWAYS`].
-    fn fields(&self) -> impl Iterator<Item = &str> {
-        let of_body = self.of_body.iter().flatten();
+    /// The names of the fields that the profile would not cover.
+    fn further(&self) -> impl Iterator<Item = &str> {
+        let is_of_body = |field: &&str| {
+            let of_body = profile::OF_BODY.iter().zip(self.of_body);
+            of_body
+                .filter(|(_, is_there)| *is_there)
+                .any(|(one, _)| one.as_str() == *field)
+        };
         let further = self.options.cover.iter().map(HeaderName::as_str);
-        let further = further.filter(|field| !self.of_body.contains(&Some(*field)));
-        of_body.copied().chain(further)
+        further.filter(move |field| !is_of_body(field))
     }
 }
 

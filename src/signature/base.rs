@@ -214,15 +214,18 @@ impl<'t> BaseLines<'t> {
         name: ComponentName<&str>,
         request: &RequestHead<'_>,
     ) -> Result<(), BaseError> {
-        self.push_name(name);
+        self.text.push(b'"');
+        self.text.extend_from_slice(name.as_str().as_bytes());
+        self.text.extend_from_slice(b"\": ");
         let written = push_request_value(self.text, name, &Parameters::default(), request);
         self.end_line(written)
             .map_err(|error| error.of_plain(name.as_str()))
     }
 
-    /// Writes the line of a field whose value stands in the text already.
-    pub(crate) fn push_copy(&mut self, field: &str, value: Range<usize>) {
-        self.push_name(ComponentName::Field(field));
+    /// Writes the line of one of the fields of [`profile::OF_BODY`] whose value stands in the text already.
+    pub(crate) fn push_copy_of_body(&mut self, index: usize, value: Range<usize>) {
+        self.text
+            .extend_from_slice(profile::LINES_OF_BODY[index].as_bytes());
         self.text.extend_from_within(value);
         self.text.push(b'\n');
     }
@@ -269,12 +272,6 @@ impl<'t> BaseLines<'t> {
             return Err(ValueError::TooLarge);
         }
         Ok(parameters)
-    }
-
-    fn push_name(&mut self, name: ComponentName<&str>) {
-        self.text.push(b'"');
-        self.text.extend_from_slice(name.as_str().as_bytes());
-        self.text.extend_from_slice(b"\": ");
     }
 
     fn end_line(&mut self, written: Result<(), ValueError>) -> Result<(), ValueError> {

@@ -3,7 +3,7 @@
 
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::{component::ComponentName, profile::ALGORITHM};
+use super::{component::ComponentName, profile};
 use crate::{
     crypto::Mac,
     structured::{push_base64, push_byte_sequence, push_integer, push_quoted},
@@ -20,6 +20,25 @@ impl<'t> MemberWriter<'t> {
     pub(crate) fn new(text: &'t mut Vec<u8>, label: &str) -> Self {
         text.extend_from_slice(label.as_bytes());
         text.extend_from_slice(b"=(");
+        Self { text }
+    }
+
+    /// Starts with what the profile covers: always, and of the body.
+    pub(crate) fn profile(
+        text: &'t mut Vec<u8>,
+        label: &str,
+        of_body: &[bool; profile::OF_BODY.len()],
+    ) -> Self {
+        text.extend_from_slice(label.as_bytes());
+        text.push(b'=');
+        text.extend_from_slice(profile::LIST_START.as_bytes());
+        for (component, _) in profile::LIST_OF_BODY
+            .iter()
+            .zip(of_body)
+            .filter(|(_, is_there)| **is_there)
+        {
+            text.extend_from_slice(component.as_bytes());
+        }
         Self { text }
     }
 
@@ -65,7 +84,7 @@ impl<'t> MemberWriter<'t> {
 
     /// Adds `alg` with the only algorithm.
     pub(crate) fn algorithm(&mut self) {
-        self.string("alg", ALGORITHM);
+        self.string("alg", profile::ALGORITHM);
     }
 
     fn key(&mut self, key: &str) {

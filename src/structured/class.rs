@@ -13,7 +13,7 @@ impl Class {
     pub(super) const BASE64: Self = Self(1 << 4);
 
     /// The classes of each byte.
-    const OF: [u8; 256] = {
+    const OF: &[u8; 256] = &{
         const fn bit(class: Class, contains: bool) -> u8 {
             if contains { class.0 } else { 0 }
         }
@@ -44,10 +44,11 @@ impl Class {
 
     /// How many bytes of this class `bytes` begins with.
     pub(super) fn leading(self, bytes: &[u8]) -> usize {
-        let mut len = 0;
-        while bytes.get(len).is_some_and(|byte| self.contains(*byte)) {
-            len += 1;
+        for (len, byte) in bytes.iter().enumerate() {
+            if !self.contains(*byte) {
+                return len;
+            }
         }
-        len
+        bytes.len()
     }
 }

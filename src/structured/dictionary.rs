@@ -53,7 +53,9 @@ impl<'a, L: Iterator<Item = &'a [u8]>> Dictionary<'a, L> {
     /// Steps over the comma between two members. Returns `false` at the end of the line.
     fn next_in_line(&mut self) -> Result<bool, SyntaxError> {
         let cursor = &mut self.cursor;
-        cursor.optional_whitespace();
+        if !cursor.is_at_end() {
+            cursor.optional_whitespace();
+        }
         if cursor.is_at_end() {
             return Ok(false);
         }

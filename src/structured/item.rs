@@ -70,11 +70,21 @@ impl<'a> QuotedString<'a> {
     /// `sf-string` of section 3.3.3.
     pub(crate) fn read(cursor: &mut Cursor<'a>) -> Result<Self, SyntaxError> {
         cursor.expect(b'"', "expected a quoted string")?;
-        let start = cursor.position();
-        cursor.skip(Class::STRING);
-        let mut may_have_escapes = false;
+        let raw = cursor.skip(Class::STRING);
+        if cursor.take(b'"') {
+            return Ok(Self {
+                raw,
+                may_have_escapes: false,
+            });
+        }
+        Self::read_escaped(cursor, raw.len())
+    }
+
+    /// Goes on with a string, of which `len` bytes were read, at the first escape.
+    #[cold]
+    fn read_escaped(cursor: &mut Cursor<'a>, len: usize) -> Result<Self, SyntaxError> {
+        let start = cursor.position() - len;
         while cursor.take(b'\\') {
-            may_have_escapes = true;
             if !cursor.take(b'"') {
                 cursor.expect(b'\\', "only `\\\"` and `\\\\` may be escaped")?;
             }
@@ -84,7 +94,7 @@ impl<'a> QuotedString<'a> {
         cursor.expect(b'"', "expected printable ASCII, or the end of the string")?;
         Ok(Self {
             raw,
-            may_have_escapes,
+            may_have_escapes: true,
         })
     }
 
@@ -118,16 +128,19 @@ fn read_number<'a>(cursor: &mut Cursor<'a>) -> Result<BareItem<'a>, SyntaxError>
 /// `sf-integer` of section 3.3.1.
 pub(crate) fn read_integer(cursor: &mut Cursor<'_>) -> Result<i64, SyntaxError> {
     let negative = cursor.take(b'-');
-    let mut number = 0_i64;
-    let mut digits = 0;
-    while let Some(digit @ b'0'..=b'9') = cursor.rest().get(digits) {
+    let (mut number, mut len) = (0_i64, 0);
+    for digit in cursor
+        .rest()
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+    {
         // A number that wraps has too many digits.
         number = number
             .wrapping_mul(10)
             .wrapping_add(i64::from(digit - b'0'));
-        digits += 1;
+        len += 1;
     }
-    let digits = cursor.skip_bytes(digits);
+    let digits = cursor.skip_bytes(len);
     if !(1..=15).contains(&digits.len()) || cursor.peek() == Some(b'.') {
         return Err(cursor.error("expected an integer of at most 15 digits"));
     }

@@ -12,7 +12,8 @@ use super::{
     verified_head::VerifiedHead,
 };
 use crate::{
-    message::RequestHead,
+    digest::BodyDigest,
+    message::{KnownField, RequestHead},
     secret::{SecretSet, SecretStore},
     signature::{MAX_BASE_LEN, SignatureBase, SignatureInput},
 };
@@ -138,7 +139,8 @@ impl<'a> Claim<'a> {
         let secret = secrets
             .verified_by(base.as_bytes(), mac)
             .ok_or(AuthErrorKind::WrongMac)?;
-        let proof = Proof {
+        let fields = self.request.fields();
+        Ok(VerifiedHead::new(Arc::new(Proof {
             secret_name: Arc::clone(secret_name),
             by_previous_secret: secret > 0,
             key_id_is_listed: self.options.key_ids.is_some(),
@@ -149,8 +151,11 @@ impl<'a> Claim<'a> {
                 validated_at: self.now,
             },
             signed: SignedText::new(base, input.params()),
-        };
-        VerifiedHead::new(proof, self.request.fields())
+            digest: match fields.has(KnownField::ContentDigest) {
+                true => BodyDigest::read(fields.lines(KnownField::ContentDigest))?,
+                false => BodyDigest::default(),
+            },
+        })))
     }
 
     /// Goes on to the next signature of the request that may be meant for this host; `false` if

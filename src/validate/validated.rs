@@ -4,6 +4,7 @@ use std::{fmt, ops::Range, sync::Arc, time::SystemTime};
 
 use super::replay_id::ReplayId;
 use crate::{
+    digest::BodyDigest,
     signature::{Component, ComponentList, Coverage, SignatureBase, SignatureParams, Span},
     structured::text,
     time::system_time,
@@ -27,6 +28,8 @@ pub(crate) struct Proof {
     pub(super) key_id_is_listed: bool,
     pub(super) replay_id: ReplayId,
     pub(super) signed: SignedText,
+    /// What the body must hash to, and the state of hashing it.
+    pub(super) digest: BodyDigest,
 }
 
 impl Proof {

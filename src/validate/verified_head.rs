@@ -6,10 +6,6 @@ use super::{
     error::{AuthError, AuthErrorKind},
     validated::{Proof, Validated},
 };
-use crate::{
-    digest::BodyDigest,
-    message::{Fields, KnownField},
-};
 
 /// A request whose head is proven and whose body is not yet.
 ///
@@ -18,22 +14,15 @@ use crate::{
 #[must_use = "only `finish` gives the proof"]
 pub struct VerifiedHead {
     proof: Arc<Proof>,
-    digest: BodyDigest,
     has_body: bool,
 }
 
 impl VerifiedHead {
-    /// Reads the digests that the body must have.
-    pub(super) fn new(proof: Proof, fields: &Fields<'_>) -> Result<Self, AuthError> {
-        Ok(Self {
-            proof: Arc::new(proof),
-            digest: if fields.has(KnownField::ContentDigest) {
-                BodyDigest::read(fields.lines(KnownField::ContentDigest))?
-            } else {
-                BodyDigest::default()
-            },
+    pub(super) fn new(proof: Arc<Proof>) -> Self {
+        Self {
+            proof,
             has_body: false,
-        })
+        }
     }
 
     /// What is proven of the head alone.
@@ -55,7 +44,8 @@ impl VerifiedHead {
         self.has_body |= !bytes.is_empty();
         // A body that is not covered is refused in any case, so hashing it would be wasted.
         if self.has_body && self.covers_body() {
-            self.digest.update(bytes);
+            // A head is the only owner of its proof, so nothing is copied.
+            Arc::make_mut(&mut self.proof).digest.update(bytes);
         }
     }
 
@@ -72,7 +62,7 @@ impl VerifiedHead {
         }
         // Checked even if no digest is covered, as on a request without a body: a wrong one is
         // never passed on.
-        if self.digest.matches() {
+        if self.proof.digest.matches() {
             Ok(Validated::new(self.proof))
         } else {
             Err(AuthErrorKind::WrongDigest.into())
