@@ -1,10 +1,10 @@
 //! Parts of a text by their offsets: small, and free of the lifetime of the text.
 
-use std::{num::NonZeroU16, ops::Range};
+use std::num::NonZeroU16;
 
 use crate::structured::{Cursor, QuotedString};
 
-/// A part of a text of at most 8 KiB.
+/// A part of a text of at most 64 KiB: a field has at most 8 KiB, a signature base 32 KiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
     start: u16,
@@ -13,8 +13,8 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    #[expect(clippy::cast_possible_truncation, reason = "a field has at most 8 KiB")]
-    pub(super) fn new(start: usize, end: usize) -> Self {
+    #[expect(clippy::cast_possible_truncation, reason = "no text here is so long")]
+    pub(crate) fn new(start: usize, end: usize) -> Self {
         Self {
             start: start as u16,
             end: NonZeroU16::new(end as u16).unwrap_or(NonZeroU16::MIN),
@@ -33,8 +33,8 @@ impl Span {
     }
 
     /// The same part of a text into which this one was written at `start`.
-    pub(crate) fn moved_to(self, start: usize) -> Range<usize> {
-        start + usize::from(self.start)..start + self.end()
+    pub(crate) fn moved_to(self, start: usize) -> Self {
+        Self::new(start + usize::from(self.start), start + self.end())
     }
 
     /// This part without its first and its last byte, which are quotes.

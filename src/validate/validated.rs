@@ -1,6 +1,6 @@
 //! The proof that a request was validated.
 
-use std::{fmt, ops::Range, sync::Arc, time::SystemTime};
+use std::{fmt, sync::Arc, time::SystemTime};
 
 use super::replay_id::ReplayId;
 use crate::{
@@ -34,7 +34,7 @@ pub(crate) struct Proof {
 
 impl Proof {
     fn key_id(&self) -> Option<&str> {
-        self.signed.part(self.signed.key_id.as_ref())
+        self.signed.part(self.signed.key_id)
     }
 
     pub(crate) fn consumer(&self) -> &str {
@@ -69,9 +69,9 @@ pub(super) struct SignedText {
     params_start: usize,
     components: ComponentList,
     expires: Option<i64>,
-    key_id: Option<Range<usize>>,
-    nonce: Option<Range<usize>>,
-    tag: Option<Range<usize>>,
+    key_id: Option<Span>,
+    nonce: Option<Span>,
+    tag: Option<Span>,
 }
 
 impl SignedText {
@@ -86,7 +86,7 @@ impl SignedText {
             let unescaped = string.text().into_owned();
             let start = text.len();
             text.extend_from_slice(unescaped.as_bytes());
-            Some(start..text.len())
+            Some(Span::new(start, text.len()))
         };
         let (key_id, nonce, tag) = (keep(params.key_id), keep(params.nonce), keep(params.tag));
         Self {
@@ -100,8 +100,8 @@ impl SignedText {
         }
     }
 
-    fn part(&self, range: Option<&Range<usize>>) -> Option<&str> {
-        range.map(|range| text(&self.text[range.clone()]))
+    fn part(&self, span: Option<Span>) -> Option<&str> {
+        span.map(|span| text(span.of(&self.text)))
     }
 }
 
@@ -163,13 +163,13 @@ impl Validated {
     /// A value that makes the signature unique, if the consumer sent one.
     #[must_use]
     pub fn nonce(&self) -> Option<&str> {
-        self.0.signed.part(self.0.signed.nonce.as_ref())
+        self.0.signed.part(self.0.signed.nonce)
     }
 
     /// The application that the signature is for.
     #[must_use]
     pub fn tag(&self) -> Option<&str> {
-        self.0.signed.part(self.0.signed.tag.as_ref())
+        self.0.signed.part(self.0.signed.tag)
     }
 
     /// The components that the signature covers: nothing else of the head is proven.
