@@ -73,24 +73,26 @@ impl<'a> Candidates<'a> {
             if meant > MAX_CANDIDATES {
                 return Err(AuthErrorKind::TooManyCandidates.into());
             }
-            let checked = signature.mac.ok_or_else(no_mac).and_then(|mac| {
-                let created = policy::check_signature(&input, request, options, now)?;
-                Ok((mac, created))
-            });
-            match checked {
-                Ok((mac, created)) => {
-                    let candidate = Candidate {
-                        input,
-                        secret_name,
-                        mac,
-                        created,
-                    };
-                    match first {
-                        None => first = Some(candidate),
-                        Some(_) => others.push(candidate),
-                    }
+            let Some(mac) = signature.mac else {
+                refusal = Some(AuthError::furthest(refusal, no_mac()));
+                continue;
+            };
+            let created = match policy::check_signature(&input, request, options, now) {
+                Ok(created) => created,
+                Err(error) => {
+                    refusal = Some(AuthError::furthest(refusal, error));
+                    continue;
                 }
-                Err(error) => refusal = Some(AuthError::furthest(refusal, error)),
+            };
+            let candidate = Candidate {
+                input,
+                secret_name,
+                mac,
+                created,
+            };
+            match first {
+                None => first = Some(candidate),
+                Some(_) => others.push(candidate),
             }
         }
         // No label is repeated in either field.
