@@ -54,9 +54,13 @@ impl<'a> Candidates<'a> {
         let (mut meant, mut paired) = (0, 0);
         let (mut refusal, mut unpaired, mut not_meant) = (None, None, None);
         for input in SignatureInputs::of(fields.lines(KnownField::SignatureInput)) {
-            let input = input.map_err(|syntax| {
-                AuthError::malformed(AuthErrorKind::MalformedSignatureInput, syntax)
-            })?;
+            let input = match input {
+                Ok(input) => input,
+                Err(syntax) => {
+                    let kind = AuthErrorKind::MalformedSignatureInput;
+                    return Err(AuthError::malformed(kind, syntax));
+                }
+            };
             let Some(signature) = known.iter().find(|one| input.has_label(one.label)) else {
                 unpaired = Some(input.label());
                 continue;
