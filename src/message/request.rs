@@ -57,10 +57,9 @@ impl<'a> RequestHead<'a> {
         self
     }
 
-    /// The authority, found elsewhere or found before.
-    pub(crate) fn with_authority(mut self, authority: Authority<'a>) -> Self {
+    /// Sets the authority, found elsewhere or found before.
+    pub(crate) fn set_authority(&mut self, authority: Authority<'a>) {
         self.authority = Some(authority);
-        self
     }
 
     pub(crate) fn fields(&self) -> &Fields<'a> {

@@ -78,6 +78,7 @@ impl<'a> Keys<'a> {
 
     /// RFC 9651 lets the last of two equal keys win. A reader of the first one would be deceived,
     /// so both are refused.
+    #[inline]
     pub(crate) fn insert(&mut self, key: &'a [u8], cursor: &Cursor<'a>) -> Result<(), SyntaxError> {
         if self.first.is_none() {
             self.first = Some(key);

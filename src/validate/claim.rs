@@ -74,11 +74,11 @@ impl<'a> Claim<'a> {
     ) -> Result<Self, AuthError> {
         options.check()?;
         let now = options.now();
-        let request = request.into().scheme(options.external_scheme);
+        let mut request = request.into().scheme(options.external_scheme);
         let candidates = Candidates::read(&request, options, now)?;
-        let authority = policy::authority_of(&request, options)?;
+        request.set_authority(policy::authority_of(&request, options)?);
         Ok(Self {
-            request: request.with_authority(authority),
+            request,
             options,
             now,
             current: candidates.first,
