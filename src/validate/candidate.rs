@@ -127,14 +127,19 @@ impl<'a> Signature<'a> {
     fn read_all(fields: &Fields<'a>) -> Result<SmallVec<[Self; 1]>, AuthError> {
         let mut signatures = SmallVec::new();
         for member in ByteSequences::new(fields.lines(KnownField::Signature)) {
-            let member = member.map_err(|syntax| {
-                AuthError::malformed(AuthErrorKind::MalformedSignature, syntax)
-            })?;
-            let bytes = member.of_32().filter(|_| !member.has_parameters);
-            signatures.push(Self {
-                label: member.key,
-                mac: bytes.map(Mac::new),
-            });
+            match member {
+                Ok(member) => signatures.push(Self {
+                    label: member.key,
+                    mac: match member.of_32() {
+                        Some(bytes) if !member.has_parameters => Some(Mac::new(bytes)),
+                        _ => None,
+                    },
+                }),
+                Err(syntax) => {
+                    let kind = AuthErrorKind::MalformedSignature;
+                    return Err(AuthError::malformed(kind, syntax));
+                }
+            }
         }
         Ok(signatures)
     }

@@ -53,9 +53,10 @@ fn check_coverage(
         Some(_) => Coverage::ALWAYS,
     };
     let required = always | options.required_parts();
-    let missing = required.without(input.params().components.coverage());
-    if let Some(name) = missing.names().next() {
-        return not_covered(name);
+    let covered = input.params().components.coverage();
+    if !covered.includes(required) {
+        let missing = required.without(covered).names().next();
+        return not_covered(missing.unwrap_or_default());
     }
     let covers = |field: &str| {
         input.components().any(|component| {
