@@ -32,7 +32,10 @@ impl Scheme {
 /// `host` or `host:port`, without the default port of the scheme. Two are equal if they differ in
 /// case only.
 #[derive(Clone, Copy)]
-pub(crate) struct Authority<'a>(&'a [u8]);
+pub(crate) struct Authority<'a> {
+    text: &'a [u8],
+    is_lower_case: bool,
+}
 
 impl<'a> Authority<'a> {
     /// Reads `uri-host [":" port]` of RFC 3986 as HTTP uses it: no user information, no
@@ -56,17 +59,23 @@ impl<'a> Authority<'a> {
             _ => false,
         };
         let is_default = port.len() <= 1 || port == scheme.default_port().as_bytes();
-        (host_len > 0 && port_is_valid).then_some(Self(if is_default { host } else { text }))
+        (host_len > 0 && port_is_valid).then_some(Self {
+            text: if is_default { host } else { text },
+            is_lower_case: false,
+        })
     }
 
-    /// An authority that is known to be valid, without the default port.
-    pub(super) fn valid(text: &'a [u8]) -> Self {
-        Self(text)
+    /// An authority that is known to be valid, in lower case, and without the default port.
+    pub(super) fn normal(text: &'a [u8]) -> Self {
+        Self {
+            text,
+            is_lower_case: true,
+        }
     }
 
     /// The text as received, without the default port.
     pub(crate) fn as_str(self) -> &'a str {
-        text(self.0)
+        text(self.text)
     }
 
     /// Whether the authority is `text`, in whatever case.
@@ -76,14 +85,16 @@ impl<'a> Authority<'a> {
 
     fn equals(self, text: &[u8]) -> bool {
         // Most are spelled alike, which takes a tenth of the instructions to find out.
-        self.0 == text || self.0.eq_ignore_ascii_case(text)
+        self.text == text || self.text.eq_ignore_ascii_case(text)
     }
 
     /// Writes the authority as it is signed: in lower case (RFC 9421 section 2.2.3).
     pub(crate) fn push_lower_case(self, out: &mut Vec<u8>) {
         let start = out.len();
-        out.extend_from_slice(self.0);
-        out[start..].make_ascii_lowercase();
+        out.extend_from_slice(self.text);
+        if !self.is_lower_case {
+            out[start..].make_ascii_lowercase();
+        }
     }
 }
 
@@ -94,7 +105,7 @@ fn is_of_host(byte: u8) -> bool {
 
 impl PartialEq for Authority<'_> {
     fn eq(&self, other: &Self) -> bool {
-        self.equals(other.0)
+        self.equals(other.text)
     }
 }
 

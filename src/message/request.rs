@@ -118,8 +118,8 @@ impl<'a> RequestHead<'a> {
         }
     }
 
-    /// The authority, if it is spelled like one of `known`, which are valid, and if only one place names
-    /// it.
+    /// The authority, if it is spelled like one of `known`, which are in normal form, and if only one
+    /// place names it.
     ///
     /// Most requests are spelled so. To read the authority of all others takes 250 instructions more.
     pub(crate) fn known_authority(&self, known: &[Box<str>]) -> Option<Authority<'a>> {
@@ -133,7 +133,7 @@ impl<'a> RequestHead<'a> {
             _ => return None,
         };
         let is_known = known.iter().any(|one| one.as_bytes() == text);
-        is_known.then_some(Authority::valid(text))
+        is_known.then_some(Authority::normal(text))
     }
 
     /// The authority in a field that must have one line.

@@ -56,8 +56,10 @@ impl SignatureBase {
         let components = match input.profile_start() {
             Some((start, others)) => {
                 lines.push_always(request)?;
-                for index in (0..profile::OF_BODY.len()).filter(|index| start.of_body[*index]) {
-                    lines.push_of_body(index, request)?;
+                for (index, is_there) in start.of_body.into_iter().enumerate() {
+                    if is_there {
+                        lines.push_of_body(index, request)?;
+                    }
                 }
                 others
             }

@@ -67,7 +67,7 @@ pub struct ValidateOptions {
 #[derive(Clone, Debug, Default)]
 struct Derived {
     problem: Option<String>,
-    /// The authorities without the default port of the external scheme.
+    /// The authorities in lower case, without the default port of the external scheme.
     authorities: Vec<Box<str>>,
     /// What `required` names of the parts of a request.
     parts: Coverage,
@@ -248,7 +248,7 @@ impl ValidateOptions {
         self.forwarded_host.as_ref()
     }
 
-    /// The listed authorities, without the default port of the external scheme.
+    /// The listed authorities in lower case, without the default port of the external scheme.
     pub(super) fn listed_authorities(&self) -> &[Box<str>] {
         &self.derived.authorities
     }
@@ -285,7 +285,9 @@ impl ValidateOptions {
         problems.extend(self.empty_list.map(str::to_owned));
         for text in self.authorities.iter().flatten() {
             match Authority::parse(text.as_bytes(), self.external_scheme) {
-                Some(authority) => derived.authorities.push(authority.as_str().into()),
+                Some(authority) => derived
+                    .authorities
+                    .push(authority.as_str().to_ascii_lowercase().into()),
                 None => problems.push(format!(
                     "the authority `{}` is not `host` or `host:port`",
                     escape(text)
