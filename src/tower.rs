@@ -34,9 +34,9 @@
 //!
 //! From the outside to the inside:
 //!
-//! 1. Limits of connections, time and concurrency, such as tower-http's `TimeoutLayer`. A peer may
-//!    send its body slowly. A concurrency limit inside of this layer would not count the requests
-//!    that are still being validated.
+//! 1. Limits of connections, time and concurrency, such as tower-http's `TimeoutLayer`: a peer may
+//!    send its body slowly. A concurrency limit inside of this layer is of no use, because requests
+//!    that are still being validated hold its permits too.
 //! 2. **This layer.**
 //! 3. Everything that changes path, host or body: decompression, rewriting, routers that cut the
 //!    path (axum's `nest`).

@@ -25,9 +25,7 @@ pin_project! {
         rest: Bytes,
         // None after the end.
         head: Option<VerifiedHead>,
-        read: u64,
-        max_len: u64,
-        content_length: Option<u64>,
+        len: BodyLen,
         pace: Pace,
     }
 }
@@ -55,9 +53,11 @@ where
             body,
             rest: Bytes::new(),
             head: Some(head),
-            read: 0,
-            max_len,
-            content_length,
+            len: BodyLen {
+                read: 0,
+                max: max_len,
+                announced: content_length,
+            },
             pace: Pace::default(),
         }
     }
@@ -89,34 +89,24 @@ where
             match frame.into_data() {
                 Ok(mut data) => {
                     let len = data.remaining();
-                    this.pace.count_frame(len);
-                    *this.read = this
-                        .read
-                        .saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
                     if len > 0 && !head.covers_body() {
                         return Poll::Ready(Err(AuthErrorKind::BodyNotCovered.into()));
                     }
-                    if *this.read > *this.max_len {
-                        return Poll::Ready(Err(too_large(*this.max_len)));
-                    }
-                    if this.content_length.is_some_and(|len| *this.read > len) {
-                        return Poll::Ready(Err(AuthErrorKind::WrongContentLength.into()));
-                    }
+                    this.len.add(len)?;
+                    this.pace.count_frame(len);
                     *this.rest = data.copy_to_bytes(len);
                 }
-                Err(frame) => {
+                Err(frame)
                     if frame
                         .trailers_ref()
-                        .is_some_and(|trailers| !trailers.is_empty())
-                    {
-                        return Poll::Ready(Err(AuthErrorKind::TrailersNotCovered.into()));
-                    }
+                        .is_some_and(|fields| !fields.is_empty()) =>
+                {
+                    return Poll::Ready(Err(AuthErrorKind::TrailersNotCovered.into()));
                 }
+                Err(_) => {}
             }
         }
-        if this.content_length.is_some_and(|len| *this.read != len) {
-            return Poll::Ready(Err(AuthErrorKind::WrongContentLength.into()));
-        }
+        this.len.check_end()?;
         Poll::Ready(match this.head.take() {
             Some(head) => head.finish().map(Piece::End),
             None => Err(AuthErrorKind::BodyUnreadable.into()),
@@ -130,7 +120,7 @@ where
 
     /// The proof, if the body is known to be empty before it is read.
     pub(super) fn finish_if_empty(&mut self) -> Result<Option<Validated>, AuthError> {
-        let is_empty = self.body.is_end_stream() && self.content_length.unwrap_or(0) == 0;
+        let is_empty = self.body.is_end_stream() && self.len.announced.unwrap_or(0) == 0;
         self.head
             .take_if(|_| is_empty)
             .map(VerifiedHead::finish)
@@ -140,6 +130,35 @@ where
     /// The number of bytes that are still to come.
     pub(super) fn size_hint(&self) -> SizeHint {
         add_len(self.body.size_hint(), self.rest.len())
+    }
+}
+
+/// The length of a body, in bytes.
+struct BodyLen {
+    read: u64,
+    max: u64,
+    /// By `Content-Length`.
+    announced: Option<u64>,
+}
+
+impl BodyLen {
+    fn add(&mut self, len: usize) -> Result<(), AuthError> {
+        let len = u64::try_from(len).unwrap_or(u64::MAX);
+        self.read = self.read.saturating_add(len);
+        if self.read > self.max {
+            return Err(too_large(self.max));
+        }
+        if self.announced.is_some_and(|len| self.read > len) {
+            return Err(AuthErrorKind::WrongContentLength.into());
+        }
+        Ok(())
+    }
+
+    fn check_end(&self) -> Result<(), AuthError> {
+        if self.announced.is_some_and(|len| self.read != len) {
+            return Err(AuthErrorKind::WrongContentLength.into());
+        }
+        Ok(())
     }
 }
 

@@ -61,9 +61,10 @@ impl Policy {
         if announced_len > self.max_body_len {
             return Err(too_large(self.max_body_len));
         }
-        let head = claim
-            .verify_any(&*self.secrets, &[])
-            .map_err(|error| self.explain(error, parts))?;
+        let head = match claim.verify_any(&*self.secrets, &[]) {
+            Ok(head) => head,
+            Err(error) => return Err(self.explain(error, parts)),
+        };
         if announced_len > 0 && !head.covers_body() {
             return Err(AuthErrorKind::BodyNotCovered.into());
         }
