@@ -32,8 +32,8 @@ use crate::{
 /// - A signature holds for one URL. A client that follows a redirect sends the signature to another
 ///   host, and the operator of that host could use it first.
 /// - A signature counts once. The replay guard of the host refuses a request that is sent twice. To
-///   retry, sign a clone that was made before the first signature, as middleware inside of a retry
-///   middleware does.
+///   retry, sign a clone of the unsigned request. Signing middleware gets such a clone if it stands
+///   inside of the retry middleware.
 ///
 /// An error of `reqwest` shows the whole URL with its query. Call `reqwest::Error::without_url`
 /// before you log it.
@@ -74,7 +74,7 @@ pub fn sign(
         Some(Some(body)) => sign_parts(&mut parts, body, secrets, options).map_err(Into::into),
         Some(None) => Err(InvokeError::StreamedBody),
     };
-    // They go back in any case; after an error, they are the ones of before.
+    // The headers go back in any case. After an error, they are unchanged.
     *request.headers_mut() = parts.headers;
     signed
 }

@@ -31,13 +31,14 @@ macro_rules! refusal_event {
     };
 }
 
+#[cfg(feature = "wix")]
 pub(crate) use refusal_event;
 
 /// Records that a layer refused a request.
 pub(super) fn request_refused(
     error: &AuthError,
     headers: &HeaderMap,
-    authority: Option<String>,
+    authority: Option<&str>,
     path: &str,
 ) {
     refusal_event!(

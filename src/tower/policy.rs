@@ -102,7 +102,7 @@ impl Policy {
         events::request_refused(
             error,
             &parts.headers,
-            self.authority(parts),
+            self.authority(parts).as_deref(),
             self.uri(parts).path(),
         );
         let mut response = error

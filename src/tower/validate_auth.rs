@@ -42,8 +42,8 @@ pub const DEFAULT_MAX_BODY_LEN: u64 = 2 * 1024 * 1024;
 /// The service gets the request with its whole body, of the same type, and
 /// [`Validated`](crate::Validated) in the extensions. A refused request never reaches the service:
 /// the peer gets the answer of [`AuthError::to_response`], with the
-/// [`AuthErrorKind`](crate::AuthErrorKind) in the extensions of the response. A gRPC call gets no
-/// body, and the status code of gRPC too, such as `UNAUTHENTICATED` beside 401.
+/// [`AuthErrorKind`](crate::AuthErrorKind) in the extensions of the response. The answer to a gRPC
+/// call has no body, and also a status of gRPC, such as `UNAUTHENTICATED` for 401.
 ///
 /// The layer makes all checks of [`validate_auth`](crate::validate_auth), in this order:
 ///
