@@ -56,7 +56,9 @@ impl Policy {
     {
         let request = RequestHead::from(parts).uri(self.uri(parts));
         let content_length = content_length(&request);
-        let mut claim = Claim::parse(request, &self.options)?;
+        // In place: `Claim::parse` would move the claim twice.
+        let mut claim = Claim::unread(request, &self.options);
+        claim.read()?;
         let announced_len = content_length.unwrap_or(0).max(body.size_hint().lower());
         if announced_len > self.max_body_len {
             return Err(too_large(self.max_body_len));
