@@ -1,6 +1,6 @@
 //! Accepting each signature once.
 
-#[cfg(any(feature = "tower", feature = "client"))]
+#[cfg(feature = "tower")]
 pub(crate) use self::use_once::POLLED_AFTER_END;
 pub use self::{
     guard::ReplayGuard,

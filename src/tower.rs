@@ -1,10 +1,15 @@
-//! Layers for what is on [tower]: they validate in a server (axum, hyper, tonic) and sign in a client (hyper-util, tonic).
+//! Layers for [tower]: a server (axum, hyper, tonic) validates requests with them, and a client
+//! (hyper-util, tonic) signs requests.
 //!
-//! [`ValidateAuthLayer`] lets only validated requests through and puts [`Validated`](crate::Validated) into their extensions:
+//! [`ValidateAuthLayer`] lets only validated requests through, and adds
+//! [`Validated`](crate::Validated) to their extensions:
 //!
 //! ```
 //! use axum::{Extension, Router, routing::post};
-//! use hmac_auth::{DEFAULT_SECRET_NAME, MemorySecrets, Secret, ValidateOptions, Validated, generate_secret, tower::ValidateAuthLayer};
+//! use hmac_auth::{
+//!     DEFAULT_SECRET_NAME, MemorySecrets, Secret, ValidateOptions, Validated,
+//!     generate_secret, tower::ValidateAuthLayer,
+//! };
 //!
 //! async fn site_stats(Extension(validated): Extension<Validated>) -> String {
 //!     format!("hello, {}", validated.consumer())
@@ -21,63 +26,59 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`ValidateStreamLayer`] does the same for uploads that are too large to be held in memory. [`SignRequestLayer`] signs what a
-//! client sends. (Beside this module, the crate `tower` itself is `::tower`.)
+//! [`ValidateStreamLayer`] validates uploads that are too large for memory. [`SignRequestLayer`]
+//! signs the requests of a client. (Inside a file that imports this module, the crate `tower`
+//! itself is `::tower`.)
 //!
 //! # Where in the stack
 //!
 //! From the outside to the inside:
 //!
-//! 1. limits of connections and of time, such as tower-http's `TimeoutLayer`: a body may come slowly; and of concurrency, because
-//!    inside of this layer a permit is held by whoever is still being checked;
-//! 2. **this layer**;
-//! 3. whatever changes path, host or body: decompression, routers that cut the path (axum's `nest`), rewriting;
-//! 4. routes and handlers.
+//! 1. Limits of connections, time and concurrency, such as tower-http's `TimeoutLayer`: a peer may
+//!    send its body slowly. A concurrency limit inside of this layer is of no use, because requests
+//!    that are still being validated hold its permits too.
+//! 2. **This layer.**
+//! 3. Everything that changes path, host or body: decompression, rewriting, routers that cut the
+//!    path (axum's `nest`).
+//! 4. Routes and handlers.
 //!
-//! A router that cuts the path before this layer sees it must tell the original one: [`ValidateAuthLayer::original_uri`]. What
-//! stands outside of this layer serves everybody, such as a health check or CORS, whose preflight requests are never signed.
+//! If a router cuts the path outside of this layer, name the original URI with
+//! [`ValidateAuthLayer::original_uri`]. Everything outside of this layer answers any peer. Health
+//! checks belong there, and CORS, because browsers never sign preflight requests.
 //!
 //! [tower]: https://docs.rs/tower
 
 pub use self::{
-    body::BufferedBody,
-    sign::{SignRequest, SignRequestFuture, SignRequestLayer},
-    stream::{StreamedBody, ValidateStream, ValidateStreamFuture, ValidateStreamLayer},
+    buffered_body::BufferedBody,
+    sign_request::{SignRequest, SignRequestFuture, SignRequestLayer},
+    streamed_body::StreamedBody,
     upload::Upload,
-    validate::{DEFAULT_MAX_BODY_LEN, ValidateAuth, ValidateAuthFuture, ValidateAuthLayer},
+    validate_auth::{DEFAULT_MAX_BODY_LEN, ValidateAuth, ValidateAuthFuture, ValidateAuthLayer},
+    validate_stream::{ValidateStream, ValidateStreamFuture, ValidateStreamLayer},
 };
 
-mod body;
+#[cfg(all(feature = "tracing", feature = "wix"))]
+pub(crate) use self::events::refusal_event;
+
+mod buffered_body;
+#[cfg(feature = "tracing")]
+mod events;
+mod grpc;
 mod hashed_body;
+mod pace;
+mod pieces;
 mod policy;
-mod sign;
-mod stream;
+mod reply;
+mod sign_request;
+mod streamed_body;
 mod upload;
-mod validate;
+mod validate_auth;
+mod validate_stream;
 
-/// One event for a refusal, on the level that its status asks for; a level cannot be an argument of `tracing::event!`.
-#[cfg(feature = "tracing")]
-macro_rules! refusal_event {
-    ($error:expr, $($fields:tt)+) => {{
-        let (kind, reason) = ($error.kind().as_str(), format_args!("{:#}", $error));
-        if $error.status().is_server_error() {
-            tracing::error!(target: "hmac_auth", kind, %reason, $($fields)+);
-        } else {
-            tracing::warn!(target: "hmac_auth", kind, %reason, $($fields)+);
-        }
-    }};
-}
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-#[cfg(feature = "tracing")]
-pub(crate) use refusal_event;
-
-/// Takes the service that is ready, and leaves a clone, which may not be.
+/// Takes the service that is ready, and leaves a clone, which may not be ready.
 fn take_ready<S: Clone>(service: &mut S) -> S {
     let clone = service.clone();
     std::mem::replace(service, clone)
 }
-
-/// Why what a future holds until it is ready is there.
-pub(crate) const UNFINISHED: &str = "a future is not polled after it is ready";
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -237,3 +237,49 @@ fn refusing_allocates_no_more_than_accepting() {
         "more than {MAX_FOR_VALIDATION} allocations: {too_many:?}"
     );
 }
+
+/// Nothing is boxed on the way: a layer allocates for its checks and for the stored proof only.
+#[test]
+fn the_layer_allocates_as_often_as_the_same_steps_by_hand() {
+    use std::{
+        convert::Infallible,
+        future::{Future, ready},
+        pin::pin,
+        task::{Context, Poll, Waker},
+    };
+
+    use bytes::Bytes;
+    use hmac_auth::{MemoryReplayGuard, tower::ValidateAuthLayer};
+    use http::Response;
+    use http_body_util::Full;
+    use tower::{Layer, Service, service_fn};
+
+    let guard = || MemoryReplayGuard::new().started_at(now());
+    let (secrets, options, by_hand_guard) = (secrets(), options(), guard());
+    let mut service = ValidateAuthLayer::new(self::secrets(), options.clone())
+        .replay_guard(guard())
+        .layer(service_fn(|_: Request<Full<Bytes>>| {
+            ready(Ok::<_, Infallible>(Response::new(Bytes::new())))
+        }));
+    for (what, builder, body, sign_options) in messages() {
+        let request = signed(builder, body, &sign_options).map(Bytes::from);
+
+        let mut again = request.clone();
+        let (by_hand, ()) = counted(|| {
+            let validated = validate_auth(&again, &secrets, &options).unwrap();
+            let validated = by_hand_guard.first_use(validated).unwrap();
+            again.extensions_mut().insert(validated);
+        });
+
+        let request = request.map(Full::new);
+        let (in_layer, answer) = counted(|| {
+            let answer = pin!(service.call(request));
+            answer.poll(&mut Context::from_waker(Waker::noop()))
+        });
+        let Poll::Ready(Ok(response)) = answer else {
+            panic!("{what}: not answered at once")
+        };
+        assert_eq!(response.status(), 200, "{what}");
+        assert_eq!(in_layer, by_hand, "{what}");
+    }
+}

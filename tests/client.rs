@@ -19,7 +19,7 @@ use common::{options, secrets, sign_options, time};
 use hmac_auth::{
     AuthErrorKind, MemoryReplayGuard, MemorySecrets, SecretStore, SignError, SignOptions,
     ValidateOptions, Validated,
-    client::{Client, InvokeError, invoke},
+    client::{Client, InvokeError, invoke, sign},
     signature::{BaseError, Scheme},
     validate_auth,
 };
@@ -701,4 +701,158 @@ fn debug_shows_no_value_of_a_header() {
         format!("{client:?}"),
         r#"Client { default_headers: ["authorization"], .. }"#
     );
+}
+
+#[tokio::test]
+async fn each_verb_is_signed() {
+    let host = Host::start().await;
+    let client = host.client();
+    let url = host.url("/orders/7");
+    let requests = [
+        (client.get(&url), Method::GET, ""),
+        (client.head(&url), Method::HEAD, ""),
+        (client.post(&url).body("new"), Method::POST, "new"),
+        (client.put(&url).body("whole"), Method::PUT, "whole"),
+        (client.patch(&url).body("part"), Method::PATCH, "part"),
+        (client.delete(&url), Method::DELETE, ""),
+    ];
+    for (request, method, body) in requests {
+        let response = send(&client, request.build().unwrap()).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "{method}");
+        let arrived = host.shared.arrived.lock().unwrap().pop();
+        let Arrived { request, outcome } = arrived.expect("it has arrived");
+        assert_eq!(outcome.map(|_| ()), Ok(()), "{method}");
+        assert_eq!(
+            (request.method(), &request.body()[..]),
+            (&method, body.as_bytes())
+        );
+    }
+    assert!(host.arrived().is_empty());
+}
+
+/// What `sign` has signed can be seen, and a client of one's own sends it.
+#[tokio::test]
+async fn a_request_signed_here_is_sent_by_any_client() {
+    let host = Host::start().await;
+    let builder = host
+        .builder()
+        .redirect(redirect::Policy::none())
+        .retry(retry::never());
+    let client = builder.build().unwrap();
+    for (method, body) in [(Method::POST, r#"{"month":11}"#), (Method::GET, "")] {
+        let mut request = client.request(method, "http://host.example/a/../orders?page=2");
+        if !body.is_empty() {
+            request = request.header(CONTENT_TYPE, "application/json").body(body);
+        }
+        let mut request = request.build().unwrap();
+        let unsigned = request.try_clone().unwrap();
+        // A store that is chosen at run time.
+        let secrets: &dyn SecretStore = &secrets();
+        sign(&mut request, secrets, &sign_options()).unwrap();
+
+        let headers = request.headers().clone();
+        let input = headers["signature-input"].to_str().unwrap();
+        assert!(
+            input.contains(r#""@method" "@authority" "@path""#),
+            "{input}"
+        );
+        assert_eq!(headers.contains_key("content-digest"), !body.is_empty());
+        assert_eq!(
+            (
+                request.method(),
+                request.url(),
+                request.body().and_then(Body::as_bytes)
+            ),
+            (
+                unsigned.method(),
+                unsigned.url(),
+                unsigned.body().and_then(Body::as_bytes)
+            )
+        );
+
+        assert_eq!(
+            client.execute(request).await.unwrap().status(),
+            StatusCode::OK
+        );
+        let arrived = host.shared.arrived.lock().unwrap().pop();
+        let Arrived { request, outcome } = arrived.expect("it has arrived");
+        assert!(outcome.is_ok(), "{outcome:?}");
+        assert_eq!(request.body(), body);
+        for (name, value) in &headers {
+            assert_eq!(request.headers().get(name), Some(value), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_request_that_cannot_be_signed_is_unchanged() {
+    let request = |url: &str, body: Option<Body>| {
+        let mut request = reqwest::Request::new(Method::POST, Url::parse(url).unwrap());
+        request
+            .headers_mut()
+            .append(SITE, HeaderValue::from_static("a"));
+        request
+            .headers_mut()
+            .append(SITE, HeaderValue::from_static("b"));
+        *request.body_mut() = body;
+        request
+    };
+    let (url, nothing) = ("http://host.example/orders?page=2", MemorySecrets::new());
+    let stream = || Some(Body::wrap("text".to_owned()));
+    let cases = [
+        ("secret", url, Some("text".into()), sign_options()),
+        ("secret", url, None, sign_options()),
+        (
+            "component",
+            url,
+            Some("text".into()),
+            sign_options().cover(ACCEPT),
+        ),
+        ("stream", url, stream(), sign_options()),
+        (
+            "URL",
+            "ftp://host.example/",
+            Some("text".into()),
+            sign_options(),
+        ),
+        (
+            "user",
+            "http://user:hidden@host.example/",
+            None,
+            sign_options(),
+        ),
+    ];
+    for (reason, url, body, options) in cases {
+        let mut request = request(url, body);
+        let before = (
+            request.method().clone(),
+            request.url().clone(),
+            request.headers().clone(),
+            request
+                .body()
+                .map(|body| body.as_bytes().map(<[u8]>::to_vec)),
+        );
+        let result = match reason {
+            "secret" => sign(&mut request, &nothing, &options),
+            _ => sign(&mut request, &secrets(), &options),
+        };
+        let is_expected = match result.unwrap_err() {
+            InvokeError::Sign(SignError::Secret(_)) => reason == "secret",
+            InvokeError::Sign(SignError::Component(_)) => reason == "component",
+            InvokeError::StreamedBody => reason == "stream",
+            InvokeError::InvalidUrl => reason == "URL",
+            InvokeError::UserInfo => reason == "user",
+            _ => false,
+        };
+        assert!(is_expected, "{reason}");
+        let after = (
+            request.method().clone(),
+            request.url().clone(),
+            request.headers().clone(),
+            request
+                .body()
+                .map(|body| body.as_bytes().map(<[u8]>::to_vec)),
+        );
+        assert_eq!(after, before, "{reason}");
+    }
 }

@@ -9,8 +9,8 @@ use std::{
 
 use crate::validate::{AuthError, Validated};
 
-/// Why a future of this crate panics if it is polled after it was ready.
-pub(crate) const POLLED_AFTER_END: &str = "a future is not polled after it is ready";
+/// Why a future of this crate panics if it is polled again.
+pub(crate) const POLLED_AFTER_END: &str = "a future must not be polled again after it was ready";
 
 /// The answer of a [`ReplayGuard`](super::ReplayGuard) about a signature.
 pub struct UseOnce(Answer);

@@ -1,18 +1,15 @@
-//! What both layers of a host have in common: how to validate, and how to refuse.
+//! How a host validates and refuses: the part that both of its layers share.
 
 use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
-use http::{
-    Extensions, HeaderName, HeaderValue, Response, StatusCode, Uri,
-    header::{CONTENT_TYPE, HOST},
-    request::Parts,
-    uri::Authority,
-};
+use http::{Extensions, Response, Uri, header::HOST, request::Parts, uri::Authority};
 use http_body::Body;
 
+#[cfg(feature = "tracing")]
+use super::events;
 use super::{
-    BoxError, DEFAULT_MAX_BODY_LEN,
+    BoxError, DEFAULT_MAX_BODY_LEN, grpc,
     hashed_body::{HashedBody, content_length, too_large},
 };
 use crate::{
@@ -20,8 +17,7 @@ use crate::{
     message::RequestHead,
     replay::{MemoryReplayGuard, ReplayGuard, UseOnce},
     secret::SecretStore,
-    validate::{AuthError, AuthErrorKind},
-    validate::{Claim, Proof, ValidateOptions},
+    validate::{AuthError, AuthErrorKind, Claim, Proof, ValidateOptions},
 };
 
 #[derive(Clone)]
@@ -51,6 +47,8 @@ impl Policy {
     }
 
     /// Makes all checks that need no byte of the body.
+    ///
+    /// A body over the limit is refused before its secret is looked up.
     pub(super) fn verify<B: Body>(&self, parts: &Parts, body: B) -> Result<HashedBody<B>, AuthError>
     where
         B::Error: Into<BoxError>,
@@ -62,9 +60,10 @@ impl Policy {
         if announced_len > self.max_body_len {
             return Err(too_large(self.max_body_len));
         }
-        let head = claim
-            .verify_any(&*self.secrets)
-            .map_err(|error| self.explain(error, parts))?;
+        let head = match claim.verify_any(&*self.secrets) {
+            Ok(head) => head,
+            Err(error) => return Err(self.explain(error, parts)),
+        };
         if announced_len > 0 && !head.covers_body() {
             return Err(AuthErrorKind::BodyNotCovered.into());
         }
@@ -76,8 +75,10 @@ impl Policy {
         ))
     }
 
-    /// Asks the guard, unless the body came so slowly that a guard may have forgotten the signature
-    /// by now.
+    /// Asks the replay guard.
+    ///
+    /// Refuses first if the signature has become stale while the body came: a guard may have
+    /// forgotten it by now.
     pub(super) fn use_once(&self, proof: &Proof) -> UseOnce {
         let now = self.options.now();
         let too_late =
@@ -94,19 +95,20 @@ impl Policy {
         }
     }
 
-    /// The answer for the peer, and an event for the operator.
+    /// Makes the answer for the peer, and an event for the operator.
     pub(super) fn refuse(&self, error: &AuthError, parts: &Parts) -> Response<Bytes> {
         #[cfg(feature = "tracing")]
-        self.log(error, parts);
+        events::request_refused(
+            error,
+            &parts.headers,
+            self.authority(parts).as_deref(),
+            self.uri(parts).path(),
+        );
         let mut response = error
             .to_response(&self.options)
             .map(|body| Bytes::from_static(body.as_bytes()));
-        if parts
-            .headers
-            .get(CONTENT_TYPE)
-            .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
-        {
-            speak_grpc(&mut response, error);
+        if grpc::is_call(&parts.headers) {
+            grpc::to_trailers_only(&mut response);
         }
         if let Some(map) = &self.map_refusal {
             response = map(response, error, parts);
@@ -115,36 +117,14 @@ impl Policy {
         response
     }
 
-    #[cfg(feature = "tracing")]
-    fn log(&self, error: &AuthError, parts: &Parts) {
-        use crate::{signature::SignatureInputs, tower::refusal_event};
-
-        // What could be read of them, in their order: any of them may be the one that is meant.
-        let key_ids = || {
-            let inputs = SignatureInputs::new(&parts.headers).map_while(Result::ok);
-            let key_ids: Vec<String> = inputs
-                .filter_map(|input| Some(escape(&input.key_id()?)))
-                .take(4)
-                .collect();
-            (!key_ids.is_empty()).then(|| key_ids.join(", "))
-        };
-        refusal_event!(
-            error,
-            key_id = key_ids(),
-            authority = self.authority(parts),
-            path = escape(self.uri(parts).path()),
-            "request refused"
-        );
-    }
-
-    /// The URI as the client sent it, as far as that is known.
+    /// The URI that the client sent, if `original_uri` finds it; otherwise the URI of the request.
     fn uri<'a>(&self, parts: &'a Parts) -> &'a Uri {
         self.original_uri
             .and_then(|original| original(&parts.extensions))
             .unwrap_or(&parts.uri)
     }
 
-    /// What the request names, escaped and cut.
+    /// The authority that the request names, escaped and cut.
     fn authority(&self, parts: &Parts) -> Option<String> {
         let field = |name| std::str::from_utf8(parts.headers.get(name)?.as_bytes()).ok();
         let named = match self.options.forwarded_host() {
@@ -158,7 +138,8 @@ impl Policy {
         named.map(escape)
     }
 
-    /// Tells the operator what this host has seen: mostly, something between has changed it.
+    /// Adds to a wrong MAC which request this host saw. In most cases, a proxy or a router between
+    /// consumer and host has changed it.
     fn explain(&self, error: AuthError, parts: &Parts) -> AuthError {
         if error.kind() != AuthErrorKind::WrongMac {
             return error;
@@ -178,24 +159,6 @@ impl Policy {
             "{seen}{advice}; if a proxy has changed `Host`, see `trust_forwarded_host`"
         ))
     }
-}
-
-/// Clients of gRPC would take the body for a message, so they are told in the head alone: a
-/// "Trailers-Only" response of the gRPC protocol, with one of its codes.
-fn speak_grpc(response: &mut Response<Bytes>, error: &AuthError) {
-    let code = match error.status() {
-        StatusCode::UNAUTHORIZED => "16",     // UNAUTHENTICATED
-        StatusCode::PAYLOAD_TOO_LARGE => "8", // RESOURCE_EXHAUSTED
-        StatusCode::BAD_REQUEST => "13",      // INTERNAL
-        _ => "14",                            // UNAVAILABLE
-    };
-    *response.body_mut() = Bytes::new();
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    headers.insert(
-        HeaderName::from_static("grpc-status"),
-        HeaderValue::from_static(code),
-    );
 }
 
 impl fmt::Debug for Policy {

@@ -1,3 +1,5 @@
+//! The progress of a streamed upload.
+
 use std::{
     fmt,
     sync::{Arc, Mutex, OnceLock, PoisonError},
@@ -9,15 +11,16 @@ use http::{Response, request::Parts};
 use super::policy::Policy;
 use crate::validate::{AuthError, Validated};
 
-/// A request whose head is proven while its body is still coming; in the extensions of the request.
+/// A request whose head is proven while its body is still coming.
 ///
-/// Its clones tell the same.
+/// [`ValidateStreamLayer`](super::ValidateStreamLayer) adds it to the extensions of the request.
+/// All clones share one state.
 #[derive(Clone)]
 pub struct Upload(Arc<Progress>);
 
 struct Progress {
     consumer: Box<str>,
-    /// For the refusal.
+    /// A refusal needs the head of the request.
     parts: Parts,
     policy: Arc<Policy>,
     validated: OnceLock<Validated>,
@@ -36,16 +39,19 @@ impl Upload {
         }))
     }
 
-    /// Who sends it: the listed key id, or else the name of the secret. Proven from the start.
+    /// The consumer that sends the request: its listed key id, or else the name of the secret.
+    ///
+    /// The consumer is proven from the start.
     #[must_use]
     pub fn consumer(&self) -> &str {
         &self.0.consumer
     }
 
-    /// The proof for the whole request; `None` until the body has ended as the one that was signed.
+    /// The proof of the whole request; `None` until the signed body has ended.
     ///
-    /// A request without a body is proven from the start, if all layers outside of this one tell
-    /// that its body is empty; with those that wrap the body and do not, read it to its end.
+    /// A request without a body is proven from the start if its body says that it is empty
+    /// (`is_end_stream`). Some layers outside of this one wrap a body and lose that information.
+    /// Behind such a layer, read the body to its end.
     #[must_use]
     pub fn validated(&self) -> Option<&Validated> {
         self.0.validated.get()
@@ -56,9 +62,14 @@ impl Upload {
         let _ = self.0.validated.set(validated);
     }
 
+    /// Makes the answer to a refused request.
+    pub(super) fn refuse(&self, error: &AuthError) -> Response<Bytes> {
+        self.0.policy.refuse(error, &self.0.parts)
+    }
+
     /// Refuses the request, whatever the service will answer.
     pub(super) fn fail(&self, error: &AuthError) {
-        let refusal = self.0.policy.refuse(error, &self.0.parts);
+        let refusal = self.refuse(error);
         *self
             .0
             .refusal

@@ -183,7 +183,7 @@ where
         match self.project().state.project() {
             StateProjection::Calling { response } => response.poll(cx),
             StateProjection::Refused { response } => {
-                let response = response.take().expect(crate::tower::UNFINISHED);
+                let response = response.take().expect(crate::replay::POLLED_AFTER_END);
                 Poll::Ready(Ok(response.map(R::from)))
             }
         }

@@ -1,3 +1,5 @@
+//! The layer of a host that reads a body whole before the service sees the request.
+
 use std::{
     fmt,
     future::Future,
@@ -7,7 +9,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{Extensions, Request, Response, Uri, request::Parts};
 use http_body::Body;
 use pin_project_lite::pin_project;
@@ -15,50 +17,58 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
-    BoxError, UNFINISHED, ValidateStreamLayer,
+    BoxError, ValidateStreamLayer,
     hashed_body::{HashedBody, Piece},
+    pieces::Pieces,
     policy::Policy,
+    reply::Reply,
     take_ready,
 };
 use crate::{
-    replay::{ReplayGuard, UseOnce},
+    replay::{POLLED_AFTER_END, ReplayGuard, UseOnce},
     secret::SecretStore,
-    validate::AuthError,
-    validate::{ValidateOptions, Validated},
+    validate::{AuthError, ValidateOptions, Validated},
 };
 
-/// The largest body that is accepted, unless configured: 2 MiB, in bytes.
+/// The largest accepted body unless configured otherwise: 2 MiB, in bytes.
 pub const DEFAULT_MAX_BODY_LEN: u64 = 2 * 1024 * 1024;
 
-/// Lets only validated requests through to a service, each once.
+/// Lets only validated requests through to a service, each of them once.
 ///
-/// Around any `Service<Request<B>>` whose body, and that of its response, can be made from bytes,
-/// as axum's can; for others there is [`BufferedBody`](super::BufferedBody). The service gets the
-/// request with its whole body, of the same type, and [`Validated`](crate::Validated) in the
-/// extensions. Whatever is refused never reaches it: the peer gets the answer of
-/// [`AuthError::to_response`], and the [`AuthErrorKind`](crate::AuthErrorKind) stands in the
-/// extensions of the response.
+/// The layer wraps any `Service<Request<B>>` if its request body and its response body can be made
+/// from bytes, as those of axum can. For other bodies, use [`BufferedBody`](super::BufferedBody).
 ///
-/// A gRPC call is answered with its own status code too, `UNAUTHENTICATED` instead of 401, and
-/// without a body.
+/// The service gets the request with its whole body, of the same type, and
+/// [`Validated`](crate::Validated) in the extensions. A refused request never reaches the service:
+/// the peer gets the answer of [`AuthError::to_response`], with the
+/// [`AuthErrorKind`](crate::AuthErrorKind) in the extensions of the response. The answer to a gRPC
+/// call has no body, and also a status of gRPC, such as `UNAUTHENTICATED` for 401.
 ///
-/// All checks of [`validate_auth`](crate::validate_auth) are made, in this order: head and policy;
-/// `Content-Length` over the limit, which is refused unread; MAC; the body as it comes, up to the
-/// limit; its digest; the replay guard. For where it belongs, see [the module](super).
+/// The layer makes all checks of [`validate_auth`](crate::validate_auth), in this order:
+///
+/// 1. the head and the options;
+/// 2. the length that `Content-Length` announces: over the limit, the body stays unread;
+/// 3. the MAC;
+/// 4. the body while it comes, up to the limit, and its digest;
+/// 5. the replay guard.
+///
+/// [The module](super) says where in the stack the layer belongs.
 ///
 /// # Defaults
 ///
 /// | option | default |
 /// | --- | --- |
 /// | [`max_body_len`](Self::max_body_len) | [`DEFAULT_MAX_BODY_LEN`], 2 MiB |
-/// | [`replay_guard`](Self::replay_guard) | a [`MemoryReplayGuard`](crate::MemoryReplayGuard) of its own, started when the layer was made |
-/// | [`original_uri`](Self::original_uri) | none: the URI of the request is the one that was signed |
+/// | [`replay_guard`](Self::replay_guard) | its own [`MemoryReplayGuard`], started with it |
+/// | [`original_uri`](Self::original_uri) | none: the consumer signed the URI of the request |
 /// | [`map_refusal`](Self::map_refusal) | none: the peer gets [`AuthError::to_response`] |
 ///
 /// # Security
 ///
-/// Nothing here limits how slowly a body comes or how many come at once: limit time and connections
-/// outside of this layer.
+/// The layer does not limit how slowly a body comes, nor how many requests come at the same time.
+/// Limit time and connections outside of this layer.
+///
+/// [`MemoryReplayGuard`]: crate::MemoryReplayGuard
 #[derive(Clone, Debug)]
 pub struct ValidateAuthLayer {
     policy: Arc<Policy>,
@@ -67,8 +77,8 @@ pub struct ValidateAuthLayer {
 impl ValidateAuthLayer {
     /// A layer that validates with these secrets and options.
     ///
-    /// Options that contradict themselves make it answer 503 to everybody:
-    /// [`ValidateOptions::check`] tells at start-up.
+    /// If the options contradict each other, the layer answers every request with 503. Call
+    /// [`ValidateOptions::check`] at start-up to find such a mistake.
     #[must_use]
     pub fn new(secrets: impl SecretStore + 'static, options: ValidateOptions) -> Self {
         Self {
@@ -76,15 +86,16 @@ impl ValidateAuthLayer {
         }
     }
 
-    /// The largest body that is accepted, in bytes. A larger one is answered with 413.
+    /// Sets the largest accepted body, in bytes. A larger body is refused with 413.
     #[must_use]
     pub fn max_body_len(mut self, bytes: u64) -> Self {
         self.policy_mut().max_body_len = bytes;
         self
     }
 
-    /// The guard that accepts each signature once. Give several layers with the same secrets the
-    /// same one, in an `Arc`.
+    /// Sets the guard that accepts each signature once.
+    ///
+    /// Give the same guard, in an `Arc`, to all layers that share secrets.
     #[must_use]
     pub fn replay_guard(mut self, guard: impl ReplayGuard + 'static) -> Self {
         self.policy_mut().replay_guard = Some(Arc::new(guard));
@@ -95,7 +106,7 @@ impl ValidateAuthLayer {
     ///
     /// # Security
     ///
-    /// Whoever records a request can repeat it for
+    /// An attacker who records a request can repeat it for
     /// [`max_time_diff`](ValidateOptions::max_time_diff).
     #[must_use]
     pub fn without_replay_guard(mut self) -> Self {
@@ -103,8 +114,9 @@ impl ValidateAuthLayer {
         self
     }
 
-    /// Where a router that cuts the path has put the URI that was sent. Where nothing is found, the
-    /// URI of the request counts.
+    /// Names the place where a router that cuts the path has stored the URI that was sent.
+    ///
+    /// If `find` returns `None`, the layer validates the URI of the request.
     ///
     /// Inside of axum's `nest`:
     ///
@@ -113,51 +125,58 @@ impl ValidateAuthLayer {
     /// # let (secrets, options) = (MemorySecrets::new(), ValidateOptions::new());
     /// use axum::extract::OriginalUri;
     ///
-    /// let layer = ValidateAuthLayer::new(secrets, options).original_uri(|extensions| Some(&extensions.get::<OriginalUri>()?.0));
+    /// let layer = ValidateAuthLayer::new(secrets, options)
+    ///     .original_uri(|extensions| Some(&extensions.get::<OriginalUri>()?.0));
     /// ```
     ///
     /// # Security
     ///
-    /// The MAC is checked for that URI, while the handler sees the other one: it must be set by the
-    /// server alone.
+    /// The MAC is checked for the original URI, while the handler sees the other one. Only the
+    /// server itself may set the original URI.
     #[must_use]
     pub fn original_uri(mut self, find: fn(&Extensions) -> Option<&Uri>) -> Self {
         self.policy_mut().original_uri = Some(find);
         self
     }
 
-    /// Changes the answer to a refused request, or replaces it.
+    /// Changes or replaces the answer to a refused request.
     ///
     /// The closure gets the answer of [`AuthError::to_response`], the reason, and the head of the
-    /// request. Start from that answer, which has `WWW-Authenticate` and `Accept-Signature`. It is
-    /// also the place to count and to log; with the feature `tracing`, each refusal is an event
-    /// anyway.
+    /// request. Start from that answer: it has `WWW-Authenticate` and `Accept-Signature`.
+    ///
+    /// The closure is also the place to count and to log refusals. With the feature `tracing`, each
+    /// refusal is an event already.
     ///
     /// ```
     /// # use hmac_auth::{MemorySecrets, ValidateOptions, tower::ValidateAuthLayer};
     /// # let (secrets, options) = (MemorySecrets::new(), ValidateOptions::new());
     /// use bytes::Bytes; // also `axum::body::Bytes`
     ///
-    /// let layer = ValidateAuthLayer::new(secrets, options).map_refusal(|mut answer, _error, _head| {
-    ///     *answer.body_mut() = Bytes::from_static(br#"{"code":"unauthorized"}"#);
-    ///     answer
-    /// });
+    /// let layer = ValidateAuthLayer::new(secrets, options).map_refusal(
+    ///     |mut answer, _error, _head| {
+    ///         let body = br#"{"code":"unauthorized"}"#;
+    ///         *answer.body_mut() = Bytes::from_static(body);
+    ///         answer
+    ///     },
+    /// );
     /// ```
     ///
     /// # Security
     ///
-    /// The reason is for the operator. A peer that learns it learns what to try next.
+    /// The reason is for the operator only. If a peer learns the reason, it learns what to try
+    /// next.
     #[must_use]
     pub fn map_refusal(
         mut self,
-        map: impl Fn(Response<Bytes>, &AuthError, &Parts) -> Response<Bytes> + Send + Sync + 'static,
+        f: impl Fn(Response<Bytes>, &AuthError, &Parts) -> Response<Bytes> + Send + Sync + 'static,
     ) -> Self {
-        self.policy_mut().map_refusal = Some(Arc::new(map));
+        self.policy_mut().map_refusal = Some(Arc::new(f));
         self
     }
 
-    /// The same for uploads that are too large to be held in memory; raise
-    /// [`max_body_len`](Self::max_body_len), which holds for them too.
+    /// Turns this layer into a [`ValidateStreamLayer`], for uploads that are too large for memory.
+    ///
+    /// All options stay. Raise [`max_body_len`](Self::max_body_len), which limits uploads too.
     #[must_use]
     pub fn streaming(self) -> ValidateStreamLayer {
         ValidateStreamLayer {
@@ -210,28 +229,26 @@ where
         let state = match policy.verify(&parts, body) {
             Ok(body) => State::Reading {
                 body,
-                buffer: Buffer::default(),
+                pieces: Pieces::default(),
             },
-            Err(error) => State::Refused {
-                response: Some(policy.refuse(&error, &parts)),
+            Err(error) => State::Replying {
+                reply: Reply::refusal(policy.refuse(&error, &parts)),
             },
         };
         ValidateAuthFuture {
             policy,
-            service: Some(service),
-            parts: Some(parts),
+            waiting: Some((service, parts)),
             state,
         }
     }
 }
 
 pin_project! {
-    /// The response of the service, or that to a refused request.
+    /// The response of the service, or the answer to a refused request.
     pub struct ValidateAuthFuture<S: Service<Request<B>>, B> {
         policy: Arc<Policy>,
-        // Both until the service is called.
-        service: Option<S>,
-        parts: Option<Parts>,
+        // Until the service is called or the request is refused.
+        waiting: Option<(S, Parts)>,
         #[pin]
         state: State<S, B>,
     }
@@ -240,10 +257,9 @@ pin_project! {
 pin_project! {
     #[project = StateProjection]
     enum State<S: Service<Request<B>>, B> {
-        Reading { #[pin] body: HashedBody<B>, buffer: Buffer },
+        Reading { #[pin] body: HashedBody<B>, pieces: Pieces },
         UsingOnce { validated: Option<Validated>, body: Bytes, #[pin] answer: UseOnce },
-        Calling { #[pin] response: S::Future },
-        Refused { response: Option<Response<Bytes>> },
+        Replying { #[pin] reply: Reply<S::Future> },
     }
 }
 
@@ -260,14 +276,14 @@ where
         let mut this = self.project();
         loop {
             let error = match this.state.as_mut().project() {
-                StateProjection::Reading { body, buffer } => match ready!(body.poll_piece(cx)) {
+                StateProjection::Reading { body, pieces } => match ready!(body.poll_piece(cx)) {
                     Ok(Piece::Data(piece)) => {
-                        buffer.push(piece);
+                        pieces.push(piece);
                         continue;
                     }
                     Ok(Piece::End(validated)) => {
                         let answer = this.policy.use_once(validated.proof());
-                        let body = mem::take(buffer).into_bytes();
+                        let body = mem::take(pieces).into_bytes();
                         this.state.set(State::UsingOnce {
                             validated: Some(validated),
                             body,
@@ -283,27 +299,23 @@ where
                     answer,
                 } => match ready!(answer.poll(cx)) {
                     Ok(()) => {
-                        let mut parts = this.parts.take().expect(UNFINISHED);
-                        // Only now: owning one is the proof.
-                        parts.extensions.insert(validated.take().expect(UNFINISHED));
+                        let (mut service, mut parts) = this.waiting.take().expect(POLLED_AFTER_END);
+                        // Only now: owning `Validated` is the proof.
+                        parts
+                            .extensions
+                            .insert(validated.take().expect(POLLED_AFTER_END));
                         let request = Request::from_parts(parts, B::from(mem::take(body)));
-                        let response = this.service.take().expect(UNFINISHED).call(request);
-                        this.state.set(State::Calling { response });
+                        let reply = Reply::service(service.call(request));
+                        this.state.set(State::Replying { reply });
                         continue;
                     }
                     Err(error) => error,
                 },
-                StateProjection::Calling { response } => return response.poll(cx),
-                StateProjection::Refused { response } => {
-                    return Poll::Ready(Ok(response.take().expect(UNFINISHED).map(R::from)));
-                }
+                StateProjection::Replying { reply } => return reply.poll(cx),
             };
-            let response = this
-                .policy
-                .refuse(&error, &this.parts.take().expect(UNFINISHED));
-            this.state.set(State::Refused {
-                response: Some(response),
-            });
+            let (_, parts) = this.waiting.take().expect(POLLED_AFTER_END);
+            let reply = Reply::refusal(this.policy.refuse(&error, &parts));
+            this.state.set(State::Replying { reply });
         }
     }
 }
@@ -311,32 +323,5 @@ where
 impl<S: Service<Request<B>>, B> fmt::Debug for ValidateAuthFuture<S, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ValidateAuthFuture").finish_non_exhaustive()
-    }
-}
-
-/// A body as it comes in. Most come in one piece, which is kept as it is; many small ones must not
-/// take more than their bytes.
-#[derive(Default)]
-struct Buffer {
-    only: Bytes,
-    all: BytesMut,
-}
-
-impl Buffer {
-    fn push(&mut self, piece: Bytes) {
-        if self.only.is_empty() && self.all.is_empty() {
-            self.only = piece;
-        } else {
-            self.all.extend_from_slice(&mem::take(&mut self.only));
-            self.all.extend_from_slice(&piece);
-        }
-    }
-
-    fn into_bytes(self) -> Bytes {
-        if self.all.is_empty() {
-            self.only
-        } else {
-            self.all.freeze()
-        }
     }
 }

@@ -1,3 +1,5 @@
+//! The layer of a consumer that signs each request.
+
 use std::{
     fmt,
     future::Future,
@@ -9,43 +11,58 @@ use std::{
 use bytes::Bytes;
 use http::{Request, request::Parts};
 use http_body::Body;
-use http_body_util::{BodyExt, combinators::Collect};
+use http_body_util::{BodyExt, Collected, combinators::Collect};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{BoxError, UNFINISHED, take_ready};
+use super::{BoxError, take_ready};
 use crate::{
+    replay::POLLED_AFTER_END,
     secret::SecretStore,
     sign::{SignOptions, sign_parts},
 };
 
-/// Signs each request on its way to a client, such as that of hyper-util.
+/// Signs each request on its way to a client, such as the client of hyper-util.
 ///
-/// The body is read whole, signed, and passed on as the same type; a large one keeps the thread busy while it is hashed. Put it next
-/// to the client: a layer inside of it that changes the request would make the signature wrong, and a retry layer outside of it has
-/// each try signed anew, with a new `created` and `nonce`. A client that follows redirects would carry the signature along; that of
-/// hyper-util does not follow any.
+/// The layer reads the whole body, signs the request, and passes the body on as the same type.
+/// While it hashes a large body, it keeps its thread busy.
+///
+/// # Where in the stack
+///
+/// Put this layer directly around the client. A layer between the two that changes the request
+/// would make the signature wrong. Put a retry layer outside of this one: each try then gets a
+/// signature of its own, with a new `created` and `nonce`.
+///
+/// A client that follows redirects would send the signature to another host. The client of
+/// hyper-util follows none.
 ///
 /// ```
 /// use bytes::Bytes;
-/// use hmac_auth::{DEFAULT_SECRET_NAME, MemorySecrets, Secret, SignOptions, generate_secret, tower::SignRequestLayer};
+/// use hmac_auth::{
+///     DEFAULT_SECRET_NAME, MemorySecrets, Secret, SignOptions, generate_secret,
+///     tower::SignRequestLayer,
+/// };
 /// use http_body_util::Full;
 /// use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 /// use tower::ServiceBuilder;
 ///
 /// let secrets = MemorySecrets::new();
 /// secrets.insert(DEFAULT_SECRET_NAME, Secret::from_text(&generate_secret()?)?);
+/// let options = SignOptions::new().key_id("site-a");
 ///
-/// let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
-/// let client = ServiceBuilder::new().layer(SignRequestLayer::new(secrets, SignOptions::new().key_id("site-a"))).service(client);
+/// let client =
+///     Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+/// let client = ServiceBuilder::new()
+///     .layer(SignRequestLayer::new(secrets, options))
+///     .service(client);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// # Errors
 ///
-/// The error of its services is a boxed [`SignError`](crate::SignError), that of the body, or that of the client. Nothing unsigned is
-/// sent.
+/// The services of this layer fail with a boxed [`SignError`](crate::SignError), with the error of
+/// the body, or with the error of the client. They never send an unsigned request.
 #[derive(Clone)]
 pub struct SignRequestLayer {
     signer: Arc<Signer>,
@@ -113,14 +130,12 @@ where
     fn call(&mut self, request: Request<B>) -> SignRequestFuture<S, B> {
         let service = take_ready(&mut self.inner);
         let (parts, body) = request.into_parts();
-        let state = State::Reading {
-            service: Some(service),
-            parts: Some(parts),
-            body: body.collect(),
-        };
         SignRequestFuture {
             signer: Arc::clone(&self.signer),
-            state,
+            state: State::Reading {
+                waiting: Some((service, parts)),
+                body: body.collect(),
+            },
         }
     }
 }
@@ -146,8 +161,13 @@ pin_project! {
 pin_project! {
     #[project = StateProjection]
     enum State<S: Service<Request<B>>, B: Body> {
-        Reading { service: Option<S>, parts: Option<Parts>, #[pin] body: Collect<B> },
+        Reading {
+            // Until the service is called.
+            waiting: Option<(S, Parts)>,
+            #[pin] body: Collect<B>,
+        },
         Calling { #[pin] response: S::Future },
+        Finished,
     }
 }
 
@@ -162,37 +182,44 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        loop {
+        let result = loop {
             match this.state.as_mut().project() {
-                StateProjection::Reading {
-                    service,
-                    parts,
-                    body,
-                } => {
-                    let body = ready!(body.poll(cx)).map_err(Into::into)?;
-                    if body.trailers().is_some_and(|trailers| !trailers.is_empty()) {
-                        return Poll::Ready(Err(
-                            "a request with trailers cannot be signed: no signature covers them"
-                                .into(),
-                        ));
+                StateProjection::Reading { waiting, body } => {
+                    let body = ready!(body.poll(cx)).map_err(Into::into);
+                    let (mut service, parts) = waiting.take().expect(POLLED_AFTER_END);
+                    match body.and_then(|body| this.signer.sign(parts, body)) {
+                        Ok(request) => {
+                            let response = service.call(request);
+                            this.state.set(State::Calling { response });
+                        }
+                        Err(error) => break Err(error),
                     }
-                    let body = body.to_bytes();
-                    let mut parts = parts.take().expect(UNFINISHED);
-                    sign_parts(
-                        &mut parts,
-                        &body,
-                        &*this.signer.secrets,
-                        &this.signer.options,
-                    )?;
-                    let request = Request::from_parts(parts, B::from(body));
-                    let response = service.take().expect(UNFINISHED).call(request);
-                    this.state.set(State::Calling { response });
                 }
                 StateProjection::Calling { response } => {
-                    return response.poll(cx).map_err(Into::into);
+                    break ready!(response.poll(cx)).map_err(Into::into);
                 }
+                StateProjection::Finished => panic!("{POLLED_AFTER_END}"),
             }
+        };
+        this.state.set(State::Finished);
+        Poll::Ready(result)
+    }
+}
+
+impl Signer {
+    fn sign<B: Body + From<Bytes>>(
+        &self,
+        mut parts: Parts,
+        body: Collected<B::Data>,
+    ) -> Result<Request<B>, BoxError> {
+        if body.trailers().is_some_and(|trailers| !trailers.is_empty()) {
+            return Err(
+                "a request with trailers cannot be signed: no signature covers them".into(),
+            );
         }
+        let body = body.to_bytes();
+        sign_parts(&mut parts, &body, &*self.secrets, &self.options)?;
+        Ok(Request::from_parts(parts, B::from(body)))
     }
 }
 

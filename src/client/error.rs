@@ -1,0 +1,50 @@
+//! Why a request was not signed, or has no response.
+
+use crate::sign::SignError;
+
+/// The error of [`invoke`](super::invoke) and of [`sign`](super::sign).
+///
+/// The cause stands in the [`source`](std::error::Error::source): print the sources too. If the
+/// error is not [`Send`](Self::Send), nothing was sent. `sign` never returns `Send`.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvokeError {
+    /// The head of the request, the secret or the options do not allow to sign it.
+    #[error("the request cannot be signed")]
+    Sign(#[from] SignError),
+    /// The body is a stream: from `Body::wrap`, `Body::wrap_stream`, a file or a multipart form.
+    ///
+    /// The head goes out first and holds the digest of the body, which a stream gives only at its
+    /// end. Collect the stream, and use its bytes as the body.
+    #[error(
+        "the body is a stream, which cannot be signed: collect it, and use its bytes as the body"
+    )]
+    StreamedBody,
+    /// The URL is not an HTTP URL.
+    #[error(
+        "the URL cannot be requested: it must be `http` or `https`, with a valid host name, and \
+         shorter than 64 KiB"
+    )]
+    InvalidUrl,
+    /// The URL has a user name or a password.
+    #[error("the URL has a user name or a password: remove them, or put them into `Authorization`")]
+    UserInfo,
+    /// `reqwest` got no response.
+    ///
+    /// The host may have received the request nevertheless. Only `reqwest::Error::is_connect` says
+    /// that there was no connection.
+    ///
+    /// The query of the URL may hold tokens, so it is removed from the error.
+    #[error("there is no response")]
+    Send(#[source] reqwest::Error),
+}
+
+impl InvokeError {
+    pub(super) fn send(mut error: reqwest::Error) -> Self {
+        if let Some(url) = error.url_mut() {
+            url.set_query(None);
+            url.set_fragment(None);
+        }
+        Self::Send(error)
+    }
+}

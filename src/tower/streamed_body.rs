@@ -1,0 +1,158 @@
+//! The body of a streamed upload, as the service reads it.
+
+use std::{
+    fmt, mem,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http::request::Parts;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use super::{
+    BoxError,
+    hashed_body::{HashedBody, Piece, add_len},
+    policy::Policy,
+    upload::Upload,
+};
+use crate::{
+    replay::UseOnce,
+    validate::{AuthError, AuthErrorKind},
+};
+
+pin_project! {
+    /// A body that the service reads while the layer hashes it.
+    ///
+    /// It comes in pieces of at most 64 KiB. The layer hands on a piece only when it knows what
+    /// follows.
+    ///
+    /// The body ends without an error only if it is the signed one. The layer never hands on a
+    /// byte that no signature covers. After an error, each further read returns the same kind of
+    /// error: stop at the first one.
+    pub struct StreamedBody<B> {
+        #[pin]
+        body: HashedBody<B>,
+        // The piece that was read last. It is handed on when the next piece or the end has come.
+        last: Bytes,
+        state: State,
+        upload: Upload,
+    }
+}
+
+#[derive(Clone, Copy)]
+enum State {
+    Reading,
+    Proven,
+    Failed(AuthErrorKind),
+}
+
+impl<B> StreamedBody<B>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    /// Makes the body, and asks the replay guard before the body is read.
+    pub(super) fn new(
+        mut body: HashedBody<B>,
+        parts: &Parts,
+        policy: &Arc<Policy>,
+    ) -> Result<(Self, UseOnce), AuthError> {
+        // A service that expects no body does not read it, so the proof must not wait for that.
+        let validated = body.finish_if_empty()?;
+        let head = validated
+            .as_ref()
+            .map(Validated::proof)
+            .or(body.unfinished())
+            .ok_or(AuthErrorKind::BodyUnreadable)?;
+        let answer = policy.use_once(head);
+        let upload = Upload::new(head.consumer(), parts.clone(), Arc::clone(policy));
+        let state = match validated {
+            Some(validated) => {
+                upload.prove(validated);
+                State::Proven
+            }
+            None => State::Reading,
+        };
+        Ok((
+            Self {
+                body,
+                last: Bytes::new(),
+                state,
+                upload,
+            },
+            answer,
+        ))
+    }
+
+    pub(super) fn upload(&self) -> &Upload {
+        &self.upload
+    }
+}
+
+impl<B> Body for StreamedBody<B>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = AuthError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, AuthError>>> {
+        let mut this = self.project();
+        loop {
+            match this.state {
+                State::Reading => {}
+                State::Proven => {
+                    let last = mem::take(this.last);
+                    return Poll::Ready((!last.is_empty()).then(|| Ok(Frame::data(last))));
+                }
+                State::Failed(kind) => return Poll::Ready(Some(Err((*kind).into()))),
+            }
+            match ready!(this.body.as_mut().poll_piece(cx)) {
+                Ok(Piece::Data(piece)) => {
+                    let before = mem::replace(this.last, piece);
+                    if !before.is_empty() {
+                        return Poll::Ready(Some(Ok(Frame::data(before))));
+                    }
+                }
+                Ok(Piece::End(validated)) => {
+                    this.upload.prove(validated);
+                    *this.state = State::Proven;
+                }
+                Err(error) => {
+                    this.last.clear();
+                    this.upload.fail(&error);
+                    *this.state = State::Failed(error.kind());
+                    return Poll::Ready(Some(Err(error)));
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self.state, State::Proven) && self.last.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self.state {
+            State::Proven => {
+                SizeHint::with_exact(u64::try_from(self.last.len()).unwrap_or(u64::MAX))
+            }
+            _ => add_len(self.body.size_hint(), self.last.len()),
+        }
+    }
+}
+
+impl<B> fmt::Debug for StreamedBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamedBody")
+            .field("upload", &self.upload)
+            .finish_non_exhaustive()
+    }
+}
