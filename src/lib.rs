@@ -116,11 +116,15 @@ pub use self::{
     },
 };
 
+#[cfg(feature = "wix")]
+mod answer;
 #[cfg(feature = "client")]
 pub mod client;
 mod crypto;
 mod digest;
 mod error;
+#[cfg(feature = "wix")]
+mod escape;
 mod replay;
 mod secret;
 mod shown;
