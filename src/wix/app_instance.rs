@@ -1,3 +1,5 @@
+//! App instances: the text that Wix signs for each page of an app, verified and read.
+
 use std::{fmt, ops::Range, time::SystemTime};
 
 use base64::{
@@ -10,14 +12,20 @@ use base64::{
 use self::payload::{Payload, Text};
 use crate::secret::SecretSet;
 
+#[cfg(feature = "tower")]
+pub use self::layer::{ValidateAppInstance, ValidateAppInstanceFuture, ValidateAppInstanceLayer};
 pub use self::{
     error::{AppInstanceError, AppInstanceErrorKind},
     options::{AppInstanceOptions, DEFAULT_APP_SECRET_NAME, DEFAULT_MAX_AGE},
+    request::app_instance_of,
 };
 
 mod error;
+#[cfg(feature = "tower")]
+mod layer;
 mod options;
 mod payload;
+mod request;
 
 /// How many bytes an app instance may have; real ones have some hundred.
 pub const MAX_APP_INSTANCE_LEN: usize = 8 * 1024;
