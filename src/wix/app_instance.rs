@@ -78,7 +78,7 @@ impl AppInstance {
         &self.payload.instance_id
     }
 
-    /// Who looks at the page.
+    /// The kind of person who looks at the page.
     ///
     /// An owner has the permission `OWNER`, *and* is logged in, *and* is no anonymous visitor. Wix
     /// advises to refuse visitors by their `aid`. That alone would accept a cached page, which has

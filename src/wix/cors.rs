@@ -69,7 +69,7 @@ pub fn cors(app_id: &str) -> CorsLayer {
 ///
 /// CORS says only to browsers which pages may read responses. It authenticates nobody, and other
 /// clients ignore it. The widgets on a site run under the domain of that site, and this layer does
-/// not allow these domains. For widgets too, the token is what protects the backend.
+/// not allow these domains. For widgets too, only the token protects the backend.
 #[derive(Clone)]
 pub struct CorsLayer {
     app_origin: Box<str>,

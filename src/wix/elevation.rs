@@ -1,4 +1,4 @@
-//! Access tokens: what Wix says about the token of a visitor, and the token of the app itself.
+//! Access tokens: the token of a visitor, the answer of Wix about it, and the token of the app.
 
 pub use self::{
     access_token::{AccessToken, access_token_request},

@@ -1,8 +1,8 @@
-//! Who looks at the page that sends an app instance.
+//! The kind of person who looks at the page that sends an app instance.
 
 use super::payload::Payload;
 
-/// Who looks at the page that sends an app instance.
+/// The kind of person who looks at the page that sends an app instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Identity {

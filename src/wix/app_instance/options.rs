@@ -93,7 +93,7 @@ impl AppInstanceOptions {
         self
     }
 
-    /// Checks what a verified payload says of its app and its time.
+    /// Checks the app and the times of a verified payload.
     pub(super) fn check(&self, payload: &Payload) -> Result<(), AppInstanceError> {
         if self.app_id.is_some() && payload.app_id != self.app_id {
             return Err(AppInstanceErrorKind::WrongApp.into());

@@ -1,4 +1,4 @@
-//! A cache of tokens and of what Wix says about them, each until it is not usable any more.
+//! A cache for tokens and for the answers of Token Info. Each value stays while it is usable.
 
 use std::{
     future::Future,

@@ -1,4 +1,4 @@
-//! Token Info: what Wix says about an access token.
+//! Token Info: the answer of Wix about an access token.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -70,7 +70,7 @@ pub(super) fn access_token_of(value: &str) -> Result<&str, ElevationError> {
     }
 }
 
-/// What Wix says about an access token: its installation of the app, and its subject.
+/// The answer of Wix about an access token: its installation of the app, and its subject.
 ///
 /// Only [`from_response`](Self::from_response) makes this type, so owning one is the proof: at that
 /// time, the token was active, not expired, and for this app.
