@@ -1,72 +1,96 @@
-//! Wix: what the self-hosted backend of a Wix app has to verify.
+//! The self-hosted backend of a Wix app: app instances, access tokens, elevation and CORS.
 //!
-//! A page of the app sends its *app instance* along with each request: a short JSON object that Wix has signed with the app secret.
-//! [`AppInstance::parse`] verifies it and tells which installation of the app is calling and who is looking at it:
+//! A page of the app sends its *app instance* with each request. An app instance is a short JSON
+//! object that Wix signs with the app secret. [`AppInstance::parse`] verifies it. The result says
+//! which installation of the app the request comes from, and who looks at the page:
 //!
 //! ```
 //! use hmac_auth::{
 //!     SecretSet,
-//!     wix::{AppInstance, AppInstanceError, AppInstanceOptions, app_instance_of},
+//!     wix::{
+//!         AppInstance, AppInstanceError, AppInstanceOptions, app_instance_of,
+//!     },
 //! };
 //!
-//! /// `app_secrets` holds the app secret, from the OAuth page of the app's dashboard.
-//! fn settings<B>(request: &http::Request<B>, app_secrets: &SecretSet) -> Result<String, AppInstanceError> {
+//! /// `app_secrets` holds the app secret from the OAuth page of the dashboard.
+//! fn settings<B>(
+//!     request: &http::Request<B>,
+//!     app_secrets: &SecretSet,
+//! ) -> Result<String, AppInstanceError> {
 //!     let options = AppInstanceOptions::new().app_id("the id of your app");
-//!     let instance = AppInstance::parse(&app_instance_of(request)?, app_secrets, &options)?;
+//!     let text = app_instance_of(request)?;
+//!     let instance = AppInstance::parse(&text, app_secrets, &options)?;
 //!     instance.require_owner()?;
 //!     Ok(format!("the settings of {}", instance.instance_id()))
 //! }
-//! # let secrets = SecretSet::new(hmac_auth::Secret::from_text(&hmac_auth::generate_secret()?)?);
+//! # use hmac_auth::{Secret, generate_secret, wix::AppInstanceErrorKind};
+//! # let secrets = Secret::from_text(&generate_secret()?)?.into();
 //! # let refused = settings(&http::Request::new(()), &secrets).unwrap_err();
-//! # assert_eq!(refused.kind(), hmac_auth::wix::AppInstanceErrorKind::Missing);
+//! # assert_eq!(refused.kind(), AppInstanceErrorKind::Missing);
 //! # Ok::<(), hmac_auth::SecretError>(())
 //! ```
 //!
-//! With the feature `tower`, an `AppInstanceLayer` does so for whole routes.
+//! With the feature `tower`, `ValidateAppInstanceLayer` verifies the app instances of whole routes.
 //!
 //! # Which token is which
 //!
-//! | text | what it is | who can check it |
+//! | text | meaning | checked by |
 //! | --- | --- | --- |
-//! | `signature.payload` | app instance: which installation, and who looks at it | you, with the app secret; or Wix, by Token Info |
-//! | `OauthNG.JWS.…` | access token of a visitor, a member, a Wix user or the app | only Wix, which tells by its Token Info endpoint |
-//! | `header.payload.signature` | JWT, as webhooks have it | you, with the app's public key; not with this crate |
-//! | `wixcode-pub.…` | the public instance of a site's own code | only Wix |
+//! | `signature.payload` | app instance: the installation, and who looks at the page | you, with the app secret; or Wix, by Token Info |
+//! | `OauthNG.JWS.…` | access token of a visitor, a member, a Wix user or the app | Wix only, by Token Info |
+//! | `header.payload.signature` | JWT, as webhooks have it | you, with the public key of the app; not with this crate |
+//! | `wixcode-pub.…` | public instance of a site's own code | Wix only |
 //!
 //! # Elevation
 //!
-//! The tokens of visitors and members may do little. A backend may exchange one for a token of the app itself, after asking Wix
-//! whose it is, and after deciding that this subject may do *this*:
+//! The access tokens of visitors and members have few rights. A backend may exchange one for an
+//! access token of the app itself, in three steps:
 //!
-//! 1. [`token_info_request`] and [`TokenInfo::from_response`]: is the token active, not expired, and for this app?
-//! 2. your decision, by [`TokenInfo::subject_type`] and [`TokenInfo::subject_id`];
-//! 3. [`access_token_request`] and [`AccessToken::from_response`]: a token of the app, for the same installation.
+//! 1. [`token_info_request`] and [`TokenInfo::from_response`] ask Wix about the token. It must be
+//!    active, not expired, and for this app.
+//! 2. You decide by [`TokenInfo::subject_type`] and [`TokenInfo::subject_id`] whether this subject
+//!    may do *this*.
+//! 3. [`access_token_request`] and [`AccessToken::from_response`] get an access token of the app
+//!    for the same installation.
 //!
-//! These do no I/O. With the feature `client`, `wix::Elevation` sends them, and asks nothing twice while an answer is usable. Who has
-//! an [`InstanceId`] otherwise, such as a verified [`AppInstance`] of the owner, needs the third step only.
+//! These functions do no I/O. With the feature `client`, `wix::Elevation` sends the requests, and
+//! keeps each answer while it is usable. The third step alone is enough if you have an
+//! [`InstanceId`] from elsewhere, such as the verified [`AppInstance`] of an owner.
 //!
 //! ```
-//! use hmac_auth::wix::{AccessToken, AppCredentials, SubjectType, TokenInfo, access_token_request, token_info_request};
+//! use hmac_auth::wix::{
+//!     AccessToken, AppCredentials, SubjectType, TokenInfo,
+//!     access_token_request, token_info_request,
+//! };
 //! # use http::{Request, Response};
-//! # use std::time::{Duration, SystemTime};
+//! # use std::time::{Duration, SystemTime, UNIX_EPOCH};
 //! # fn send(request: Request<Vec<u8>>) -> Response<Vec<u8>> {
-//! #     let exp = SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() + 60;
-//! #     Response::new(if request.uri().path() == "/oauth2/token" {
-//! #         br#"{"access_token":"OauthNG.JWS.a.b.c","expires_in":14400}"#.to_vec()
-//! #     } else {
-//! #         format!(r#"{{"active":true,"clientId":"id of the app","instanceId":"i","exp":"{exp}","subjectType":"MEMBER"}}"#).into()
+//! #     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+//! #     let exp = now.as_secs() + 60;
+//! #     let token = r#"{"access_token":"OauthNG.JWS.a.b.c","expires_in":14400}"#;
+//! #     let info = format!(
+//! #         r#"{{"active":true,"clientId":"id of the app","instanceId":"i",
+//! #             "exp":"{exp}","subjectType":"MEMBER"}}"#
+//! #     );
+//! #     Response::new(match request.uri().path() {
+//! #         "/oauth2/token" => token.into(),
+//! #         _ => info.into(),
 //! #     })
 //! # }
 //!
 //! let credentials = AppCredentials::new("id of the app", "secret of the app")?;
 //!
-//! let answer = send(token_info_request("OauthNG.JWS.header.payload.signature")?);
-//! let info = TokenInfo::from_response(&answer, credentials.app_id(), SystemTime::now())?;
+//! let request = token_info_request("OauthNG.JWS.header.payload.signature")?;
+//! let now = SystemTime::now();
+//! let app_id = credentials.app_id();
+//! let info = TokenInfo::from_response(&send(request), app_id, now)?;
 //! assert_eq!(info.subject_type(), SubjectType::Member);
 //!
+//! let request = access_token_request(&credentials, info.instance_id());
 //! let sent_at = SystemTime::now();
-//! let token = AccessToken::from_response(&send(access_token_request(&credentials, info.instance_id())), sent_at)?;
-//! let mut call = Request::get("https://www.wixapis.com/members/v1/members").body(())?;
+//! let token = AccessToken::from_response(&send(request), sent_at)?;
+//! let url = "https://www.wixapis.com/members/v1/members";
+//! let mut call = Request::get(url).body(())?;
 //! token.authorize(&mut call);
 //! assert_eq!(call.headers()["authorization"], "OauthNG.JWS.a.b.c");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -74,44 +98,39 @@
 //!
 //! # CORS
 //!
-//! With the feature `tower`, `wix::cors(app_id)` is a layer that lets the browser's pages of the app, from `https://<app-id>.wix.run`,
-//! call a backend. Put it outside of `AppInstanceLayer`: browsers ask first, without an app instance.
+//! With the feature `tower`, `wix::cors(app_id)` makes a layer. It lets the app's own pages, from
+//! `https://<app-id>.wix.run`, call your backend. Put it outside of `ValidateAppInstanceLayer`:
+//! the preflight request of a browser has no app instance.
 //!
 //! # Security
 //!
-//! An app instance has no nonce: whoever sees it can use it for as long as it is fresh, so it belongs into headers over TLS, not into
-//! logs. It says who looks at a page, not that they wanted what the request asks for. It is signed, not encrypted.
+//! An app instance has no nonce: everybody who sees one can use it while it is fresh. Send app
+//! instances in headers over TLS, and keep them out of logs. An app instance says who looks at a
+//! page. It does not say that this person wanted the request. It is signed, not encrypted.
 
 pub use self::{
-    access_token::{AccessToken, access_token_request},
     app_instance::{
         AppInstance, AppInstanceError, AppInstanceErrorKind, AppInstanceOptions,
-        DEFAULT_APP_SECRET_NAME, DEFAULT_MAX_AGE, Identity, MAX_APP_INSTANCE_LEN,
+        DEFAULT_APP_SECRET_NAME, DEFAULT_MAX_AGE, Identity, MAX_APP_INSTANCE_LEN, app_instance_of,
     },
-    credentials::{AppCredentials, CredentialsError, InstanceId},
-    elevation_error::{ElevationError, ElevationErrorKind},
-    request::app_instance_of,
-    token_info::{MAX_ACCESS_TOKEN_LEN, SubjectType, TokenInfo, token_info_request},
+    elevation::{
+        AccessToken, AppCredentials, CredentialsError, ElevationError, ElevationErrorKind,
+        InstanceId, MAX_ACCESS_TOKEN_LEN, SubjectType, TokenInfo, access_token_request,
+        token_info_request,
+    },
 };
 
 #[cfg(feature = "client")]
 pub use self::elevation::{DEFAULT_ELEVATION_TIMEOUT, ElevatedToken, Elevation};
 #[cfg(feature = "tower")]
 pub use self::{
-    cors::{Cors, CorsFuture, CorsService, cors},
-    layer::{AppInstanceFuture, AppInstanceLayer, AppInstanceService},
+    app_instance::{ValidateAppInstance, ValidateAppInstanceFuture, ValidateAppInstanceLayer},
+    cors::{Cors, CorsFuture, CorsLayer, cors},
 };
 
-mod access_token;
 mod app_instance;
+mod authorization;
 #[cfg(feature = "tower")]
 mod cors;
-mod credentials;
-#[cfg(feature = "client")]
 mod elevation;
-mod elevation_error;
-#[cfg(feature = "tower")]
-mod layer;
-mod oauth;
-mod request;
-mod token_info;
+mod error_kinds;

@@ -1,4 +1,5 @@
-//! How often the heap is asked for memory for an app instance of Wix: once, for the text that it keeps.
+//! The allocations of an app instance of Wix: one for its JSON text, and one for each of its
+//! strings. An app instance whose signature is wrong costs none.
 
 #[path = "common/counting.rs"]
 mod counting;
@@ -13,8 +14,22 @@ use hmac_auth::{
 };
 use serde_json::Value;
 
+/// The fields whose strings an [`AppInstance`] owns. An empty string needs no memory.
+const OWNED_STRINGS: [&str; 10] = [
+    "instanceId",
+    "appDefId",
+    "uid",
+    "aid",
+    "permissions",
+    "vendorProductId",
+    "siteOwnerId",
+    "siteMemberId",
+    "loginAccountId",
+    "originInstanceId",
+];
+
 #[test]
-fn reading_allocates_the_kept_text_and_refusing_before_it_nothing() {
+fn reading_allocates_what_is_kept_and_refusing_before_it_nothing() {
     let samples: Vec<Value> =
         serde_json::from_str(include_str!("data/wix-app-instances.json")).unwrap();
     assert_eq!(samples.len(), 11);
@@ -38,8 +53,15 @@ fn reading_allocates_the_kept_text_and_refusing_before_it_nothing() {
         let secrets = SecretSet::new(secret);
         let (count, outcome) = counted(|| AppInstance::parse(&text, &secrets, &options));
         if sample["verifies"] == true {
-            outcome.unwrap();
-            assert_eq!(count, 1, "{name}");
+            let instance = outcome.unwrap();
+            let is_owned = |field: &&str| {
+                instance
+                    .field(field)
+                    .is_some_and(|value| value.as_str().is_some_and(|text| !text.is_empty()))
+            };
+            let strings = OWNED_STRINGS.iter().filter(|field| is_owned(field)).count();
+            assert!((1..=7).contains(&strings), "{name}: {strings}");
+            assert_eq!(count, 1 + strings, "{name}");
         } else {
             assert_eq!(
                 outcome.unwrap_err().kind(),

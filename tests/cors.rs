@@ -1,15 +1,18 @@
 //! CORS for a Wix app: which pages may call, what browsers are told, and that they are told before anything is authenticated.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use axum::{Router, body::Body, routing::any};
 use futures_executor::block_on;
 use hmac_auth::{
     MemorySecrets, Secret,
-    wix::{self, AppInstanceLayer, AppInstanceOptions, Cors, DEFAULT_APP_SECRET_NAME},
+    wix::{self, AppInstanceOptions, CorsLayer, DEFAULT_APP_SECRET_NAME, ValidateAppInstanceLayer},
 };
 use http::{
     HeaderMap, Method, Request, Response, StatusCode,
@@ -19,7 +22,7 @@ use http::{
         ACCESS_CONTROL_REQUEST_METHOD, HeaderName, ORIGIN, VARY,
     },
 };
-use tower::ServiceExt;
+use tower::{Layer, Service, ServiceExt};
 
 const APP_ID: &str = "1B3A6E2C-05F5-4E0F-9D6B-6A4E0D9C1F77";
 const APP_ORIGIN: &str = "https://1b3a6e2c-05f5-4e0f-9d6b-6a4e0d9c1f77.wix.run";
@@ -83,7 +86,7 @@ fn allowed_origin(response: &Response<Body>) -> Option<&str> {
 }
 
 /// Whether both kinds of request from these origins are allowed; whatever else holds is asserted.
-fn allows(cors: &Cors, origins: &[&[u8]]) -> bool {
+fn allows(cors: &CorsLayer, origins: &[&[u8]]) -> bool {
     let (app, calls) = backend();
     let app = app.layer(cors.clone());
     let asked = call(&app, preflight(origins));
@@ -269,7 +272,7 @@ fn browsers_may_ask_without_an_app_instance_and_learn_of_refusals() {
     );
     let (app, calls) = backend();
     let app = app
-        .layer(AppInstanceLayer::new(
+        .layer(ValidateAppInstanceLayer::new(
             secrets,
             AppInstanceOptions::new().app_id(APP_ID),
         ))
@@ -295,6 +298,33 @@ fn browsers_may_ask_without_an_app_instance_and_learn_of_refusals() {
         );
     }
     assert_eq!(calls.load(Ordering::Relaxed), 0);
+}
+
+/// The panic of a future that is polled again after its end, as a text.
+fn polled_again<F: Future>(future: F) -> String {
+    let mut future = Box::pin(future);
+    block_on(future.as_mut());
+    let again = std::panic::AssertUnwindSafe(|| block_on(future.as_mut()));
+    let panic = std::panic::catch_unwind(again).map(drop).unwrap_err();
+    panic.downcast_ref::<String>().unwrap().clone()
+}
+
+#[test]
+fn futures_that_are_polled_again_panic_alike() {
+    let service = || {
+        tower::service_fn(async |_: Request<Body>| {
+            Ok::<_, Infallible>(Response::new(Body::empty()))
+        })
+    };
+    let mut cors = wix::cors(APP_ID).layer(service());
+    let preflight = polled_again(cors.call(preflight(&[APP_ORIGIN.as_bytes()])));
+    let answer = polled_again(cors.call(get(&[APP_ORIGIN.as_bytes()])));
+    let options = AppInstanceOptions::new();
+    let mut validate =
+        ValidateAppInstanceLayer::new(MemorySecrets::new(), options).layer(service());
+    let refusal = polled_again(validate.call(get(&[])));
+    assert_eq!([&preflight, &answer], [&refusal; 2]);
+    assert!(refusal.contains("polled"), "{refusal}");
 }
 
 #[test]

@@ -525,7 +525,9 @@ fn what_wix_says_of_errors_is_shown_but_no_secret() {
         assert_eq!(
             error
                 .to_string()
-                .split_once(": check app id and app secret, and whether it is still installed: ")
+                .split_once(
+                    ": check the app id, the app secret, and whether the app is still installed: "
+                )
                 .unwrap()
                 .1,
             expected

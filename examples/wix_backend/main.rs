@@ -21,8 +21,8 @@ use axum::{
 use hmac_auth::{
     MemorySecrets, Secret, generate_secret,
     wix::{
-        self, AppCredentials, AppInstance, AppInstanceLayer, AppInstanceOptions,
-        DEFAULT_APP_SECRET_NAME, Elevation, ElevationError, Identity, SubjectType,
+        self, AppCredentials, AppInstance, AppInstanceOptions, DEFAULT_APP_SECRET_NAME, Elevation,
+        ElevationError, Identity, SubjectType, ValidateAppInstanceLayer,
     },
 };
 use serde_json::{Value, json};
@@ -93,7 +93,8 @@ struct Backend {
 fn app(app_secret: &str, backend: Backend) -> Result<Router, Box<dyn Error>> {
     let secrets = MemorySecrets::new();
     secrets.insert(DEFAULT_APP_SECRET_NAME, Secret::from_text(app_secret)?);
-    let instances = AppInstanceLayer::new(secrets, AppInstanceOptions::new().app_id(APP_ID));
+    let instances =
+        ValidateAppInstanceLayer::new(secrets, AppInstanceOptions::new().app_id(APP_ID));
     Ok(Router::new()
         .route(
             "/settings",

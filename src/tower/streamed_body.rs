@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     replay::UseOnce,
-    validate::{AuthError, AuthErrorKind},
+    validate::{AuthError, AuthErrorKind, Validated},
 };
 
 pin_project! {

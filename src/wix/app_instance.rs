@@ -1,78 +1,54 @@
-use std::{fmt, ops::Range, time::SystemTime};
+//! App instances: the text that Wix signs for each page of an app, verified and read.
 
-use base64::{
-    Engine,
-    engine::{
-        DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::URL_SAFE_NO_PAD,
-    },
-};
+use std::{fmt, time::SystemTime};
 
-use self::payload::{Payload, Text};
+use self::{payload::Payload, signed_text::verified_json};
 use crate::secret::SecretSet;
 
+#[cfg(feature = "tower")]
+pub use self::layer::{ValidateAppInstance, ValidateAppInstanceFuture, ValidateAppInstanceLayer};
 pub use self::{
     error::{AppInstanceError, AppInstanceErrorKind},
+    identity::Identity,
     options::{AppInstanceOptions, DEFAULT_APP_SECRET_NAME, DEFAULT_MAX_AGE},
+    request::app_instance_of,
+    signed_text::MAX_APP_INSTANCE_LEN,
 };
 
 mod error;
+mod identity;
+#[cfg(feature = "tower")]
+mod layer;
 mod options;
 mod payload;
+mod request;
+mod signed_text;
 
-/// How many bytes an app instance may have; real ones have some hundred.
-pub const MAX_APP_INSTANCE_LEN: usize = 8 * 1024;
-
-/// A verified app instance: which installation of the app a request comes from, and who is looking
-/// at it.
+/// A verified app instance: which installation of the app a request comes from, and who looks at
+/// the page.
 ///
-/// It comes out of [`parse`](Self::parse) and from nowhere else, so that owning one is the proof.
-/// Only [`instance_id`](Self::instance_id) and [`sign_date`](Self::sign_date) are always there;
-/// what else Wix has written, also what has no method here, [`field`](Self::field) reads. See
-/// [About App
-/// Instances](https://dev.wix.com/docs/build-apps/develop-your-app/access/app-instances/about-app-instances).
+/// Only [`parse`](Self::parse) makes this type, so owning one is the proof. An app instance always
+/// has an [`instance_id`](Self::instance_id) and a [`sign_date`](Self::sign_date).
+/// [`field`](Self::field) reads the fields that have no method here. See
+/// [About App Instances](https://dev.wix.com/docs/build-apps/develop-your-app/access/app-instances/about-app-instances).
 ///
-/// `Debug` shows the ids, not the whole payload.
+/// `Debug` shows the ids and not the whole payload.
 #[derive(Clone)]
 pub struct AppInstance {
-    /// The payload as JSON, then those of its strings that are spelled with escapes: all in one
-    /// allocation.
-    text: String,
-    json_len: usize,
-    instance_id: Range<usize>,
-    app_id: Option<Range<usize>>,
-    user_id: Option<Range<usize>>,
-    anonymous_id: Option<Range<usize>>,
-    permissions: Option<Range<usize>>,
-    vendor_product_id: Option<Range<usize>>,
-    site_owner_id: Option<Range<usize>>,
-    site_member_id: Option<Range<usize>>,
-    login_account_id: Option<Range<usize>>,
-    origin_instance_id: Option<Range<usize>>,
-    sign_date: SystemTime,
-    expiration_date: Option<SystemTime>,
-    demo_mode: Option<bool>,
-}
-
-/// Who is looking at the page that sent an app instance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Identity {
-    /// The owner of the site: with the permission, as a logged-in user, and not as a visitor.
-    Owner,
-    /// A logged-in member of the site or user of Wix.
-    Member,
-    /// A visitor who is not logged in.
-    Visitor,
-    /// It does not say, as on a page that was cached. Never an owner.
-    Unknown,
+    json: String,
+    payload: Payload,
 }
 
 impl AppInstance {
-    /// Verifies an app instance string, `signature.payload`, and reads it.
+    /// Verifies the text of an app instance, `signature.payload`, and reads it.
     ///
-    /// Checked, in this order: size and shape; the signature, over the text as received, under each
-    /// secret of the set; the payload; for which app it is; how old it is, and whether it has
-    /// expired.
+    /// The checks come in this order:
+    ///
+    /// 1. size and shape of the text;
+    /// 2. the signature, over the text as received, with each secret of the set;
+    /// 3. the payload;
+    /// 4. the app that the app instance is for;
+    /// 5. its age, and its expiration date.
     ///
     /// # Errors
     ///
@@ -80,103 +56,43 @@ impl AppInstance {
     ///
     /// # Security
     ///
-    /// All of the text is chosen by the peer until its signature is verified, and nothing of it is
-    /// decoded before. Configure [`AppInstanceOptions::app_id`], so that nothing depends on no
-    /// other app having the same secret.
+    /// The peer chooses the whole text until the signature is verified. Nothing of the payload is
+    /// decoded before that. Configure [`AppInstanceOptions::app_id`], or an app instance of another
+    /// app with the same secret is accepted.
     pub fn parse(
         text: &str,
         secrets: &SecretSet,
         options: &AppInstanceOptions,
     ) -> Result<Self, AppInstanceError> {
-        let (signature, payload) = split(text)?;
-        let mut mac = [0; 33];
-        let mac = match URL_SAFE_NO_PAD.decode_slice(signature, &mut mac) {
-            Ok(32) => mac
-                .first_chunk()
-                .ok_or(AppInstanceErrorKind::MalformedSignature)?,
-            _ => return Err(AppInstanceErrorKind::MalformedSignature.into()),
-        };
-        if secrets
-            .verified_by(payload.as_bytes(), &crate::Mac::new(*mac))
-            .is_none()
-        {
-            return Err(AppInstanceErrorKind::WrongMac.into());
-        }
-        let instance = Self::read(decode(payload)?)?;
-        options.check(&instance)?;
-        Ok(instance)
+        let json = verified_json(text, secrets)?;
+        let payload = Payload::read(&json)?;
+        options.check(&payload)?;
+        Ok(Self { json, payload })
     }
 
-    /// Reads a payload whose signature was verified.
-    fn read(mut text: String) -> Result<Self, AppInstanceError> {
-        let payload = Payload::read(&text)?;
-        let mut unescaped = String::new();
-        let mut keep = |value: &Text<'_>| match value {
-            Text::AsSpelled(part) => {
-                let start = part.as_ptr() as usize - text.as_ptr() as usize;
-                start..start + part.len()
-            }
-            Text::Unescaped(value) => {
-                let start = text.len() + unescaped.len();
-                unescaped.push_str(value);
-                start..start + value.len()
-            }
-        };
-        let mut keep_some = |value: &Option<Text<'_>>| value.as_ref().map(&mut keep);
-        let mut instance = Self {
-            json_len: text.len(),
-            app_id: keep_some(&payload.app_def_id),
-            user_id: keep_some(&payload.uid),
-            anonymous_id: keep_some(&payload.aid),
-            permissions: keep_some(&payload.permissions),
-            vendor_product_id: keep_some(&payload.vendor_product_id),
-            site_owner_id: keep_some(&payload.site_owner_id),
-            site_member_id: keep_some(&payload.site_member_id),
-            login_account_id: keep_some(&payload.login_account_id),
-            origin_instance_id: keep_some(&payload.origin_instance_id),
-            instance_id: keep(&payload.instance_id),
-            sign_date: payload.sign_date.0,
-            expiration_date: payload.expiration_date.map(|date| date.0),
-            demo_mode: payload.demo_mode,
-            text: String::new(),
-        };
-        text.push_str(&unescaped);
-        instance.text = text;
-        Ok(instance)
-    }
-
-    /// The installation of the app on one site: what tells the data of several sites apart. Never
-    /// empty.
+    /// `instanceId`: the installation of the app on one site. Never empty.
+    ///
+    /// Use this id to keep the data of several sites apart.
     #[must_use]
     pub fn instance_id(&self) -> &str {
-        &self.text[self.instance_id.clone()]
+        &self.payload.instance_id
     }
 
-    /// Who is looking at the page.
+    /// The kind of person who looks at the page.
     ///
-    /// An owner is only who has the permission `OWNER` *and* is logged in *and* is no anonymous
-    /// visitor. Wix's advice, to block visitors by `aid`, lets a cached page through that has
-    /// neither.
+    /// An owner has the permission `OWNER`, *and* is logged in, *and* is no anonymous visitor. Wix
+    /// advises to refuse visitors by their `aid`. That alone would accept a cached page, which has
+    /// neither `uid` nor `aid`.
     #[must_use]
     pub fn identity(&self) -> Identity {
-        let is_there = |id: Option<&str>| id.is_some_and(|id| !id.is_empty());
-        let (has_user, has_visitor) = (is_there(self.user_id()), is_there(self.anonymous_id()));
-        if self.permissions() == Some("OWNER") && has_user && self.anonymous_id().is_none() {
-            Identity::Owner
-        } else if has_user {
-            Identity::Member
-        } else if has_visitor {
-            Identity::Visitor
-        } else {
-            Identity::Unknown
-        }
+        Identity::of(&self.payload)
     }
 
-    /// Goes on only for the owner of the site.
+    /// Accepts only the owner of the site.
     ///
     /// # Errors
     ///
-    /// [`AppInstanceErrorKind::NotOwner`] for everybody else, with the status 403.
+    /// [`AppInstanceErrorKind::NotOwner`] for every other identity, with the status 403.
     pub fn require_owner(&self) -> Result<&Self, AppInstanceError> {
         if self.identity() == Identity::Owner {
             Ok(self)
@@ -188,94 +104,90 @@ impl AppInstance {
     /// `uid`: the id of the logged-in member or Wix user.
     #[must_use]
     pub fn user_id(&self) -> Option<&str> {
-        self.kept(self.user_id.as_ref())
+        self.payload.user_id.as_deref()
     }
 
-    /// `aid`: the id of the visitor. Members of a live site have it too, beside their
+    /// `aid`: the id of the visitor. Members of a live site have an `aid` too, beside their
     /// [`user_id`](Self::user_id).
     #[must_use]
     pub fn anonymous_id(&self) -> Option<&str> {
-        self.kept(self.anonymous_id.as_ref())
+        self.payload.anonymous_id.as_deref()
     }
 
-    /// `permissions`: `OWNER`, empty or absent. See [`identity`](Self::identity) before relying on
-    /// it.
+    /// `permissions`: `OWNER`, empty or absent. Rely on [`identity`](Self::identity) instead.
     #[must_use]
     pub fn permissions(&self) -> Option<&str> {
-        self.kept(self.permissions.as_ref())
+        self.payload.permissions.as_deref()
     }
 
     /// `appDefId`: the id of the app.
     #[must_use]
     pub fn app_id(&self) -> Option<&str> {
-        self.kept(self.app_id.as_ref())
+        self.payload.app_id.as_deref()
     }
 
-    /// `vendorProductId`: what the site owner has bought of the app, in the app's own words.
+    /// `vendorProductId`: the product that the site owner has bought, as the app names it.
     #[must_use]
     pub fn vendor_product_id(&self) -> Option<&str> {
-        self.kept(self.vendor_product_id.as_ref())
+        self.payload.vendor_product_id.as_deref()
     }
 
-    /// `siteOwnerId`: the id of the owner of the site. A contributor has another
+    /// `siteOwnerId`: the id of the site owner. A contributor has another
     /// [`user_id`](Self::user_id).
     #[must_use]
     pub fn site_owner_id(&self) -> Option<&str> {
-        self.kept(self.site_owner_id.as_ref())
+        self.payload.site_owner_id.as_deref()
     }
 
     /// `siteMemberId`: the id of the logged-in member of the site.
     #[must_use]
     pub fn site_member_id(&self) -> Option<&str> {
-        self.kept(self.site_member_id.as_ref())
+        self.payload.site_member_id.as_deref()
     }
 
     /// `loginAccountId`: the id of the account that is logged in.
     #[must_use]
     pub fn login_account_id(&self) -> Option<&str> {
-        self.kept(self.login_account_id.as_ref())
+        self.payload.login_account_id.as_deref()
     }
 
-    /// `originInstanceId`: of which instance this one is a copy, on a cloned site.
+    /// `originInstanceId`: on a cloned site, the instance that this one is a copy of.
     #[must_use]
     pub fn origin_instance_id(&self) -> Option<&str> {
-        self.kept(self.origin_instance_id.as_ref())
+        self.payload.origin_instance_id.as_deref()
     }
 
-    /// `signDate`: when Wix has signed it.
+    /// `signDate`: when Wix signed the app instance.
     #[must_use]
     pub fn sign_date(&self) -> SystemTime {
-        self.sign_date
+        self.payload.sign_date.0
     }
 
-    /// `expirationDate`: until when it may be used; not always there.
+    /// `expirationDate`: the last moment at which the app instance is valid. Often absent.
     #[must_use]
     pub fn expiration_date(&self) -> Option<SystemTime> {
-        self.expiration_date
+        self.payload.expiration_date.map(|date| date.0)
     }
 
-    /// `demoMode`: whether the app is shown in a demonstration.
+    /// `demoMode`: whether Wix shows the app in a demonstration.
     #[must_use]
     pub fn demo_mode(&self) -> Option<bool> {
-        self.demo_mode
+        self.payload.demo_mode
     }
 
-    /// Any field by its name, read anew each time; `None` if it is absent, or if anything is nested
-    /// deeper than 127 levels.
+    /// Any field by its name. Each call reads the JSON text anew.
+    ///
+    /// `None` if the field is absent, or if the payload has more than 127 nested levels.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<serde_json::Value> {
-        let mut payload: serde_json::Map<_, _> = serde_json::from_str(self.as_json()).ok()?;
-        payload.remove(name)
+        let mut fields: serde_json::Map<_, _> = serde_json::from_str(&self.json).ok()?;
+        fields.remove(name)
     }
 
-    /// The whole payload, as Wix has written it.
+    /// The whole payload, as Wix wrote it.
     #[must_use]
     pub fn as_json(&self) -> &str {
-        &self.text[..self.json_len]
-    }
-
-    fn kept(&self, range: Option<&Range<usize>>) -> Option<&str> {
-        range.map(|range| &self.text[range.clone()])
+        &self.json
     }
 }
 
@@ -286,52 +198,7 @@ impl fmt::Debug for AppInstance {
             .field("app_id", &self.app_id())
             .field("identity", &self.identity())
             .field("user_id", &self.user_id())
-            .field("sign_date", &self.sign_date)
+            .field("sign_date", &self.sign_date())
             .finish_non_exhaustive()
     }
-}
-
-/// The two parts of an app instance.
-fn split(text: &str) -> Result<(&str, &str), AppInstanceError> {
-    if text.len() > MAX_APP_INSTANCE_LEN {
-        return Err(AppInstanceErrorKind::TooLarge.into());
-    }
-    match text.split_once('.') {
-        Some((signature, payload)) if !payload.is_empty() && !payload.contains('.') => {
-            Ok((signature, payload))
-        }
-        _ => Err(look_alike(text).into()),
-    }
-}
-
-/// What else turns up in its place.
-fn look_alike(text: &str) -> AppInstanceErrorKind {
-    if text.is_empty() {
-        AppInstanceErrorKind::Missing
-    } else if text.starts_with("OauthNG.JWS.") {
-        AppInstanceErrorKind::AccessToken
-    } else if text.starts_with("wixcode-pub.") {
-        AppInstanceErrorKind::PublicInstance
-    } else if text.starts_with("eyJ") && text.matches('.').count() == 2 {
-        AppInstanceErrorKind::Jwt
-    } else {
-        AppInstanceErrorKind::NotTwoParts
-    }
-}
-
-/// The JSON of a payload: base64 in one of its two alphabets, padded or not. Wix has published all
-/// of them.
-fn decode(payload: &str) -> Result<String, AppInstanceError> {
-    const CONFIG: GeneralPurposeConfig =
-        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::URL_SAFE, CONFIG);
-    const STANDARD: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::STANDARD, CONFIG);
-
-    let malformed =
-        |reason: &str| AppInstanceError::new(AppInstanceErrorKind::MalformedPayload).detail(reason);
-    let json = URL_SAFE
-        .decode(payload)
-        .or_else(|_| STANDARD.decode(payload))
-        .map_err(|_| malformed("it is not base64"))?;
-    String::from_utf8(json).map_err(|_| malformed("it is not UTF-8"))
 }

@@ -1,8 +1,11 @@
+//! CORS for the pages of a Wix app: a layer around that of `tower-http`, behind types of this
+//! crate.
+
 use std::{
     fmt,
     future::Future,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use http::{
@@ -11,61 +14,76 @@ use http::{
     request::Parts,
 };
 use pin_project_lite::pin_project;
-use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::cors::AllowOrigin;
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// Allows the pages of a Wix app, which are at `https://<app-id>.wix.run`, to call its backend.
+use crate::replay::POLLED_AFTER_END;
+
+/// Allows the pages of a Wix app, at `https://<app-id>.wix.run`, to call its backend.
 ///
-/// See [`Cors`].
+/// See [`CorsLayer`].
 #[must_use]
-pub fn cors(app_id: &str) -> Cors {
+pub fn cors(app_id: &str) -> CorsLayer {
     // Browsers write host names in lower case.
-    Cors {
+    CorsLayer {
         app_origin: format!("https://{}.wix.run", app_id.to_ascii_lowercase()).into(),
         allows_localhost: false,
     }
 }
 
-/// Tells browsers that the pages of an app, and of no other origin, may call its backend. Made by [`cors`].
+/// Makes [`Cors`] services, which let browsers call the backend from the pages of one app. Create
+/// it with [`cors`].
 ///
-/// It allows what Wix lists for
+/// The layer allows what Wix lists for
 /// [an app with its own backend](https://dev.wix.com/docs/build-apps/develop-your-app/frameworks/wix-cli/app-development/integrate-your-own-backend):
-/// the methods `GET`, `POST`, `PUT`, `DELETE` and `OPTIONS`, and the headers that Wix's own clients send: `authorization`,
-/// `content-type`, `x-wix-linguist` and `x-wix-consistent`. Answers have `Vary: origin`, so that a cache keeps them apart.
-/// Credentials of the browser, such as cookies, are not allowed; `Authorization` as set by the page needs none.
 ///
-/// Every `OPTIONS` request is answered here and never reaches the service, so put this outside of what authenticates: browsers
-/// ask first, without any token.
+/// - the methods `GET`, `POST`, `PUT`, `DELETE` and `OPTIONS`;
+/// - the headers that the clients of Wix send: `authorization`, `content-type`, `x-wix-linguist`
+///   and `x-wix-consistent`.
+///
+/// Responses have `Vary: origin`, so that a cache keeps the responses to several origins apart. The
+/// layer allows no credentials of the browser, such as cookies. A page that sets `Authorization`
+/// itself needs none.
+///
+/// The layer answers every `OPTIONS` request, and the inner service never sees one. Put the layer
+/// outside of all authentication: a preflight request has no token.
 ///
 /// ```
 /// use axum::{Router, routing::get};
-/// use hmac_auth::{MemorySecrets, wix::{self, AppInstanceLayer, AppInstanceOptions}};
+/// use hmac_auth::{
+///     MemorySecrets,
+///     wix::{self, AppInstanceOptions, ValidateAppInstanceLayer},
+/// };
 ///
 /// let app_id = "the id of your app";
+/// let options = AppInstanceOptions::new().app_id(app_id);
+/// let secrets = MemorySecrets::new();
 /// let app: Router = Router::new()
 ///     .route("/settings", get(async || "settings"))
-///     .layer(AppInstanceLayer::new(MemorySecrets::new(), AppInstanceOptions::new().app_id(app_id)))
+///     .layer(ValidateAppInstanceLayer::new(secrets, options))
 ///     .layer(wix::cors(app_id));
 /// ```
 ///
 /// # Security
 ///
-/// CORS only tells browsers which pages may read answers; it authenticates nobody, and other clients ignore it. Widgets on sites
-/// run under the domains of these sites, which this does not allow: there, too, the token is the gate.
+/// CORS says only to browsers which pages may read responses. It authenticates nobody, and other
+/// clients ignore it. The widgets on a site run under the domain of that site, and this layer does
+/// not allow these domains. For widgets too, only the token protects the backend.
 #[derive(Clone)]
-pub struct Cors {
+pub struct CorsLayer {
     app_origin: Box<str>,
     allows_localhost: bool,
 }
 
-impl Cors {
-    /// Allows `http://localhost` and `https://localhost` with any port as well, for development.
+impl CorsLayer {
+    /// Also allows `http://localhost` and `https://localhost` with any port, for development.
     ///
     /// # Security
     ///
-    /// Then any page that the user's own machine serves may call; do not set it in production. Only the host `localhost` itself
-    /// is meant: a test for a part of the text, as in some samples, would let `http://localhost.evil.com` in.
+    /// Every page that the user's own machine serves may then call the backend, so do not use this
+    /// in production. Only the whole host name `localhost` is allowed. Some samples look for a part
+    /// of the text, and thus allow `http://localhost.evil.com`.
     #[must_use]
     pub fn allow_localhost(mut self) -> Self {
         self.allows_localhost = true;
@@ -73,7 +91,7 @@ impl Cors {
     }
 
     fn allows(&self, origin: &HeaderValue, parts: &Parts) -> bool {
-        // Which of several is the real one must not depend on who reads them.
+        // Two readers of several origins could choose different ones.
         let is_only = parts.headers.get_all(ORIGIN).iter().nth(1).is_none();
         let is_allowed = origin.as_bytes() == self.app_origin.as_bytes()
             || self.allows_localhost && origin.to_str().is_ok_and(is_localhost);
@@ -81,7 +99,8 @@ impl Cors {
     }
 }
 
-/// Whether a serialised origin (RFC 6454 section 6.2), all of it, is `localhost`: scheme, host, and perhaps a port.
+/// Whether the whole of a serialised origin (RFC 6454 section 6.2) is `localhost`: the scheme, the
+/// host, and perhaps a port.
 fn is_localhost(origin: &str) -> bool {
     let Some(authority) = origin
         .strip_prefix("http://")
@@ -92,7 +111,7 @@ fn is_localhost(origin: &str) -> bool {
     match authority.split_once(':') {
         None => authority == "localhost",
         Some((host, port)) => {
-            // `parse` alone would take `+80` and `080`, which no browser writes.
+            // `parse` alone would accept `+80` and `080`, which no browser writes.
             let is_number =
                 port.bytes().all(|byte| byte.is_ascii_digit()) && !port.starts_with('0');
             host == "localhost" && is_number && port.parse::<u16>().is_ok()
@@ -100,14 +119,14 @@ fn is_localhost(origin: &str) -> bool {
     }
 }
 
-impl<S> Layer<S> for Cors {
-    type Service = CorsService<S>;
+impl<S> Layer<S> for CorsLayer {
+    type Service = Cors<S>;
 
-    fn layer(&self, inner: S) -> CorsService<S> {
-        let cors = self.clone();
-        let layer = CorsLayer::new()
+    fn layer(&self, inner: S) -> Cors<S> {
+        let policy = self.clone();
+        let layer = tower_http::cors::CorsLayer::new()
             .allow_origin(AllowOrigin::predicate(move |origin, parts| {
-                cors.allows(origin, parts)
+                policy.allows(origin, parts)
             }))
             .allow_methods([
                 Method::GET,
@@ -123,28 +142,28 @@ impl<S> Layer<S> for Cors {
                 HeaderName::from_static("x-wix-consistent"),
             ])
             .vary([ORIGIN]);
-        CorsService {
+        Cors {
             inner: layer.layer(inner),
         }
     }
 }
 
-impl fmt::Debug for Cors {
+impl fmt::Debug for CorsLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cors")
+        f.debug_struct("CorsLayer")
             .field("app_origin", &self.app_origin)
             .field("allows_localhost", &self.allows_localhost)
             .finish()
     }
 }
 
-/// The service of [`Cors`].
+/// A service that browsers may call from the pages of one app. Made by [`CorsLayer`].
 #[derive(Clone, Debug)]
-pub struct CorsService<S> {
+pub struct Cors<S> {
     inner: tower_http::cors::Cors<S>,
 }
 
-impl<S, B, R> Service<Request<B>> for CorsService<S>
+impl<S, B, R> Service<Request<B>> for Cors<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
     R: Default,
@@ -159,16 +178,16 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         CorsFuture {
-            response: self.inner.call(request),
+            response: Some(self.inner.call(request)),
         }
     }
 }
 
 pin_project! {
-    /// The response of the service, or the answer to a browser that asks first.
+    /// The response of the inner service, or the response to a preflight request.
     pub struct CorsFuture<F> {
         #[pin]
-        response: tower_http::cors::ResponseFuture<F>,
+        response: Option<tower_http::cors::ResponseFuture<F>>,
     }
 }
 
@@ -180,7 +199,12 @@ where
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        self.project().response.poll(cx)
+        let mut this = self.project();
+        let response = this.response.as_mut().as_pin_mut();
+        // `tower-http` would answer a preflight request a second time, without its headers.
+        let outcome = ready!(response.expect(POLLED_AFTER_END).poll(cx));
+        this.response.set(None);
+        Poll::Ready(outcome)
     }
 }
 

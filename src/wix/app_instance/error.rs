@@ -1,3 +1,5 @@
+//! Why an app instance is refused.
+
 use std::{error::Error as StdError, fmt};
 
 use http::{Response, StatusCode};
@@ -5,111 +7,67 @@ use http::{Response, StatusCode};
 use crate::{
     answer::{refusal_response, write_error},
     secret::SecretError,
+    wix::error_kinds::error_kinds,
 };
 
-/// Why an app instance was refused, in one word. For the operator; the peer must not learn it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum AppInstanceErrorKind {
-    /// There is none, or it is empty.
-    Missing,
-    /// The request has several that differ, in `Authorization` and in the query or twice in one of
-    /// them.
-    Conflicting,
-    /// It has more than 8 KiB.
-    TooLarge,
-    /// It is an access token, `OauthNG.JWS.…`, which only Wix can check: call Token Info.
-    AccessToken,
-    /// It is a JWT.
-    Jwt,
-    /// It is the public instance of a site's own code, `wixcode-pub.…`.
-    PublicInstance,
-    /// It is not `signature.payload`.
-    NotTwoParts,
-    /// The signature is not 32 bytes in base64url without padding.
-    MalformedSignature,
-    /// No app secret gives this signature: another app, or something was changed.
-    WrongMac,
-    /// The signature is right, but the payload is not what Wix documents.
-    MalformedPayload,
-    /// It is for another app than the one configured, or does not say for which.
-    WrongApp,
-    /// It was signed too long ago.
-    Stale,
-    /// It was signed in the future: a clock is wrong.
-    InFuture,
-    /// Its expiration date is over.
-    Expired,
-    /// It is not that of the site owner.
-    NotOwner,
-    /// The app secret cannot be had.
-    SecretUnavailable,
-}
-
-impl AppInstanceErrorKind {
-    /// The kind in `snake_case`, for logs and metrics. Never changes for a kind.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Missing => "missing",
-            Self::Conflicting => "conflicting",
-            Self::TooLarge => "too_large",
-            Self::AccessToken => "access_token",
-            Self::Jwt => "jwt",
-            Self::PublicInstance => "public_instance",
-            Self::NotTwoParts => "not_two_parts",
-            Self::MalformedSignature => "malformed_signature",
-            Self::WrongMac => "wrong_mac",
-            Self::MalformedPayload => "malformed_payload",
-            Self::WrongApp => "wrong_app",
-            Self::Stale => "stale",
-            Self::InFuture => "in_future",
-            Self::Expired => "expired",
-            Self::NotOwner => "not_owner",
-            Self::SecretUnavailable => "secret_unavailable",
-        }
-    }
-
-    fn sentence(self) -> &'static str {
-        match self {
-            Self::Missing => "the request has no app instance",
-            Self::Conflicting => "the request has several app instances that differ",
-            Self::TooLarge => "the app instance has more than 8 KiB",
-            Self::AccessToken => {
-                "this is an access token, not an app instance: ask Token Info about it"
-            }
-            Self::Jwt => "this is a JWT, not an app instance",
-            Self::PublicInstance => {
-                "this is the public instance of a site's own code, not an app instance"
-            }
-            Self::NotTwoParts => "the app instance is not `signature.payload`",
-            Self::MalformedSignature => {
-                "the signature of the app instance is not 32 bytes in base64url without padding"
-            }
-            Self::WrongMac => {
-                "the signature of the app instance does not match: another app secret, or it was changed"
-            }
-            Self::MalformedPayload => "the payload of the app instance is malformed",
-            Self::WrongApp => "the app instance is not for this app",
-            Self::Stale => "the app instance is too old",
-            Self::InFuture => "the app instance was signed in the future: compare the clocks",
-            Self::Expired => "the app instance has expired",
-            Self::NotOwner => "the app instance is not that of the site owner",
-            Self::SecretUnavailable => "the app secret is not available",
-        }
+error_kinds! {
+    /// The cause of a refused app instance. It is for the operator; the peer must not learn it.
+    pub enum AppInstanceErrorKind {
+        /// The request has no app instance, or an empty one.
+        Missing = "missing" (UNAUTHORIZED):
+            "the request has no app instance",
+        /// The request has several app instances that differ.
+        Conflicting = "conflicting" (UNAUTHORIZED):
+            "the request has several app instances that differ",
+        /// The app instance has more than 8 KiB.
+        TooLarge = "too_large" (UNAUTHORIZED):
+            "the app instance has more than 8 KiB",
+        /// The text is an access token, `OauthNG.JWS.…`, which only Wix can check, by Token Info.
+        AccessToken = "access_token" (UNAUTHORIZED):
+            "the text is an access token and not an app instance: ask Token Info about it",
+        /// The text is a JWT.
+        Jwt = "jwt" (UNAUTHORIZED):
+            "the text is a JWT and not an app instance",
+        /// The text is the public instance of a site's own code, `wixcode-pub.…`.
+        PublicInstance = "public_instance" (UNAUTHORIZED):
+            "the text is the public instance of a site's own code and not an app instance",
+        /// The text is not `signature.payload`.
+        NotTwoParts = "not_two_parts" (UNAUTHORIZED):
+            "the app instance is not `signature.payload`",
+        /// The signature is not 32 bytes in base64url without padding.
+        MalformedSignature = "malformed_signature" (UNAUTHORIZED):
+            "the signature of the app instance is not 32 bytes in base64url without padding",
+        /// No app secret gives this signature: the secrets differ, or the text was changed.
+        WrongMac = "wrong_mac" (UNAUTHORIZED):
+            "no app secret gives this signature: the secrets differ, or the text was changed",
+        /// The signature is right, but the payload is not as Wix documents it.
+        MalformedPayload = "malformed_payload" (UNAUTHORIZED):
+            "the payload of the app instance is malformed",
+        /// The app instance is for another app than the configured one, or names no app.
+        WrongApp = "wrong_app" (UNAUTHORIZED):
+            "the app instance is not for this app",
+        /// Wix signed the app instance too long ago.
+        Stale = "stale" (UNAUTHORIZED):
+            "the app instance is too old",
+        /// Wix signed the app instance in the future: one of the two clocks is wrong.
+        InFuture = "in_future" (UNAUTHORIZED):
+            "the app instance was signed in the future: compare the clocks",
+        /// The expiration date of the app instance has passed.
+        Expired = "expired" (UNAUTHORIZED):
+            "the app instance has expired",
+        /// The app instance is valid, but the site owner does not look at the page.
+        NotOwner = "not_owner" (FORBIDDEN):
+            "the app instance is not that of the site owner",
+        /// The store does not give the app secret.
+        SecretUnavailable = "secret_unavailable" (SERVICE_UNAVAILABLE):
+            "the app secret is not available",
     }
 }
 
-impl fmt::Display for AppInstanceErrorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Why an app instance was refused.
+/// Why an app instance is refused.
 ///
-/// `Display` and [`kind`](Self::kind) are for the operator, and `{:#}` writes the sources too. The
-/// peer gets [`status`](Self::status) and [`public_body`](Self::public_body), or the whole
+/// [`kind`](Self::kind) and `Display` are for the operator, and `{:#}` also writes the sources.
+/// The peer gets [`status`](Self::status) and [`public_body`](Self::public_body), or both in
 /// [`to_response`](Self::to_response).
 #[derive(Debug)]
 pub struct AppInstanceError {
@@ -132,29 +90,25 @@ impl AppInstanceError {
         self
     }
 
-    /// The reason, for logs, metrics and tests.
+    /// The cause, for logs, metrics and tests.
     #[must_use]
     pub fn kind(&self) -> AppInstanceErrorKind {
         self.kind
     }
 
-    /// What the peer gets: 403 if only the owner may do this, 503 without an app secret, otherwise
-    /// 401.
+    /// The status for the peer: 403 for [`NotOwner`](AppInstanceErrorKind::NotOwner), 503 for
+    /// [`SecretUnavailable`](AppInstanceErrorKind::SecretUnavailable), and 401 for all others.
     #[must_use]
     pub fn status(&self) -> StatusCode {
-        match self.kind {
-            AppInstanceErrorKind::NotOwner => StatusCode::FORBIDDEN,
-            AppInstanceErrorKind::SecretUnavailable => StatusCode::SERVICE_UNAVAILABLE,
-            _ => StatusCode::UNAUTHORIZED,
-        }
+        self.kind.status()
     }
 
-    /// The JSON body for the peer, the same for all errors with the same [`status`](Self::status).
+    /// The JSON body for the peer. All errors with one [`status`](Self::status) have one body.
     #[must_use]
     pub fn public_body(&self) -> &'static str {
-        match self.kind {
-            AppInstanceErrorKind::NotOwner => r#"{"error":"Owner required"}"#,
-            AppInstanceErrorKind::SecretUnavailable => r#"{"error":"Authentication unavailable"}"#,
+        match self.status() {
+            StatusCode::FORBIDDEN => r#"{"error":"Owner required"}"#,
+            StatusCode::SERVICE_UNAVAILABLE => r#"{"error":"Authentication unavailable"}"#,
             _ => r#"{"error":"Invalid app instance"}"#,
         }
     }
@@ -169,12 +123,8 @@ impl AppInstanceError {
 
 impl fmt::Display for AppInstanceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_error(
-            f,
-            self.kind.sentence(),
-            self.detail.as_deref(),
-            self.source(),
-        )
+        let (sentence, detail) = (self.kind.sentence(), self.detail.as_deref());
+        write_error(f, sentence, detail, self.source())
     }
 }
 

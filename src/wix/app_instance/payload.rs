@@ -1,4 +1,4 @@
-//! The JSON of an app instance.
+//! The payload of an app instance: a JSON object with the fields that Wix documents.
 
 use std::{
     fmt,
@@ -10,112 +10,81 @@ use serde::{
     de::{Error, Visitor},
 };
 
-use super::{AppInstanceError, AppInstanceErrorKind};
+use super::error::{AppInstanceError, AppInstanceErrorKind};
 
-/// What is documented, each optional unless all samples have it. Unknown fields are skipped here and stay readable in the text.
-#[derive(Deserialize)]
+/// The documented fields. A field is optional unless all published samples have it.
+///
+/// Other fields are skipped here; `AppInstance::field` reads them from the JSON text.
+#[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Payload<'a> {
-    #[serde(borrow)]
-    pub(super) instance_id: Text<'a>,
+pub(super) struct Payload {
+    pub(super) instance_id: Box<str>,
     pub(super) sign_date: Date,
-    #[serde(borrow)]
-    pub(super) app_def_id: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub(super) uid: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub(super) aid: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub(super) permissions: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub(super) vendor_product_id: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub(super) site_owner_id: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub(super) site_member_id: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub(super) login_account_id: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub(super) origin_instance_id: Option<Text<'a>>,
+    #[serde(rename = "appDefId")]
+    pub(super) app_id: Option<Box<str>>,
+    #[serde(rename = "uid")]
+    pub(super) user_id: Option<Box<str>>,
+    #[serde(rename = "aid")]
+    pub(super) anonymous_id: Option<Box<str>>,
+    pub(super) permissions: Option<Box<str>>,
+    pub(super) vendor_product_id: Option<Box<str>>,
+    pub(super) site_owner_id: Option<Box<str>>,
+    pub(super) site_member_id: Option<Box<str>>,
+    pub(super) login_account_id: Option<Box<str>>,
+    pub(super) origin_instance_id: Option<Box<str>>,
     pub(super) expiration_date: Option<Date>,
     pub(super) demo_mode: Option<bool>,
 }
 
-impl<'a> Payload<'a> {
-    pub(super) fn read(json: &'a str) -> Result<Self, AppInstanceError> {
-        let malformed = |reason: String| {
+impl Payload {
+    pub(super) fn read(json: &str) -> Result<Self, AppInstanceError> {
+        let malformed = |reason: &str| {
             AppInstanceError::new(AppInstanceErrorKind::MalformedPayload).detail(reason)
         };
-        // An array in the order of the fields would be read too.
+        // `serde` would also read an array that has the fields in their order.
         if !json.trim_ascii_start().starts_with('{') {
-            return Err(malformed("it is not a JSON object".to_owned()));
+            return Err(malformed("it is not a JSON object"));
         }
-        // The message names fields and types, and may show a value, which Wix has signed.
+        // The message names fields and types. It may show a value, which Wix has signed.
         let payload: Self = serde_json::from_str(json)
-            .map_err(|error| malformed(error.to_string().escape_default().to_string()))?;
-        if payload.instance_id.as_str().is_empty() {
-            return Err(malformed("`instanceId` is empty".to_owned()));
+            .map_err(|error| malformed(&error.to_string().escape_default().to_string()))?;
+        if payload.instance_id.is_empty() {
+            return Err(malformed("`instanceId` is empty"));
         }
         Ok(payload)
     }
 }
 
-/// A string, borrowed unless it has escapes. (`Option<Cow<str>>` would always be copied.)
-pub(super) enum Text<'a> {
-    AsSpelled(&'a str),
-    Unescaped(Box<str>),
-}
-
-impl Text<'_> {
-    fn as_str(&self) -> &str {
-        match self {
-            Self::AsSpelled(text) => text,
-            Self::Unescaped(text) => text,
-        }
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct TextVisitor;
-
-        impl<'de> Visitor<'de> for TextVisitor {
-            type Value = Text<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-
-            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Text<'de>, E> {
-                Ok(Text::AsSpelled(text))
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Text<'de>, E> {
-                Ok(Text::Unescaped(text.into()))
-            }
-        }
-
-        deserializer.deserialize_str(TextVisitor)
-    }
-}
-
-/// A date and time of RFC 3339: `2014-08-26T04:39:31.010-05:00`, `…Z`, with or without a fraction.
+/// A date and time of RFC 3339, such as `2014-08-26T04:39:31.010-05:00`.
+#[derive(Clone, Copy)]
 pub(super) struct Date(pub(super) SystemTime);
 
 impl<'de> Deserialize<'de> for Date {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Text::deserialize(deserializer)?;
+        deserializer.deserialize_str(DateVisitor)
+    }
+}
+
+struct DateVisitor;
+
+impl Visitor<'_> for DateVisitor {
+    type Value = Date;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Date, E> {
         let time: jiff::Timestamp = text
-            .as_str()
             .parse()
-            .map_err(|_| D::Error::custom("a date is not RFC 3339"))?;
+            .map_err(|_| E::custom("a date is not RFC 3339"))?;
         let distance = time.as_duration().unsigned_abs();
         let time = if time.as_second() < 0 || time.subsec_nanosecond() < 0 {
             UNIX_EPOCH.checked_sub(distance)
         } else {
             UNIX_EPOCH.checked_add(distance)
         };
-        time.map(Self)
-            .ok_or_else(|| D::Error::custom("a date is out of range"))
+        time.map(Date)
+            .ok_or_else(|| E::custom("a date is out of range"))
     }
 }

@@ -1,3 +1,5 @@
+//! The tower layer that lets only requests with a valid app instance through.
+
 use std::{
     fmt,
     future::Future,
@@ -12,25 +14,32 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{AppInstance, AppInstanceError, AppInstanceOptions, app_instance_of};
-use crate::secret::SecretStore;
+use super::{
+    AppInstance, error::AppInstanceError, options::AppInstanceOptions, request::app_instance_of,
+};
 #[cfg(feature = "tracing")]
 use crate::{escape::escape, tower::refusal_event};
+use crate::{replay::POLLED_AFTER_END, secret::SecretStore};
 
-/// Lets only requests with a valid app instance through to a service.
+/// Makes [`ValidateAppInstance`] services, which let only requests with a valid app instance
+/// through.
 ///
-/// The service gets the [`AppInstance`] in the extensions of the request. Whatever is refused never
-/// reaches it: the peer gets the answer of [`AppInstanceError::to_response`], and the
-/// [`AppInstanceErrorKind`](super::AppInstanceErrorKind) stands in the extensions of the response.
-/// With the feature `tracing`, each refusal is an event.
+/// The inner service finds the [`AppInstance`] in the extensions of the request. A refused request
+/// never reaches the inner service: the peer gets [`AppInstanceError::to_response`], and the
+/// extensions of this response hold the [`AppInstanceErrorKind`](super::AppInstanceErrorKind). With
+/// the feature `tracing`, each refusal is an event.
 ///
-/// Put [`cors`](super::cors) outside of it: a browser asks first, without an app instance.
+/// Put [`cors`](crate::wix::cors()) outside of this layer: the preflight request of a browser has
+/// no app instance.
 ///
 /// ```
 /// use axum::{Extension, Router, routing::get};
 /// use hmac_auth::{
 ///     MemorySecrets, Secret,
-///     wix::{AppInstance, AppInstanceLayer, AppInstanceOptions, DEFAULT_APP_SECRET_NAME},
+///     wix::{
+///         AppInstance, AppInstanceOptions, DEFAULT_APP_SECRET_NAME,
+///         ValidateAppInstanceLayer,
+///     },
 /// };
 ///
 /// async fn settings(Extension(instance): Extension<AppInstance>) -> String {
@@ -40,22 +49,24 @@ use crate::{escape::escape, tower::refusal_event};
 /// let secrets = MemorySecrets::new();
 /// # let app_secret = hmac_auth::generate_secret()?;
 /// secrets.insert(DEFAULT_APP_SECRET_NAME, Secret::from_text(&app_secret)?);
-/// let instances = AppInstanceLayer::new(secrets, AppInstanceOptions::new().app_id("the id of your app"));
+/// let options = AppInstanceOptions::new().app_id("the id of your app");
+/// let validate = ValidateAppInstanceLayer::new(secrets, options);
+/// let owner_only = validate.clone().require_owner();
 /// let app: Router = Router::new()
-///     .route("/settings", get(settings).post(settings).layer(instances.clone().require_owner()))
-///     .route("/visit", get(settings).layer(instances));
+///     .route("/settings", get(settings).post(settings).layer(owner_only))
+///     .route("/visit", get(settings).layer(validate));
 /// # Ok::<(), hmac_auth::SecretError>(())
 /// ```
 #[derive(Clone)]
-pub struct AppInstanceLayer {
+pub struct ValidateAppInstanceLayer {
     secrets: Arc<dyn SecretStore>,
     options: Arc<AppInstanceOptions>,
     requires_owner: bool,
 }
 
-impl AppInstanceLayer {
-    /// A layer that verifies with the app secret of this store, under the
-    /// [name](AppInstanceOptions::secret_name) in the options.
+impl ValidateAppInstanceLayer {
+    /// Looks up the app secret in this store, under the
+    /// [`secret_name`](AppInstanceOptions::secret_name) of the options.
     #[must_use]
     pub fn new(secrets: impl SecretStore + 'static, options: AppInstanceOptions) -> Self {
         Self {
@@ -65,20 +76,17 @@ impl AppInstanceLayer {
         }
     }
 
-    /// Lets only the owner of the site through; others get 403.
+    /// Lets only the owner of the site through. Others get 403.
     #[must_use]
     pub fn require_owner(mut self) -> Self {
         self.requires_owner = true;
         self
     }
 
-    fn verify<B>(&self, request: &Request<B>) -> Result<AppInstance, AppInstanceError> {
+    fn validate<B>(&self, request: &Request<B>) -> Result<AppInstance, AppInstanceError> {
         let text = app_instance_of(request)?;
-        let instance = AppInstance::parse(
-            &text,
-            &self.secrets.lookup(&self.options.secret_name)?,
-            &self.options,
-        )?;
+        let secrets = self.secrets.lookup(&self.options.secret_name)?;
+        let instance = AppInstance::parse(&text, &secrets, &self.options)?;
         if self.requires_owner {
             instance.require_owner()?;
         }
@@ -86,48 +94,49 @@ impl AppInstanceLayer {
     }
 }
 
-impl<S> Layer<S> for AppInstanceLayer {
-    type Service = AppInstanceService<S>;
+impl<S> Layer<S> for ValidateAppInstanceLayer {
+    type Service = ValidateAppInstance<S>;
 
-    fn layer(&self, inner: S) -> AppInstanceService<S> {
-        AppInstanceService {
+    fn layer(&self, inner: S) -> ValidateAppInstance<S> {
+        ValidateAppInstance {
             inner,
             layer: self.clone(),
         }
     }
 }
 
-impl fmt::Debug for AppInstanceLayer {
+impl fmt::Debug for ValidateAppInstanceLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AppInstanceLayer")
+        f.debug_struct("ValidateAppInstanceLayer")
             .field("options", &self.options)
             .field("requires_owner", &self.requires_owner)
             .finish_non_exhaustive()
     }
 }
 
-/// The service of [`AppInstanceLayer`].
+/// A service that gets only requests with a valid app instance. Made by
+/// [`ValidateAppInstanceLayer`].
 #[derive(Clone, Debug)]
-pub struct AppInstanceService<S> {
+pub struct ValidateAppInstance<S> {
     inner: S,
-    layer: AppInstanceLayer,
+    layer: ValidateAppInstanceLayer,
 }
 
-impl<S, B, R> Service<Request<B>> for AppInstanceService<S>
+impl<S, B, R> Service<Request<B>> for ValidateAppInstance<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
     R: From<Bytes>,
 {
     type Response = Response<R>;
     type Error = S::Error;
-    type Future = AppInstanceFuture<S::Future>;
+    type Future = ValidateAppInstanceFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let state = match self.layer.verify(&request) {
+        let state = match self.layer.validate(&request) {
             Ok(instance) => {
                 request.extensions_mut().insert(instance);
                 State::Calling {
@@ -141,23 +150,27 @@ where
                     path = escape(request.uri().path()),
                     "app instance refused"
                 );
-                let mut response = error
-                    .to_response()
-                    .map(|body| Bytes::from_static(body.as_bytes()));
-                response.extensions_mut().insert(error.kind());
                 State::Refused {
-                    response: Some(response),
+                    response: Some(refusal(&error)),
                 }
             }
         };
-        AppInstanceFuture { state }
+        ValidateAppInstanceFuture { state }
     }
 }
 
+fn refusal(error: &AppInstanceError) -> Response<Bytes> {
+    let mut response = error
+        .to_response()
+        .map(|body| Bytes::from_static(body.as_bytes()));
+    response.extensions_mut().insert(error.kind());
+    response
+}
+
 pin_project! {
-    /// The response of the service, or that to a refused request.
+    /// The response of the inner service, or the response to a refused request.
     #[derive(Debug)]
-    pub struct AppInstanceFuture<F> {
+    pub struct ValidateAppInstanceFuture<F> {
         #[pin]
         state: State<F>,
     }
@@ -172,7 +185,7 @@ pin_project! {
     }
 }
 
-impl<F, R, E> Future for AppInstanceFuture<F>
+impl<F, R, E> Future for ValidateAppInstanceFuture<F>
 where
     F: Future<Output = Result<Response<R>, E>>,
     R: From<Bytes>,
@@ -183,7 +196,7 @@ where
         match self.project().state.project() {
             StateProjection::Calling { response } => response.poll(cx),
             StateProjection::Refused { response } => {
-                let response = response.take().expect(crate::replay::POLLED_AFTER_END);
+                let response = response.take().expect(POLLED_AFTER_END);
                 Poll::Ready(Ok(response.map(R::from)))
             }
         }

@@ -1,3 +1,5 @@
+//! The access token of the app itself: how to ask Wix for it, and how to use it.
+
 use std::{
     fmt,
     time::{Duration, SystemTime},
@@ -9,22 +11,25 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::{
-    AppCredentials, ElevationError, ElevationErrorKind, InstanceId,
+    credentials::AppCredentials,
+    error::{ElevationError, ElevationErrorKind},
+    instance_id::InstanceId,
     oauth::{json_request, json_response, malformed, seconds},
 };
 
-/// No real token is valid for longer; Wix's are for four hours.
+/// No real token is valid for longer. The tokens of Wix are valid for four hours.
 const MAX_LIFETIME: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
-/// Asks Wix for a token of the app itself: `POST https://www.wixapis.com/oauth2/token`. See
+/// Makes the request for an access token of the app itself:
+/// `POST https://www.wixapis.com/oauth2/token`. See
 /// [Create Access Token](https://dev.wix.com/docs/rest/app-management/oauth-2/create-access-token).
 ///
 /// Send the request, and give the answer to [`AccessToken::from_response`].
 ///
 /// # Security
 ///
-/// The body is the app secret: it belongs into no log, and `Debug` of the request shows it. It is not wiped when the request is
-/// dropped.
+/// The body contains the app secret, and `Debug` of the request shows it: keep it out of logs. The
+/// body is not wiped when the request is dropped.
 #[must_use]
 pub fn access_token_request(
     credentials: &AppCredentials,
@@ -38,28 +43,26 @@ pub fn access_token_request(
         instance_id: &'a str,
     }
 
-    let (client_id, client_secret, instance_id) = (
-        credentials.app_id(),
-        credentials.app_secret(),
-        instance_id.as_str(),
-    );
     let question = Question {
         grant_type: "client_credentials",
-        client_id,
-        client_secret,
-        instance_id,
+        client_id: credentials.app_id(),
+        client_secret: credentials.app_secret(),
+        instance_id: instance_id.as_str(),
     };
+    let values_len =
+        question.client_id.len() + question.client_secret.len() + question.instance_id.len();
     json_request(
         "https://www.wixapis.com/oauth2/token",
         &question,
-        client_id.len() + client_secret.len() + instance_id.len(),
+        values_len,
     )
 }
 
-/// A token of the app itself, for one installation. Whoever has it can do there whatever the app may.
+/// An access token of the app itself, for one installation. Its holder can do there all that the
+/// app may do.
 ///
-/// It is wiped when it is dropped, and `Debug` does not show it; the headers that it was [written to](Self::authorize) are not
-/// wiped.
+/// The token is wiped when this value is dropped, and `Debug` does not show the token. The headers
+/// that [`authorize`](Self::authorize) has set are not wiped.
 pub struct AccessToken {
     text: Zeroizing<String>,
     expires_at: SystemTime,
@@ -68,14 +71,17 @@ pub struct AccessToken {
 impl AccessToken {
     /// Reads the answer to an [`access_token_request`].
     ///
-    /// `now` is when the request was *sent*: `expires_in` counts from somewhere between then and the answer.
+    /// For `now`, give the time at which you *sent* the request. `expires_in` counts from some
+    /// moment between that time and the answer.
     ///
     /// # Errors
     ///
-    /// [`ElevationErrorKind::CredentialsRefused`] for a 4xx, [`RateLimited`](ElevationErrorKind::RateLimited) for 429,
-    /// [`Unavailable`](ElevationErrorKind::Unavailable) for 5xx, and
-    /// [`MalformedResponse`](ElevationErrorKind::MalformedResponse) for anything else: no token that a header could hold, no
-    /// `expires_in`, one that is zero or longer than a year, or more than 64 KiB.
+    /// - [`ElevationErrorKind::CredentialsRefused`] for a 4xx;
+    /// - [`RateLimited`](ElevationErrorKind::RateLimited) for 429;
+    /// - [`Unavailable`](ElevationErrorKind::Unavailable) for 5xx;
+    /// - [`MalformedResponse`](ElevationErrorKind::MalformedResponse) for every other answer. That
+    ///   includes an answer of more than 64 KiB, a token that no header can hold, and an
+    ///   `expires_in` that is absent, zero, or longer than a year.
     pub fn from_response(
         response: &Response<impl AsRef<[u8]>>,
         now: SystemTime,
@@ -83,37 +89,32 @@ impl AccessToken {
         let mut answer = json_response(response, ElevationErrorKind::CredentialsRefused, now)?;
         let text = match answer.remove("access_token") {
             Some(Value::String(text)) => Zeroizing::new(text),
-            _ => return Err(malformed("there is no `access_token`")),
+            _ => return Err(malformed("`access_token` is absent or no text")),
         };
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(malformed("`access_token` is no token"));
         }
-        let lifetime = seconds(&answer, "expires_in").map(Duration::from_secs);
-        let expires_at = match lifetime {
-            Some(lifetime) if !lifetime.is_zero() && lifetime <= MAX_LIFETIME => {
-                now.checked_add(lifetime)
-            }
-            _ => None,
-        };
-        Ok(Self {
-            text,
-            expires_at: expires_at.ok_or_else(|| {
-                malformed("`expires_in` is no number of seconds, or out of range")
-            })?,
-        })
+        let expires_at = seconds(&answer, "expires_in")
+            .map(Duration::from_secs)
+            .filter(|lifetime| !lifetime.is_zero() && *lifetime <= MAX_LIFETIME)
+            .and_then(|lifetime| now.checked_add(lifetime))
+            .ok_or_else(|| malformed("`expires_in` is no number of seconds, or out of range"))?;
+        Ok(Self { text, expires_at })
     }
 
-    /// Sets `Authorization` to the token, without a scheme, as Wix has it, and replaces what was there.
+    /// Sets `Authorization` to the token, without a scheme, as Wix expects it. A former value is
+    /// replaced.
     pub fn authorize<B>(&self, request: &mut Request<B>) {
         self.authorize_headers(request.headers_mut());
     }
 
-    /// [`authorize`](Self::authorize) for the headers of any other kind of request, such as `reqwest::Request::headers_mut`.
+    /// Does the same as [`authorize`](Self::authorize) for the headers of another request type,
+    /// such as `reqwest::Request::headers_mut`.
     pub fn authorize_headers(&self, headers: &mut HeaderMap) {
         headers.insert(AUTHORIZATION, self.header_value());
     }
 
-    /// Until when Wix accepts it.
+    /// The time until which Wix accepts the token.
     #[must_use]
     pub fn expires_at(&self) -> SystemTime {
         self.expires_at

@@ -1,3 +1,5 @@
+//! The connection to the OAuth endpoints of Wix, with retries and a timeout.
+
 use std::{
     sync::Arc,
     time::{Duration, SystemTime},
@@ -8,22 +10,25 @@ use http::{Request, Response};
 use reqwest::{ClientBuilder, Url, redirect, retry};
 use zeroize::Zeroizing;
 
-use crate::wix::{ElevationError, ElevationErrorKind, oauth::MAX_RESPONSE_LEN};
+use super::{
+    error::{ElevationError, ElevationErrorKind},
+    oauth::MAX_RESPONSE_LEN,
+};
 
 const MAX_RETRIES: u32 = 2;
 
-/// How long to wait at most before the first retry; twice that before the second.
+/// The longest wait before the first retry. The wait before the second retry may be twice as long.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 
-/// Sends the questions to Wix.
+/// Sends requests to Wix.
 #[derive(Clone)]
-pub(super) struct Client {
+pub(super) struct WixApi {
     http: reqwest::Client,
     base_url: Option<Arc<Url>>,
     timeout: Duration,
 }
 
-impl Client {
+impl WixApi {
     pub(super) fn new(builder: ClientBuilder, timeout: Duration) -> Result<Self, reqwest::Error> {
         let http = builder
             .redirect(redirect::Policy::none())
@@ -44,26 +49,27 @@ impl Client {
         self.timeout = timeout;
     }
 
-    /// Sends the request and reads the answer, again if that may help, and all that in time. `read` also gets when it was sent,
-    /// and so does the caller.
+    /// Sends the request and reads the answer, and tries again if that may help. The timeout limits
+    /// all attempts together.
+    ///
+    /// `read` gets the answer and the time at which its request was sent. The caller gets the same
+    /// time.
     pub(super) async fn ask<T>(
         &self,
         request: Request<Vec<u8>>,
         read: impl Fn(&Response<Zeroizing<Vec<u8>>>, SystemTime) -> Result<T, ElevationError>,
     ) -> Result<(T, SystemTime), ElevationError> {
-        // Shared by all attempts, and wiped with the last of them.
+        // All attempts share the body, which is wiped after the last of them.
         let request = request.map(|body| Bytes::from_owner(Zeroizing::new(body)));
         let attempts = async {
             let mut retries = 0..MAX_RETRIES;
             loop {
                 let sent_at = crate::time::now();
-                let result = self
-                    .send(&request)
-                    .await
-                    .and_then(|response| read(&response, sent_at));
+                let answer = self.send(&request).await;
+                let result = answer.and_then(|answer| read(&answer, sent_at));
                 match (result, retries.len()) {
                     (Err(error), 1..) if may_pass(&error) => {
-                        tokio::time::sleep(wait(retries.next().unwrap_or_default())).await
+                        tokio::time::sleep(wait(retries.next().unwrap_or_default())).await;
                     }
                     (result, _) => return result.map(|value| (value, sent_at)),
                 }
@@ -74,23 +80,21 @@ impl Client {
             .unwrap_or_else(|_| Err(ElevationErrorKind::TimedOut.into()))
     }
 
-    /// One byte more than the limit is read, by which the reader knows.
+    /// Sends the request once. One byte more than the limit is read, so that the reader of the
+    /// answer sees that it is too long.
     async fn send(
         &self,
         request: &Request<Bytes>,
     ) -> Result<Response<Zeroizing<Vec<u8>>>, ElevationError> {
         let mut request = reqwest::Request::try_from(request.clone()).map_err(unreachable)?;
         if let Some(base_url) = &self.base_url {
-            let path = format!(
-                "{}{}",
-                base_url.path().trim_end_matches('/'),
-                request.url().path()
-            );
+            let base_path = base_url.path().trim_end_matches('/');
+            let path = format!("{base_path}{}", request.url().path());
             *request.url_mut() = Url::clone(base_url);
             request.url_mut().set_path(&path);
         }
         let mut answer = self.http.execute(request).await.map_err(unreachable)?;
-        // Growing would leave copies of a token behind; real answers are far shorter.
+        // A buffer that grows leaves copies of a token behind. Real answers are far shorter.
         let mut body = Zeroizing::new(Vec::with_capacity(8 * 1024));
         while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
             let room = MAX_RESPONSE_LEN + 1 - body.len();
@@ -116,7 +120,7 @@ fn unreachable(error: reqwest::Error) -> ElevationError {
     ElevationError::new(kind).caused_by(error.without_url())
 }
 
-/// Whether to try again here. Who has said when is not asked before, and nobody waits that long.
+/// Whether another attempt may help. If Wix named a time, only the caller can wait for so long.
 fn may_pass(error: &ElevationError) -> bool {
     matches!(
         error.kind(),
@@ -127,7 +131,7 @@ fn may_pass(error: &ElevationError) -> bool {
 /// Between half of the time and all of it, so that many hosts do not come back at once.
 fn wait(retries: u32) -> Duration {
     let half = FIRST_WAIT * 2_u32.pow(retries) / 2;
-    // Without random numbers, the longest.
+    // Without random numbers, the longest wait.
     let share = getrandom::u32().map_or(256, |random| random % 257);
     half + half * share / 256
 }

@@ -1,0 +1,84 @@
+//! The text of an app instance, `signature.payload`, up to the point where its signature is
+//! verified and its payload is decoded.
+
+use base64::{
+    Engine,
+    engine::{
+        DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::URL_SAFE_NO_PAD,
+    },
+};
+
+use super::error::{AppInstanceError, AppInstanceErrorKind};
+use crate::{crypto::Mac, secret::SecretSet};
+
+/// The longest app instance that is read, in bytes. Real ones have some hundred.
+pub const MAX_APP_INSTANCE_LEN: usize = 8 * 1024;
+
+/// The JSON of an app instance whose signature one of the secrets has made.
+///
+/// Nothing of the payload is decoded before that, and nothing is allocated.
+pub(super) fn verified_json(text: &str, secrets: &SecretSet) -> Result<String, AppInstanceError> {
+    let (signature, payload) = split(text)?;
+    let signature = decode_signature(signature)?;
+    match secrets.verified_by(payload.as_bytes(), &signature) {
+        Some(_) => decode_payload(payload),
+        None => Err(AppInstanceErrorKind::WrongMac.into()),
+    }
+}
+
+/// The signature and the payload, both still in base64.
+fn split(text: &str) -> Result<(&str, &str), AppInstanceError> {
+    if text.len() > MAX_APP_INSTANCE_LEN {
+        return Err(AppInstanceErrorKind::TooLarge.into());
+    }
+    match text.split_once('.') {
+        Some((signature, payload)) if !payload.is_empty() && !payload.contains('.') => {
+            Ok((signature, payload))
+        }
+        _ => Err(look_alike(text).into()),
+    }
+}
+
+/// The kind of a text that pages send in place of an app instance.
+fn look_alike(text: &str) -> AppInstanceErrorKind {
+    if text.is_empty() {
+        AppInstanceErrorKind::Missing
+    } else if text.starts_with("OauthNG.JWS.") {
+        AppInstanceErrorKind::AccessToken
+    } else if text.starts_with("wixcode-pub.") {
+        AppInstanceErrorKind::PublicInstance
+    } else if text.starts_with("eyJ") && text.matches('.').count() == 2 {
+        AppInstanceErrorKind::Jwt
+    } else {
+        AppInstanceErrorKind::NotTwoParts
+    }
+}
+
+fn decode_signature(signature: &str) -> Result<Mac, AppInstanceError> {
+    // One byte more, so that a longer signature is decoded and seen to be too long.
+    let mut bytes = [0; 33];
+    let len = URL_SAFE_NO_PAD.decode_slice(signature, &mut bytes);
+    let [mac @ .., _] = bytes;
+    if len == Ok(32) {
+        Ok(Mac::new(mac))
+    } else {
+        Err(AppInstanceErrorKind::MalformedSignature.into())
+    }
+}
+
+/// The JSON of a payload. It is base64 in one of the two alphabets, padded or not: Wix has
+/// published all of them.
+fn decode_payload(payload: &str) -> Result<String, AppInstanceError> {
+    const CONFIG: GeneralPurposeConfig =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::URL_SAFE, CONFIG);
+    const STANDARD: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::STANDARD, CONFIG);
+
+    let malformed =
+        |reason: &str| AppInstanceError::new(AppInstanceErrorKind::MalformedPayload).detail(reason);
+    let json = URL_SAFE
+        .decode(payload)
+        .or_else(|_| STANDARD.decode(payload))
+        .map_err(|_| malformed("it is not base64"))?;
+    String::from_utf8(json).map_err(|_| malformed("it is not UTF-8"))
+}

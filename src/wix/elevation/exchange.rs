@@ -1,0 +1,303 @@
+//! The exchange of a visitor's access token for one of the app itself.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use reqwest::{ClientBuilder, Url};
+
+use super::{
+    access_token::{AccessToken, access_token_request},
+    credentials::AppCredentials,
+    elevated_token::ElevatedToken,
+    error::{ElevationError, ElevationErrorKind},
+    instance_id::InstanceId,
+    token_cache::{Cached, TokenCache},
+    token_info::{TokenInfo, access_token_of, token_info_request},
+    wix_api::WixApi,
+};
+use crate::crypto::Sha256;
+
+/// The default time that Wix has for each of its two answers, retries included: 10 s.
+pub const DEFAULT_ELEVATION_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The longest time for which an answer of Token Info is used. A token that Wix revokes is accepted
+/// for that long.
+const MAX_TOKEN_INFO_AGE: Duration = Duration::from_secs(60);
+
+/// The time before its expiry from which an elevated token is not given out any more, or a tenth of
+/// its lifetime if that is less. The call that uses the token takes time, and clocks differ.
+const SAFETY_MARGIN: Duration = Duration::from_secs(5 * 60);
+
+/// Exchanges the access token of a visitor for one of the app itself, so that the backend can do
+/// what the visitor may not do.
+///
+/// Wix describes the exchange in
+/// [Elevate REST API Call Permissions with Self-Hosting](https://dev.wix.com/docs/build-apps/develop-your-app/frameworks/self-hosting/elevate-rest-api-call-permissions-for-self-hosting).
+/// This type adds the checks of [`TokenInfo::from_response`], your decision, and caches. Create one
+/// for the whole app. It is cheap to clone, and the clones share their caches and connections.
+///
+/// ```no_run
+/// use hmac_auth::wix::{AppCredentials, Elevation, SubjectType};
+///
+/// # async fn confirm(
+/// #     request: &http::Request<()>,
+/// # ) -> Result<(), Box<dyn std::error::Error>> {
+/// // Once.
+/// let app_secret = std::env::var("WIX_APP_SECRET")?;
+/// let credentials = AppCredentials::new("the id of your app", app_secret)?;
+/// let elevation = Elevation::new(credentials, reqwest::Client::builder())?;
+///
+/// // For each request that needs it: here, members may confirm a booking.
+/// let token = request
+///     .headers()
+///     .get("authorization")
+///     .and_then(|value| value.to_str().ok())
+///     .unwrap_or_default();
+/// let elevated = elevation
+///     .elevate(token, |info| info.subject_type() == SubjectType::Member)
+///     .await?;
+///
+/// let url = "https://www.wixapis.com/_api/bookings-service/v2/bookings/1/confirm";
+/// let mut call = http::Request::post(url).body("{}")?;
+/// elevated.authorize(&mut call);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Questions and caches
+///
+/// | question | asked again |
+/// | --- | --- |
+/// | Token Info, for each visitor's token | after a minute, or when the token expires |
+/// | your decision | each time |
+/// | Create Access Token, for each instance | five minutes before the token expires, or a tenth of its lifetime |
+///
+/// Concurrent calls with the same question share one request. The caches keep no failures. Each
+/// cache holds up to 10,000 answers.
+///
+/// A lost connection and a 5xx without `Retry-After` are retried twice, each time after a short
+/// random wait. A 429 is not retried; its error has
+/// [`retry_after`](ElevationError::retry_after).
+///
+/// # Defaults
+///
+/// | option | default |
+/// | --- | --- |
+/// | [`timeout`](Self::timeout) | [`DEFAULT_ELEVATION_TIMEOUT`], 10 s |
+/// | [`base_url`](Self::base_url) | `https://www.wixapis.com` |
+///
+/// # TLS
+///
+/// Choose TLS with a feature of your own dependency on `reqwest`, such as `rustls`. Without TLS,
+/// Wix cannot be reached.
+///
+/// # Security
+///
+/// Wix limits Token Info to 200 calls a minute for each instance, and each unknown token costs one
+/// call: limit the rate of your own callers.
+#[derive(Clone)]
+pub struct Elevation {
+    wix: WixApi,
+    credentials: Arc<AppCredentials>,
+    /// By the SHA-256 of the token, so that the cache holds no token.
+    token_infos: TokenCache<[u8; 32], Arc<TokenInfo>>,
+    access_tokens: TokenCache<InstanceId, Arc<AccessToken>>,
+}
+
+impl Elevation {
+    /// Builds the HTTP client.
+    ///
+    /// The client does not follow redirects, because they would send tokens and the app secret to
+    /// another server. It makes no retries of its own either. Set no `default_headers` on the
+    /// builder, such as `Authorization`: Wix would get them.
+    ///
+    /// # Errors
+    ///
+    /// The error of `reqwest::ClientBuilder::build`: TLS or the resolver cannot be started, or an
+    /// option has an invalid value.
+    pub fn new(
+        credentials: AppCredentials,
+        builder: ClientBuilder,
+    ) -> Result<Self, reqwest::Error> {
+        Ok(Self {
+            wix: WixApi::new(builder, DEFAULT_ELEVATION_TIMEOUT)?,
+            credentials: Arc::new(credentials),
+            token_infos: TokenCache::new(),
+            access_tokens: TokenCache::new(),
+        })
+    }
+
+    /// Sends the requests to another server than `https://www.wixapis.com`, for tests. The path of
+    /// `url` comes before the path of the endpoint.
+    ///
+    /// # Security
+    ///
+    /// This server gets the tokens and the app secret, and its answers are trusted.
+    #[must_use]
+    pub fn base_url(mut self, url: Url) -> Self {
+        self.wix.set_base_url(url);
+        self
+    }
+
+    /// The time that Wix has for each of its two answers, retries included.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.wix.set_timeout(timeout);
+        self
+    }
+
+    /// Exchanges the token of a visitor, member or user for one of the app, if `allow` accepts the
+    /// subject.
+    ///
+    /// `frontend_token` is the value of `Authorization` that the page sent, with or without
+    /// `Bearer `.
+    ///
+    /// # Errors
+    ///
+    /// [`ElevationError`]: its kind is for the operator, its response for the peer.
+    ///
+    /// # Security
+    ///
+    /// Every visitor of every site with your app has a token that passes all other checks. So
+    /// `allow` must decide whether *this* subject may do *this*, by
+    /// [`subject_type`](TokenInfo::subject_type) and [`subject_id`](TokenInfo::subject_id). An
+    /// `allow` that accepts everybody is a privilege escalation: it gives the rights of the app to
+    /// everybody who finds the route.
+    ///
+    /// `allow` decides each time, also about a cached token. If your decision has to wait, for
+    /// example for a database, call [`token_info`](Self::token_info) first, and then
+    /// [`access_token`](Self::access_token).
+    pub async fn elevate(
+        &self,
+        frontend_token: &str,
+        allow: impl FnOnce(&TokenInfo) -> bool,
+    ) -> Result<ElevatedToken, ElevationError> {
+        let info = self.token_info(frontend_token).await?;
+        if !allow(&info) {
+            return Err(ElevationErrorKind::NotAllowed.into());
+        }
+        self.access_token(info.instance_id()).await
+    }
+
+    /// Asks whom the token of a visitor, member or user stands for, without an exchange.
+    ///
+    /// # Errors
+    ///
+    /// [`ElevationError`], as for [`elevate`](Self::elevate).
+    pub async fn token_info(&self, frontend_token: &str) -> Result<Arc<TokenInfo>, ElevationError> {
+        let token = access_token_of(frontend_token)?;
+        let mut hash = Sha256::new();
+        hash.update(token.as_bytes());
+        self.token_infos
+            .get(hash.finish(), || self.ask_token_info(token))
+            .await
+    }
+
+    /// Gets a token of the app for an installation. Use it in jobs without a visitor, and after you
+    /// have [verified](crate::wix::AppInstance::parse) an app instance.
+    ///
+    /// # Errors
+    ///
+    /// [`ElevationError`] of the kinds with the status 503.
+    ///
+    /// # Security
+    ///
+    /// This method makes no decision. The caller must have decided already, and must know where the
+    /// instance id comes from.
+    pub async fn access_token(
+        &self,
+        instance_id: &InstanceId,
+    ) -> Result<ElevatedToken, ElevationError> {
+        let token = self
+            .access_tokens
+            .get(instance_id.clone(), || self.ask_access_token(instance_id))
+            .await?;
+        Ok(ElevatedToken::new(token, instance_id.clone()))
+    }
+
+    async fn ask_token_info(&self, token: &str) -> Result<Cached<Arc<TokenInfo>>, ElevationError> {
+        let app_id = self.credentials.app_id();
+        let request = token_info_request(token)?;
+        let (info, asked_at) = self
+            .wix
+            .ask(request, |answer, _| {
+                TokenInfo::from_response(answer, app_id, crate::time::now())
+            })
+            .await?;
+        Ok(Cached {
+            usable_until: info_usable_until(info.expires_at(), asked_at),
+            value: Arc::new(info),
+        })
+    }
+
+    async fn ask_access_token(
+        &self,
+        instance_id: &InstanceId,
+    ) -> Result<Cached<Arc<AccessToken>>, ElevationError> {
+        let request = access_token_request(&self.credentials, instance_id);
+        let (token, asked_at) = self.wix.ask(request, AccessToken::from_response).await?;
+        Ok(Cached {
+            usable_until: token_usable_until(token.expires_at(), asked_at),
+            value: Arc::new(token),
+        })
+    }
+}
+
+/// Without the URL, which may have a password.
+impl fmt::Debug for Elevation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Elevation")
+            .field("credentials", &self.credentials)
+            .finish_non_exhaustive()
+    }
+}
+
+fn info_usable_until(expires_at: SystemTime, asked_at: SystemTime) -> SystemTime {
+    asked_at
+        .checked_add(MAX_TOKEN_INFO_AGE)
+        // At the end of time, no minute can be added.
+        .map_or(expires_at, |until| until.min(expires_at))
+}
+
+fn token_usable_until(expires_at: SystemTime, asked_at: SystemTime) -> SystemTime {
+    let lifetime = expires_at.duration_since(asked_at).unwrap_or_default();
+    expires_at
+        .checked_sub(SAFETY_MARGIN.min(lifetime / 10))
+        .unwrap_or(asked_at)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+
+    fn after(seconds: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(1_700_000_000 + seconds)
+    }
+
+    #[test]
+    fn an_answer_of_token_info_is_used_for_a_minute_at_most() {
+        for (lifetime, usable) in [(3_600, 60), (61, 60), (60, 60), (59, 59), (1, 1)] {
+            assert_eq!(
+                info_usable_until(after(lifetime), after(0)),
+                after(usable),
+                "{lifetime}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_safety_margin_is_five_minutes_or_a_tenth() {
+        for (lifetime, usable) in [(14_400, 14_100), (3_000, 2_700), (2_000, 1_800), (10, 9)] {
+            assert_eq!(
+                token_usable_until(after(lifetime), after(0)),
+                after(usable),
+                "{lifetime}"
+            );
+        }
+    }
+}
