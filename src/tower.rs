@@ -59,6 +59,8 @@ pub use self::{
 
 #[cfg(all(feature = "tracing", feature = "wix"))]
 pub(crate) use self::events::refusal_event;
+#[cfg(feature = "wix")]
+pub(crate) use self::reply::Reply;
 
 mod buffered_body;
 #[cfg(feature = "tracing")]

@@ -101,3 +101,38 @@ fn without_the_app_secret_nothing_is_accepted() {
     let kind = Kind::SecretUnavailable;
     assert_refused(&response, StatusCode::SERVICE_UNAVAILABLE, kind);
 }
+
+#[test]
+fn a_future_panics_when_it_is_polled_after_its_end() {
+    use std::{
+        future::{Ready, ready},
+        panic::{AssertUnwindSafe, catch_unwind},
+    };
+
+    use tower::{Layer, Service};
+
+    let end = |succeeds: bool| -> Ready<Result<Response<Body>, &str>> {
+        ready(if succeeds {
+            Ok(Response::default())
+        } else {
+            Err("no database")
+        })
+    };
+    let refused = Request::new(Body::empty());
+    for (succeeds, request) in [
+        (true, request(json!({}))),
+        (false, request(json!({}))),
+        (true, refused),
+    ] {
+        let service = service_fn(move |_: Request<Body>| end(succeeds));
+        let mut service = layer(DEFAULT_APP_SECRET_NAME).layer(service);
+        let mut future = Box::pin(service.call(request));
+        assert_eq!(block_on(future.as_mut()).is_ok(), succeeds);
+        let again = AssertUnwindSafe(|| block_on(future.as_mut()).is_ok());
+        let panic = catch_unwind(again).expect_err("it panics");
+        assert_eq!(
+            panic.downcast_ref::<String>().unwrap(),
+            "a future must not be polled again after it was ready"
+        );
+    }
+}

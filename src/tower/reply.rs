@@ -16,7 +16,7 @@ use crate::replay::POLLED_AFTER_END;
 pin_project! {
     #[derive(Debug)]
     #[project = ReplyProjection]
-    pub(super) enum Reply<F> {
+    pub(crate) enum Reply<F> {
         Service { #[pin] response: F },
         Refusal { response: Response<Bytes> },
         // After the end.
@@ -25,11 +25,11 @@ pin_project! {
 }
 
 impl<F> Reply<F> {
-    pub(super) fn service(response: F) -> Self {
+    pub(crate) fn service(response: F) -> Self {
         Self::Service { response }
     }
 
-    pub(super) fn refusal(response: Response<Bytes>) -> Self {
+    pub(crate) fn refusal(response: Response<Bytes>) -> Self {
         Self::Refusal { response }
     }
 }

@@ -19,7 +19,7 @@ use super::{
 };
 #[cfg(feature = "tracing")]
 use crate::{escape::escape, tower::refusal_event};
-use crate::{replay::POLLED_AFTER_END, secret::SecretStore};
+use crate::{secret::SecretStore, tower::Reply};
 
 /// Makes [`ValidateAppInstance`] services, which let only requests with a valid app instance
 /// through.
@@ -136,12 +136,10 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let state = match self.layer.validate(&request) {
+        let reply = match self.layer.validate(&request) {
             Ok(instance) => {
                 request.extensions_mut().insert(instance);
-                State::Calling {
-                    response: self.inner.call(request),
-                }
+                Reply::service(self.inner.call(request))
             }
             Err(error) => {
                 #[cfg(feature = "tracing")]
@@ -150,12 +148,10 @@ where
                     path = escape(request.uri().path()),
                     "app instance refused"
                 );
-                State::Refused {
-                    response: Some(refusal(&error)),
-                }
+                Reply::refusal(refusal(&error))
             }
         };
-        ValidateAppInstanceFuture { state }
+        ValidateAppInstanceFuture { reply }
     }
 }
 
@@ -172,16 +168,7 @@ pin_project! {
     #[derive(Debug)]
     pub struct ValidateAppInstanceFuture<F> {
         #[pin]
-        state: State<F>,
-    }
-}
-
-pin_project! {
-    #[derive(Debug)]
-    #[project = StateProjection]
-    enum State<F> {
-        Calling { #[pin] response: F },
-        Refused { response: Option<Response<Bytes>> },
+        reply: Reply<F>,
     }
 }
 
@@ -193,12 +180,6 @@ where
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        match self.project().state.project() {
-            StateProjection::Calling { response } => response.poll(cx),
-            StateProjection::Refused { response } => {
-                let response = response.take().expect(POLLED_AFTER_END);
-                Poll::Ready(Ok(response.map(R::from)))
-            }
-        }
+        self.project().reply.poll(cx)
     }
 }
