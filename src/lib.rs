@@ -121,6 +121,13 @@ pub mod client;
 mod crypto;
 mod digest;
 mod error;
+#[cfg(all(
+    any(doc, doctest),
+    feature = "client",
+    feature = "tower",
+    feature = "wix"
+))]
+pub mod guide;
 mod replay;
 mod secret;
 mod shown;
