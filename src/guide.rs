@@ -1,4 +1,4 @@
-//! The guide: longer texts than fit beside one item.
+//! The guide: each page answers one question that is too long for the documentation of one item.
 
 /// The lines to paste for axum, hyper, tonic and reqwest, and where a layer stands in the stack.
 ///
@@ -30,12 +30,12 @@ pub mod wix {}
 #[doc = include_str!("../docs/other-clients.md")]
 pub mod other_clients {}
 
-/// What an attacker can try, and what each check promises.
+/// The attacks that were thought of, and the promise of each check.
 ///
 #[doc = include_str!("../docs/threat-model.md")]
 pub mod threat_model {}
 
-/// What signing and validating cost, and how to measure it.
+/// The cost of signing and validating, and how to measure it.
 ///
 #[doc = include_str!("../docs/performance-chart.svg")]
 ///
