@@ -127,6 +127,7 @@ mod error;
     feature = "tower",
     feature = "wix"
 ))]
+#[cfg_attr(docsrs, doc(auto_cfg = false))] // exists for documentation only
 pub mod guide;
 mod replay;
 mod secret;
