@@ -1,12 +1,13 @@
 //! Instructions for each operation, counted by `valgrind --tool=callgrind`: the same on a busy machine as on an idle one.
 //!
 //! The program runs itself under callgrind, which counts in [`measured_run`] only and writes down the count after each run of
-//! it. `cargo bench --bench instructions -- --check` fails if a goal is missed.
+//! it. `cargo bench --bench instructions -- --check` fails if a goal is missed, and `--chart` draws
+//! `docs/performance-chart.svg` anew.
 //!
 //! Callgrind emulates neither SHA instructions nor AVX-512, so that hashing here is what it is on a processor without them.
 
 use std::{
-    env,
+    env, fs,
     process::{Command, ExitCode},
     time::Duration,
 };
@@ -24,6 +25,8 @@ use crate::{
 
 #[path = "common/callgrind.rs"]
 mod callgrind;
+#[path = "common/chart.rs"]
+mod chart;
 #[path = "common/contenders.rs"]
 mod contenders;
 #[path = "common/table.rs"]
@@ -38,6 +41,9 @@ fn max_beyond_floor(operation: Operation, body_len: usize) -> f64 {
         (Operation::Sign, _) => 6_500.0,
     }
 }
+
+/// The chart of the guide page about performance.
+const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/performance-chart.svg");
 
 fn main() -> ExitCode {
     let has = |wanted| env::args().any(|arg| arg == wanted);
@@ -76,6 +82,9 @@ fn main() -> ExitCode {
             "| {refused} | {cost:.0} | {accepted} | {limit:.0} | {:.3} |",
             cost / limit
         );
+    }
+    if has("--chart") {
+        fs::write(CHART, chart::draw(&rows)).expect("the chart can be written");
     }
     let missed = missed_goals(&rows, &refusals);
     println!(

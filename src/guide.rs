@@ -1,0 +1,43 @@
+//! The guide: each page answers one question that is too long for the documentation of one item.
+
+/// The lines to paste for axum, hyper, tonic and reqwest, and where a layer stands in the stack.
+///
+#[doc = include_str!("../docs/frameworks.md")]
+pub mod frameworks {}
+
+/// Which options a host needs when a proxy receives its requests.
+///
+#[doc = include_str!("../docs/behind-a-proxy.md")]
+pub mod behind_a_proxy {}
+
+/// How to store secrets, replace them without an outage, and accept each request once.
+///
+#[doc = include_str!("../docs/secrets-and-rotation.md")]
+pub mod secrets_and_rotation {}
+
+/// For the operator: each kind of refusal, its cause, and its remedy.
+///
+#[doc = include_str!("../docs/refusals.md")]
+pub mod refusals {}
+
+/// The backend of a Wix app, and a Wix site that calls a Rust server.
+///
+#[doc = include_str!("../docs/wix.md")]
+pub mod wix {}
+
+/// How to call a host from curl, Python, Node and other languages.
+///
+#[doc = include_str!("../docs/other-clients.md")]
+pub mod other_clients {}
+
+/// The attacks that were thought of, and the promise of each check.
+///
+#[doc = include_str!("../docs/threat-model.md")]
+pub mod threat_model {}
+
+/// The cost of signing and validating, and how to measure it.
+///
+#[doc = include_str!("../docs/performance-chart.svg")]
+///
+#[doc = include_str!("../docs/performance.md")]
+pub mod performance {}
