@@ -59,11 +59,12 @@ mod validate;
 #[cfg(feature = "tracing")]
 macro_rules! refusal_event {
     ($error:expr, $($fields:tt)+) => {{
-        let (kind, reason) = ($error.kind().as_str(), format_args!("{:#}", $error));
+        let kind = $error.kind().as_str();
+        // Rust 1.85 frees the argument of a `format_args!` that a `let` binds.
         if $error.status().is_server_error() {
-            tracing::error!(target: "hmac_auth", kind, %reason, $($fields)+);
+            tracing::error!(target: "hmac_auth", kind, reason = %format_args!("{:#}", $error), $($fields)+);
         } else {
-            tracing::warn!(target: "hmac_auth", kind, %reason, $($fields)+);
+            tracing::warn!(target: "hmac_auth", kind, reason = %format_args!("{:#}", $error), $($fields)+);
         }
     }};
 }
