@@ -150,7 +150,7 @@ impl<'a> Claim<'a> {
                     not_meant = Some((
                         kind,
                         mem::replace(&mut candidate.input, SignatureInput::unread()),
-                    ))
+                    ));
                 }
             }
         }
@@ -165,7 +165,7 @@ impl<'a> Claim<'a> {
                     candidate.mac = signature
                         .value
                         .of_32()
-                        .filter(|_| !signature.has_parameters)
+                        .filter(|_| !signature.has_parameters);
                 }
                 None if inputs.labels().any(|label| label == signature.key) => {}
                 None => {

@@ -63,7 +63,7 @@ impl Client {
                     .and_then(|response| read(&response, sent_at));
                 match (result, retries.len()) {
                     (Err(error), 1..) if may_pass(&error) => {
-                        tokio::time::sleep(wait(retries.next().unwrap_or_default())).await
+                        tokio::time::sleep(wait(retries.next().unwrap_or_default())).await;
                     }
                     (result, _) => return result.map(|value| (value, sent_at)),
                 }
