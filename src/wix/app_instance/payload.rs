@@ -1,9 +1,6 @@
 //! The JSON of an app instance.
 
-use std::{
-    fmt,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{fmt, time::SystemTime};
 
 use serde::{
     Deserialize, Deserializer,
@@ -109,13 +106,8 @@ impl<'de> Deserialize<'de> for Date {
             .as_str()
             .parse()
             .map_err(|_| D::Error::custom("a date is not RFC 3339"))?;
-        let distance = time.as_duration().unsigned_abs();
-        let time = if time.as_second() < 0 || time.subsec_nanosecond() < 0 {
-            UNIX_EPOCH.checked_sub(distance)
-        } else {
-            UNIX_EPOCH.checked_add(distance)
-        };
-        time.map(Self)
-            .ok_or_else(|| D::Error::custom("a date is out of range"))
+        SystemTime::try_from(time)
+            .map(Self)
+            .map_err(|_| D::Error::custom("a date is out of range"))
     }
 }
