@@ -409,7 +409,7 @@ fn replayed(message: &Message) -> Refusal {
             assert_eq!(
                 first(&request, &used).expect_err("the second use").kind(),
                 AuthErrorKind::Replayed
-            )
+            );
         },
     );
     let (fresh, message) = (guard(), message.clone());

@@ -67,7 +67,7 @@ async fn invoke_patiently(
         };
         match invoke(client, attempt, secrets, &options).await {
             Ok(response) if response.status() == StatusCode::SERVICE_UNAVAILABLE => {
-                println!("{}", response.status())
+                println!("{}", response.status());
             }
             Err(InvokeError::Send(error)) if error.is_connect() => println!("{error}"),
             result => return result,

@@ -155,7 +155,7 @@ fn published_samples_verify_as_they_should() {
         let date = expected["signDate"].as_str().unwrap();
         assert_eq!(
             instance.sign_date(),
-            date.parse::<jiff::Timestamp>().unwrap().into()
+            SystemTime::try_from(date.parse::<jiff::Timestamp>().unwrap()).unwrap()
         );
         // The same string under a rotated secret, and under another one.
         let both = SecretSet::with_previous(Secret::from_text(&"x".repeat(16)).unwrap(), [secret])

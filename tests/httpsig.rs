@@ -298,7 +298,7 @@ fn we_refuse_what_they_sign_carelessly() {
         (
             "old",
             they_sign(get(), &COMPONENTS[..4], |params| {
-                _ = params.set_created(NOW - 3600)
+                _ = params.set_created(NOW - 3600);
             }),
             AuthErrorKind::Stale,
         ),
@@ -447,13 +447,13 @@ fn changes() -> [Change; 6] {
     [
         ("the method", |request| *request.method_mut() = Method::PUT),
         ("the authority", |request| {
-            change_uri(request, "xample/", "xample.net/")
+            change_uri(request, "xample/", "xample.net/");
         }),
         ("the path", |request| {
-            change_uri(request, "siteStats", "sitestats")
+            change_uri(request, "siteStats", "sitestats");
         }),
         ("the query", |request| {
-            change_uri(request, "a%20b+c", "a+b+c")
+            change_uri(request, "a%20b+c", "a+b+c");
         }),
         ("a parameter", |request| {
             change_value(
@@ -461,7 +461,7 @@ fn changes() -> [Change; 6] {
                 &SIGNATURE_INPUT,
                 &NOW.to_string(),
                 &(NOW + 1).to_string(),
-            )
+            );
         }),
         ("the MAC", |request| {
             // 32 bytes of canonical base64 again, and not the same.

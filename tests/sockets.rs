@@ -81,7 +81,7 @@ fn is_streamed(route: &str) -> bool {
 /// With a new host for each server.
 async fn on_all_servers(test: impl AsyncFn(Host)) {
     on_all(&SERVERS.map(|server| (server, "")), async |host, _| {
-        test(host).await
+        test(host).await;
     })
     .await;
 }

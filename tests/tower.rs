@@ -1557,7 +1557,7 @@ impl Recorder {
         static ONCE: Once = Once::new();
         let registry = || tracing_subscriber::registry().with(Self);
         ONCE.call_once(|| {
-            tracing::subscriber::set_global_default(registry()).expect("there is no other")
+            tracing::subscriber::set_global_default(registry()).expect("there is no other");
         });
     }
 }

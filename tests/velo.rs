@@ -526,7 +526,7 @@ fn each_refusal_has_its_kind() {
             signed(post()).also(|request| {
                 _ = request
                     .headers_mut()
-                    .insert(CONTENT_DIGEST, HeaderValue::from_static(empty_sha256))
+                    .insert(CONTENT_DIGEST, HeaderValue::from_static(empty_sha256));
             }),
         ),
         (
@@ -604,7 +604,7 @@ fn what_is_accepted() {
         (
             "the second of two",
             with_signature(get(), "sig0", common::INPUT, &[7; 32]).also(|request| {
-                sign_request(request, &secrets(), &common::sign_options()).unwrap()
+                sign_request(request, &secrets(), &common::sign_options()).unwrap();
             }),
         ),
         (

@@ -490,7 +490,7 @@ fn standardwebhooks_verify(message: &Message) -> Box<dyn Job> {
         move |()| {
             webhook
                 .verify(request.body(), request.headers())
-                .expect("a valid request")
+                .expect("a valid request");
         },
     )
 }

@@ -1,9 +1,6 @@
 //! The payload of an app instance: a JSON object with the fields that Wix documents.
 
-use std::{
-    fmt,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{fmt, time::SystemTime};
 
 use serde::{
     Deserialize, Deserializer,
@@ -78,13 +75,8 @@ impl Visitor<'_> for DateVisitor {
         let time: jiff::Timestamp = text
             .parse()
             .map_err(|_| E::custom("a date is not RFC 3339"))?;
-        let distance = time.as_duration().unsigned_abs();
-        let time = if time.as_second() < 0 || time.subsec_nanosecond() < 0 {
-            UNIX_EPOCH.checked_sub(distance)
-        } else {
-            UNIX_EPOCH.checked_add(distance)
-        };
-        time.map(Date)
-            .ok_or_else(|| E::custom("a date is out of range"))
+        SystemTime::try_from(time)
+            .map(Date)
+            .map_err(|_| E::custom("a date is out of range"))
     }
 }
