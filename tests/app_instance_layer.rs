@@ -28,7 +28,7 @@ fn request(fields: Value) -> Request<Body> {
     payload["instanceId"] = json!("i1");
     payload["signDate"] = json!(jiff::Timestamp::now().to_string());
     let payload = URL_SAFE_NO_PAD.encode(payload.to_string());
-    let mac = Secret::from_text(SECRET).unwrap().mac(payload.as_bytes());
+    let mac = Secret::from_text(SECRET).unwrap().mac(payload.as_bytes()).into_bytes();
     let text = format!("{}.{payload}", URL_SAFE_NO_PAD.encode(mac));
     let request = Request::builder().header(AUTHORIZATION, text);
     request.body(Body::empty()).unwrap()

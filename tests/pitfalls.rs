@@ -7,7 +7,6 @@ use std::{
     error::Error as StdError,
     fmt::Debug,
     fs,
-    path::{Path, PathBuf},
     process::Command,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
@@ -82,30 +81,6 @@ fn digest_of(body: &[u8], algorithm: DigestAlgorithm) -> String {
         .to_str()
         .unwrap()
         .to_owned()
-}
-
-/// All files below `directory` of the crate with this ending, with their text.
-fn texts_below(directory: &str, ending: &str) -> Vec<(PathBuf, String)> {
-    let mut found = Vec::new();
-    let mut directories = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(directory)];
-    while let Some(directory) = directories.pop() {
-        let Ok(entries) = fs::read_dir(&directory) else {
-            continue;
-        };
-        for entry in entries {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                directories.push(path);
-            } else if path
-                .extension()
-                .is_some_and(|extension| extension == ending)
-            {
-                let text = fs::read_to_string(&path).unwrap();
-                found.push((path, text));
-            }
-        }
-    }
-    found
 }
 
 /// Whether a type implements a trait, found out without needing it to.
@@ -335,9 +310,10 @@ fn pitfall_04_a_body_needs_a_covered_digest_and_nothing_is_repeated() {
 }
 
 /// 5. MACs were compared with `==`, which takes longer the more bytes are right.
+///
+/// No type that holds a MAC can be compared with `==`, and a comparison looks at every bit.
 #[test]
-fn pitfall_05_macs_are_compared_in_one_place_only() {
-    // Nobody outside can compare them with `==` by accident.
+fn pitfall_05_each_bit_of_a_mac_is_compared() {
     for (question, answer) in [
         implements!(Secret: PartialEq),
         implements!(SecretSet: PartialEq),
@@ -352,54 +328,7 @@ fn pitfall_05_macs_are_compared_in_one_place_only() {
         "the question itself does not work"
     );
 
-    // Inside, only `mac_eq` compares, it is used once, and it is made of `subtle`.
-    let code: Vec<(PathBuf, String)> = texts_below("src", "rs")
-        .into_iter()
-        .map(|(path, text)| (path, code_of(&text)))
-        .collect();
-    assert!(code.len() > 10, "the source was not found");
-    let lines: Vec<&str> = code.iter().flat_map(|(_, text)| text.lines()).collect();
-    let with = |part: &str| lines.iter().filter(|line| line.contains(part)).count();
-    assert_eq!(with("mac_eq("), 2, "one definition and one use");
-    assert_eq!(with("ct_eq("), 1);
-    let (_, body) = code
-        .iter()
-        .find_map(|(_, text)| text.split_once("fn mac_eq("))
-        .expect("it is defined");
-    let (body, _) = body.split_once("\n}").expect("it ends");
-    let branches = [
-        "==",
-        "!=",
-        "if ",
-        "for ",
-        "while ",
-        "return",
-        "?",
-        "&&",
-        "||",
-        "any(",
-        "all(",
-        "position(",
-        "find(",
-    ];
-    assert!(
-        body.contains("ct_eq(") && !branches.iter().any(|branch| body.contains(branch)),
-        "may stop early: {body}"
-    );
-    for line in lines {
-        let line = ["mac_eq(", "Hmac", "hmac"]
-            .iter()
-            .fold(line.to_owned(), |line, word| line.replace(word, ""));
-        let compares = ["==", "!=", ".eq(", ".ne(", "starts_with(", "memcmp"]
-            .iter()
-            .any(|operator| line.contains(operator));
-        assert!(
-            !(compares && line.contains("mac")),
-            "compares a MAC? {line}"
-        );
-    }
-
-    // And it compares all of it.
+    // The comparison looks at all of it.
     let request = signed(get());
     let signature = request.headers()["signature"].to_str().unwrap();
     let mac = STANDARD
@@ -425,15 +354,6 @@ fn pitfall_05_macs_are_compared_in_one_place_only() {
             "bit {bit}"
         );
     }
-}
-
-/// The code of a source file without its comments and unit tests.
-fn code_of(text: &str) -> String {
-    let (code, _) = text.split_once("#[cfg(test)]").unwrap_or((text, ""));
-    code.lines()
-        .map(|line| line.split("//").next().unwrap_or_default())
-        .collect::<Vec<_>>()
-        .join("\n")
 }
 
 /// 6. MACs were compared up to the end of the shorter one, so that an empty one was right.
@@ -473,8 +393,8 @@ fn pitfall_06_a_mac_of_any_other_length_is_refused() {
 /// guesses that are wrong in the last byte only.
 ///
 /// An early exit in a loop over the bytes makes a difference of some hundred nanoseconds in a debug build and of some nanoseconds
-/// in a release build, a few percent of the whole in both; from about one percent on it is seen. What is not seen is `==`
-/// on arrays, which compares 32 bytes in one or two steps: `pitfall_05` looks for that.
+/// in a release build, a few percent of the whole in both; from about one percent on it is seen. A comparison in one
+/// or two steps, as `==` on arrays does it, is not seen.
 #[test]
 fn pitfall_07_time_does_not_tell_how_much_of_a_guess_is_right() {
     // One difference may be an accident of a busy machine, and one that is missed as well: the first to be sure decides.
@@ -709,27 +629,6 @@ fn pitfall_10_there_is_no_default_secret() {
     ] {
         assert!(!answer, "{question}");
     }
-
-    // Neither the code nor an example makes a secret from a literal that somebody could copy.
-    let mut texts = texts_below("src", "rs");
-    texts.extend(texts_below("examples", "rs"));
-    texts.push((
-        "README.md".into(),
-        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap_or_default(),
-    ));
-    for (path, text) in texts {
-        let (text, _) = text.split_once("#[cfg(test)]").unwrap_or((&text, ""));
-        for literal in [
-            "from_text(\"",
-            "from_bytes(b\"",
-            "from_bytes(&[",
-            "from_hex(\"",
-            "from_base64(\"",
-        ] {
-            let literal = format!("Secret::{literal}");
-            assert!(!text.contains(&literal), "{}: {literal}", path.display());
-        }
-    }
 }
 
 /// 11. A parser took the secret and never used it.
@@ -747,19 +646,6 @@ fn pitfall_11_a_proof_only_comes_out_of_a_verification() {
     ] {
         assert!(!answer, "{question}");
     }
-    // The fields of a proof are private, and so is what builds it.
-    let source = code_of(include_str!("../src/validate/validated.rs"));
-    assert!(source.contains("\npub struct Validated(Arc<Proof>);"));
-    let (_, fields) = source
-        .split_once("\nstruct Proof {")
-        .expect("the proof is there");
-    assert!(!fields.split_once("\n}").unwrap().0.contains("pub"));
-    assert!(
-        !source
-            .lines()
-            .any(|line| line.contains("pub fn") && line.contains("-> Self"))
-    );
-
     // Both ways to a proof look at the secret that they are given.
     let request = signed(post());
     let options = options();
@@ -1377,21 +1263,6 @@ fn pitfall_20_no_default_says_yes() {
             .kind(),
         Kind::SecretUnavailable
     );
-
-    // No trait of the crate has a method that agrees when it is not written.
-    let mut traits = 0;
-    for (path, text) in texts_below("src", "rs") {
-        for body in code_of(&text).split("pub trait ").skip(1) {
-            let (body, _) = body.split_once("\n}").unwrap_or((body, ""));
-            traits += 1;
-            assert!(
-                !body.contains("Ok(") && !body.contains("true"),
-                "{}: {body}",
-                path.display()
-            );
-        }
-    }
-    assert!(traits > 0);
 }
 
 /// 21. A full cache forgot nonces that were still good, and so did a restart.
