@@ -1,6 +1,7 @@
 //! The page of the `wix_backend` example in a real browser, from another origin than its backend.
 //!
-//! Needs Chromium and its driver (Debian: `chromium chromium-driver`), and so is ignored by default:
+//! Needs Chromium and its driver (Debian: `chromium chromium-driver`), and so is ignored by
+//! default:
 //!
 //! ```text
 //! cargo test --test browser -- --ignored

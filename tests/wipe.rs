@@ -1,4 +1,5 @@
-//! Key states, app secrets and tokens are wiped when the last handle is dropped: every freed block of memory is searched for them.
+//! Key states, app secrets and tokens are wiped when the last handle is dropped: every freed block of
+//! memory is searched for them.
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -18,7 +19,8 @@ const KEY: [u8; 32] = *b"the key that must not stay there";
 /// An app secret, and a token.
 const TEXT: &str = "the-text-that-must-not-stay-here";
 
-/// The inner and the outer state of HMAC-SHA256 under `KEY`, as good as the key itself, and `TEXT`. Zero until they are known.
+/// The inner and the outer state of HMAC-SHA256 under `KEY`, as good as the key itself, and `TEXT`.
+/// Zero until they are known.
 static STATES: [[AtomicU64; 4]; 3] = [const { [const { AtomicU64::new(0) }; 4] }; 3];
 static FOUND: AtomicUsize = AtomicUsize::new(0);
 

@@ -14,7 +14,7 @@ use crate::{
     escape::{escape, push_escaped},
     message::{Fields, KnownField, RequestHead},
     signature::{SignatureInput, SignatureInputs, profile},
-    structured::ByteSequences,
+    structured::{ByteSequences, text},
 };
 
 /// How many signatures of one request may be meant for this host.
@@ -48,10 +48,11 @@ impl<'a> Candidates<'a> {
         now: i64,
     ) -> Result<Self, AuthError> {
         let fields = request.fields();
-        let signatures = Signature::read_all(fields);
-        let known = signatures.as_ref().map_or(&[][..], |all| all);
+        // What is wrong with `Signature` counts only if nothing is wrong with `Signature-Input`.
+        let mut signatures = Signature::read_all(fields);
+        let known = signatures.as_mut().map_or(&mut [][..], |all| all);
         let (mut first, mut others) = (None, Vec::new());
-        let (mut meant, mut paired) = (0, 0);
+        let mut meant = 0;
         let (mut refusal, mut unpaired, mut not_meant) = (None, None, None);
         for input in SignatureInputs::of(fields.lines(KnownField::SignatureInput)) {
             let input = match input {
@@ -61,11 +62,12 @@ impl<'a> Candidates<'a> {
                     return Err(AuthError::malformed(kind, syntax));
                 }
             };
-            let Some(signature) = known.iter().find(|one| input.has_label(one.label)) else {
+            let mut signatures = known.iter_mut();
+            let Some(signature) = signatures.find(|one| input.has_label(one.label)) else {
                 unpaired = Some(input.label());
                 continue;
             };
-            paired += 1;
+            signature.is_paired = true;
             let secret_name = match secret_name_for(&input, options) {
                 Ok(secret_name) => secret_name,
                 Err(kind) => {
@@ -99,9 +101,10 @@ impl<'a> Candidates<'a> {
                 Some(_) => others.push(candidate),
             }
         }
-        // No label is repeated in either field.
-        if signatures?.len() > paired || unpaired.is_some() {
-            return Err(unpaired_label(unpaired));
+        let signatures = signatures?;
+        let lone = signatures.iter().find(|signature| !signature.is_paired);
+        if let Some(label) = unpaired.or(lone.map(|signature| text(signature.label))) {
+            return Err(AuthError::new(AuthErrorKind::UnpairedLabel).detail(escape(label)));
         }
         match (first, refusal, not_meant) {
             (Some(first), ..) => Ok(Self {
@@ -121,6 +124,8 @@ struct Signature<'a> {
     label: &'a [u8],
     /// `None` unless the value is 32 bytes without parameters. A parameter here is not signed.
     mac: Option<Mac>,
+    /// Whether `Signature-Input` has a member with this label. No label is repeated in either field.
+    is_paired: bool,
 }
 
 impl<'a> Signature<'a> {
@@ -134,6 +139,7 @@ impl<'a> Signature<'a> {
                         Some(bytes) if !member.has_parameters => Some(Mac::new(bytes)),
                         _ => None,
                     },
+                    is_paired: false,
                 }),
                 Err(syntax) => {
                     let kind = AuthErrorKind::MalformedSignature;
@@ -185,14 +191,6 @@ fn refusal_of(kind: AuthErrorKind, input: &SignatureInput<'_>) -> AuthError {
         None => detail.push_str(" is absent"),
     }
     AuthError::new(kind).detail(detail)
-}
-
-fn unpaired_label(label: Option<&str>) -> AuthError {
-    let error = AuthError::new(AuthErrorKind::UnpairedLabel);
-    match label {
-        Some(label) => error.detail(escape(label)),
-        None => error,
-    }
 }
 
 fn no_mac() -> AuthError {

@@ -1,0 +1,284 @@
+//! How often the heap is asked for memory: at most twice for a validation, at most four times for a
+//! signature.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use hmac_auth::{
+    AuthErrorKind, DEFAULT_SECRET_NAME, DigestAlgorithm, MemorySecrets, Secret, SignOptions,
+    ValidateOptions, sign_request, validate_auth,
+};
+use http::{HeaderValue, Request, header::ACCEPT, request::Builder};
+
+use crate::counting::counted;
+
+const MAX_FOR_VALIDATION: usize = 2;
+const MAX_FOR_SIGNATURE: usize = 4;
+
+fn now() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_700_000_000)
+}
+
+fn secrets() -> MemorySecrets {
+    let secrets = MemorySecrets::new();
+    secrets.insert(
+        DEFAULT_SECRET_NAME,
+        Secret::from_text("a secret for the allocation tests").unwrap(),
+    );
+    secrets
+}
+
+fn options() -> ValidateOptions {
+    ValidateOptions::new()
+        .authorities(["api.example.com"])
+        .at(now())
+}
+
+const URI: &str = "https://api.example.com/_functions/siteStats";
+
+/// Requests of several shapes, the options to sign them with, and what they are.
+fn messages() -> Vec<(&'static str, Builder, Vec<u8>, SignOptions)> {
+    let json = || {
+        Request::post(URI)
+            .header("content-type", "application/json")
+            .header("accept", "application/json")
+    };
+    let options = || SignOptions::new().key_id("site-a").at(now());
+    let with_long_query = Request::post(format!("{URI}?q={}", "a".repeat(2_000)))
+        .header("content-type", "application/json");
+    let with_query = Request::get(format!("{URI}?month=11&year=2026"))
+        .header("user-agent", "tests")
+        .header("accept", "*/*");
+    let origin_form = Request::get("/_functions/siteStats").header("host", "api.example.com");
+    vec![
+        (
+            "GET without header fields",
+            Request::get(URI),
+            vec![],
+            options(),
+        ),
+        ("GET with a query", with_query, vec![], options()),
+        (
+            "POST with a long query",
+            with_long_query,
+            vec![b'x'; 1024],
+            options(),
+        ),
+        ("GET in origin form", origin_form, vec![], options()),
+        (
+            "GET without a key id",
+            Request::get(URI),
+            vec![],
+            SignOptions::new().at(now()),
+        ),
+        (
+            "GET with all parameters",
+            Request::get(URI),
+            vec![],
+            options().tag("app").expires_in(Duration::from_secs(60)),
+        ),
+        ("POST", json(), vec![b'x'; 1024], options()),
+        (
+            "POST without header fields",
+            Request::post(URI),
+            vec![b'x'; 1024],
+            options(),
+        ),
+        (
+            "POST with sha-512",
+            json(),
+            vec![b'x'; 1024],
+            options().digest(DigestAlgorithm::Sha512),
+        ),
+        (
+            "POST with a covered field",
+            json(),
+            vec![b'x'; 1024],
+            options().cover(ACCEPT),
+        ),
+    ]
+}
+
+fn signed(builder: Builder, body: Vec<u8>, options: &SignOptions) -> Request<Vec<u8>> {
+    let mut request = builder.body(body).unwrap();
+    sign_request(&mut request, &secrets(), options).unwrap();
+    request
+}
+
+#[test]
+fn validating_allocates_what_is_kept() {
+    let (secrets, options) = (secrets(), options());
+    for (name, builder, body, sign_options) in messages() {
+        let request = signed(builder, body, &sign_options);
+        let (count, validated) = counted(|| validate_auth(&request, &secrets, &options));
+        validated.unwrap();
+        assert!(count <= MAX_FOR_VALIDATION, "{name}: {count} allocations");
+    }
+}
+
+#[test]
+fn signing_allocates_one_buffer_and_room_for_the_fields() {
+    let secrets = secrets();
+    // The first signature of a thread also makes room for a batch of nonces.
+    signed(Request::get(URI), vec![], &SignOptions::new());
+    for (name, builder, body, options) in messages() {
+        let mut request = builder.body(body).unwrap();
+        let (count, result) = counted(|| sign_request(&mut request, &secrets, &options));
+        result.unwrap();
+        assert!(count <= MAX_FOR_SIGNATURE, "{name}: {count} allocations");
+    }
+    // A new batch of nonces costs no more.
+    let options = SignOptions::new();
+    for _ in 0..100 {
+        let mut request = Request::get(URI).body(vec![]).unwrap();
+        let (count, result) = counted(|| sign_request(&mut request, &secrets, &options));
+        result.unwrap();
+        assert!(count <= MAX_FOR_SIGNATURE, "{count} allocations");
+    }
+}
+
+#[test]
+fn refusing_allocates_no_more_than_accepting() {
+    let other_secret = MemorySecrets::new();
+    other_secret.insert(
+        DEFAULT_SECRET_NAME,
+        Secret::from_text("not the secret of the consumer").unwrap(),
+    );
+    let post = || Request::post(URI).header("content-type", "application/json");
+    let signed = || {
+        signed(
+            post(),
+            vec![b'x'; 1024],
+            &SignOptions::new().key_id("site-a").at(now()),
+        )
+    };
+    let with = |field: &'static str, from: &str, to: &str| {
+        let mut request = signed();
+        let value = request.headers()[field]
+            .to_str()
+            .unwrap()
+            .replacen(from, to, 1);
+        request
+            .headers_mut()
+            .insert(field, HeaderValue::try_from(value).unwrap());
+        request
+    };
+    let later = options().at(now() + Duration::from_secs(3_600));
+    let earlier = options().at(now() - Duration::from_secs(3_600));
+    let others = options().key_ids([("site-b", DEFAULT_SECRET_NAME)]);
+    let elsewhere = options().authorities(["example.org"]);
+    let mut other_body = signed();
+    other_body.body_mut()[0] = b'y';
+    let secrets = secrets();
+    let mut too_many = Vec::new();
+    for (request, secrets, options, kind) in [
+        (signed(), &other_secret, options(), AuthErrorKind::WrongMac),
+        (signed(), &secrets, later, AuthErrorKind::Stale),
+        (signed(), &secrets, earlier, AuthErrorKind::InFuture),
+        (signed(), &secrets, others, AuthErrorKind::UnknownKeyId),
+        (
+            signed(),
+            &secrets,
+            elsewhere,
+            AuthErrorKind::UnlistedAuthority,
+        ),
+        (other_body, &secrets, options(), AuthErrorKind::WrongDigest),
+        (
+            post().body(vec![]).unwrap(),
+            &secrets,
+            options(),
+            AuthErrorKind::MissingSignature,
+        ),
+        (
+            with("signature-input", ";keyid=", ";;keyid="),
+            &secrets,
+            options(),
+            AuthErrorKind::MalformedSignatureInput,
+        ),
+        (
+            with("signature", "=:", "=::"),
+            &secrets,
+            options(),
+            AuthErrorKind::MalformedSignature,
+        ),
+        (
+            with("signature", "sig1", "sig2"),
+            &secrets,
+            options(),
+            AuthErrorKind::UnpairedLabel,
+        ),
+        (
+            with("signature-input", "\"@path\" ", ""),
+            &secrets,
+            options(),
+            AuthErrorKind::NotCovered,
+        ),
+        (
+            with("signature-input", ")", " \"absent\")"),
+            &secrets,
+            options(),
+            AuthErrorKind::AbsentComponent,
+        ),
+        (
+            with("content-digest", "sha-256=", "sha-256=:"),
+            &secrets,
+            options(),
+            AuthErrorKind::WrongMac,
+        ),
+    ] {
+        let (count, result) = counted(|| validate_auth(&request, secrets, &options));
+        assert_eq!(result.unwrap_err().kind(), kind);
+        if count > MAX_FOR_VALIDATION {
+            too_many.push((kind, count));
+        }
+    }
+    assert!(
+        too_many.is_empty(),
+        "more than {MAX_FOR_VALIDATION} allocations: {too_many:?}"
+    );
+}
+
+/// Nothing is boxed on the way: a layer allocates for its checks and for the stored proof only.
+#[test]
+fn the_layer_allocates_as_often_as_the_same_steps_by_hand() {
+    use std::{
+        convert::Infallible,
+        future::{Future, ready},
+        pin::pin,
+        task::{Context, Poll, Waker},
+    };
+
+    use bytes::Bytes;
+    use hmac_auth::{MemoryReplayGuard, tower::ValidateAuthLayer};
+    use http::Response;
+    use http_body_util::Full;
+    use tower::{Layer, Service, service_fn};
+
+    let guard = || MemoryReplayGuard::new().started_at(now());
+    let (secrets, options, by_hand_guard) = (secrets(), options(), guard());
+    let mut service = ValidateAuthLayer::new(self::secrets(), options.clone())
+        .replay_guard(guard())
+        .layer(service_fn(|_: Request<Full<Bytes>>| {
+            ready(Ok::<_, Infallible>(Response::new(Bytes::new())))
+        }));
+    for (what, builder, body, sign_options) in messages() {
+        let request = signed(builder, body, &sign_options).map(Bytes::from);
+
+        let mut again = request.clone();
+        let (by_hand, ()) = counted(|| {
+            let validated = validate_auth(&again, &secrets, &options).unwrap();
+            let validated = by_hand_guard.first_use(validated).unwrap();
+            again.extensions_mut().insert(validated);
+        });
+
+        let request = request.map(Full::new);
+        let (in_layer, answer) = counted(|| {
+            let answer = pin!(service.call(request));
+            answer.poll(&mut Context::from_waker(Waker::noop()))
+        });
+        let Poll::Ready(Ok(response)) = answer else {
+            panic!("{what}: not answered at once")
+        };
+        assert_eq!(response.status(), 200, "{what}");
+        assert_eq!(in_layer, by_hand, "{what}");
+    }
+}

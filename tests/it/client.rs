@@ -1,0 +1,5 @@
+//! Signing and sending with reqwest, against hosts that validate what arrives.
+
+mod request;
+mod retry;
+mod url;

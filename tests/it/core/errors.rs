@@ -1,0 +1,6 @@
+//! Errors: every kind is reached by name, and each reader gets what it may read.
+
+mod answer;
+mod kind;
+mod signing;
+mod text;

@@ -1,0 +1,7 @@
+//! Signed messages under mutation: a change is refused, or the message is provably the same.
+
+mod authority;
+mod field;
+mod input;
+mod member;
+mod target;

@@ -1,0 +1,4 @@
+//! Replay: each signature counts once.
+
+pub(crate) mod guard;
+pub(crate) mod memory;

@@ -1,0 +1,5 @@
+//! The examples as their users run them: as processes, over real HTTP.
+
+mod client;
+mod consumer;
+mod host;

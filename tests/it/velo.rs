@@ -1,0 +1,8 @@
+//! The two functions of `examples/velo` under Node, with stand-ins for what Wix provides.
+
+mod agreement;
+mod answer;
+mod memory;
+mod options;
+mod refusal;
+mod site;

@@ -1,0 +1,290 @@
+//! The options and secrets of `invoke` and `validateAuth`.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use hmac_auth::{
+    DEFAULT_SECRET_NAME, MemorySecrets, Secret, SignOptions, ValidateOptions, validate_auth,
+};
+use serde_json::json;
+
+use crate::support::{
+    message::{request_json, request_of},
+    node::Worker,
+    request::{self, NOW, SECRET, get, secret, signed, time, with_header},
+};
+
+#[test]
+fn invoke_refuses_what_it_cannot_sign() {
+    let Some(mut worker) = Worker::start() else {
+        return;
+    };
+    let url = "https://host.example/";
+    let wrong_digest = "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:";
+    for (url, fetch_options, options, complaint) in [
+        ("/_functions/siteStats", json!({}), json!({}), "not a URL"),
+        (
+            "ftp://host.example/",
+            json!({}),
+            json!({}),
+            "ftp: cannot be signed",
+        ),
+        (
+            "https://user:pw@host.example/",
+            json!({}),
+            json!({}),
+            "user information",
+        ),
+        (
+            url,
+            json!({ "body": { "a": 1 } }),
+            json!({}),
+            "JSON.stringify it",
+        ),
+        (
+            url,
+            json!({ "headers": { "Signature": "sig1=:AA==:" } }),
+            json!({}),
+            "signature is set by invoke",
+        ),
+        (
+            url,
+            json!({ "headers": { "A": "1", "a": "2" } }),
+            json!({}),
+            "given twice",
+        ),
+        (
+            url,
+            json!({ "headers": { "content-type": "ü" } }),
+            json!({}),
+            "not ASCII",
+        ),
+        (
+            url,
+            json!({ "headers": { "content-digest": wrong_digest }, "body": "x" }),
+            json!({}),
+            "not that of the body",
+        ),
+        (url, json!({}), json!({ "keyId": "ü" }), "`keyId`"),
+        (
+            url,
+            json!({}),
+            json!({ "secretname": "x" }),
+            "no option `secretname`",
+        ),
+        (
+            url,
+            json!({}),
+            json!({ "secretName": "unknown" }),
+            r#""unknown" cannot be read from the Secrets Manager"#,
+        ),
+    ] {
+        let answer = worker.call(json!({ "operation": "sign", "url": url, "fetchOptions": fetch_options, "options": options }));
+        let message = answer["error"]["message"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{complaint}: {answer}"));
+        assert!(
+            message.contains(complaint) && !message.contains("pw"),
+            "{complaint}: {message}"
+        );
+    }
+}
+
+#[test]
+fn secrets_are_never_weak_and_never_shown() {
+    let Some(mut worker) = Worker::start() else {
+        return;
+    };
+    let name = DEFAULT_SECRET_NAME;
+    for (secrets, complaint) in [
+        (json!({}), "cannot be read"),
+        (json!({ name: null }), "is not set"),
+        (json!({ name: "" }), "has 0 bytes, at least 16 are needed"),
+        (json!({ name: "fifteen bytes.." }), "has 15 bytes"),
+    ] {
+        for call in [
+            json!({ "operation": "validate", "now": NOW, "request": request_json(&signed(get())) }),
+            json!({ "operation": "sign", "url": "https://host.example/" }),
+        ] {
+            let mut call = call;
+            call["secrets"] = secrets.clone();
+            let error = worker.call(call)["error"].take();
+            assert_eq!(
+                (&error["kind"], &error["status"]),
+                (&json!("secret_unavailable"), &json!(503))
+            );
+            assert!(
+                error["message"].as_str().unwrap().contains(complaint),
+                "{error}"
+            );
+            assert!(!error.to_string().contains("fifteen"), "{error}");
+        }
+    }
+    // The sixteenth byte is enough, and counted are the bytes of UTF-8.
+    let call = json!({ "operation": "sign", "url": "https://host.example/", "secrets": { name: "üüüüüüüü" }, "now": NOW });
+    let sent = request_of(&worker.ok(call));
+    let secrets = MemorySecrets::new();
+    secrets.insert(name, Secret::from_text("üüüüüüüü").unwrap());
+    validate_auth(&sent, &secrets, &ValidateOptions::new().at(time(NOW))).unwrap();
+}
+
+#[test]
+fn options_that_cannot_be_meant_are_refused() {
+    let Some(mut worker) = Worker::start() else {
+        return;
+    };
+    for (options, complaint) in [
+        (
+            json!({ "authorites": ["host.example"] }),
+            "no option `authorites`",
+        ),
+        (
+            json!({ "validTimeDiff": 1000 }),
+            "no option `validTimeDiff`",
+        ),
+        (
+            json!({ "authorities": [] }),
+            "nobody could be accepted|no request could be accepted",
+        ),
+        (json!({ "authorities": null }), "`authorities` is"),
+        (json!({ "authorities": "host.example" }), "`authorities` is"),
+        (
+            json!({ "authorities": ["https://host.example"] }),
+            "is not `host` or `host:port`",
+        ),
+        (json!({ "keyIds": {} }), "nobody could be accepted"),
+        (json!({ "keyIds": null }), "`keyIds` is"),
+        (json!({ "keyIds": { "a": "" } }), "a secret has a name"),
+        (json!({ "secretName": [] }), "a secret has a name"),
+        (
+            json!({ "secretName": ["a", "b", "c", "d", "e"] }),
+            "a secret has a name",
+        ),
+        (json!({ "secretName": "" }), "a secret has a name"),
+        (json!({ "maxTimeDiff": "60000" }), "`maxTimeDiff` is"),
+        (json!({ "maxTimeDiff": -1 }), "`maxTimeDiff` is"),
+        (json!({ "ignoreHostHeader": "no" }), "`ignoreHostHeader` is"),
+        (json!({ "onceOnly": "no function" }), "`onceOnly` is"),
+    ] {
+        let error = worker.refuses(&signed(get()), options);
+        assert_eq!(
+            (&error["kind"], &error["status"]),
+            (&json!("misconfigured"), &json!(503)),
+            "{error}"
+        );
+        let message = error["message"].as_str().unwrap();
+        assert!(
+            complaint
+                .split('|')
+                .any(|complaint| message.contains(complaint)),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn options_are_obeyed() {
+    let Some(mut worker) = Worker::start() else {
+        return;
+    };
+    let with_key_id =
+        |key_id: &str| request::signed_with(get(), &request::sign_options().key_id(key_id));
+    let key_ids = json!({ "keyIds": { "site-a": DEFAULT_SECRET_NAME, "site-b": ["other", DEFAULT_SECRET_NAME] } });
+    assert_eq!(
+        worker.validate(&with_key_id("site-a"), key_ids.clone()),
+        json!({ "ok": true })
+    );
+    for key_id in ["site-c", "", "constructor", "__proto__"] {
+        assert_eq!(
+            worker.refuses(&with_key_id(key_id), key_ids.clone())["kind"],
+            "unknown_key_id"
+        );
+    }
+    assert_eq!(
+        worker.refuses(&signed(get()), key_ids)["message"],
+        "the key id is not listed here: keyid is absent"
+    );
+
+    // A rotation: signed with the new secret, with the old one, with neither.
+    let rotated = json!({ DEFAULT_SECRET_NAME: "the new secret of the site", "old": SECRET });
+    for (options, expected) in [
+        (
+            json!({ "secretName": [DEFAULT_SECRET_NAME, "old"] }),
+            json!({ "ok": true }),
+        ),
+        (json!({ "secretName": "old" }), json!({ "ok": true })),
+        (json!({}), json!("wrong_mac")),
+    ] {
+        let request = signed(get());
+        let call = json!({ "operation": "validate", "now": NOW, "request": request_json(&request), "options": options, "secrets": rotated });
+        let mut answer = worker.call(call);
+        assert_eq!(
+            if answer.get("ok").is_some() {
+                answer
+            } else {
+                answer["error"]["kind"].take()
+            },
+            expected
+        );
+    }
+    worker.call(json!({ "operation": "mac", "key": "", "base": "", "secrets": { DEFAULT_SECRET_NAME: SECRET } }));
+
+    let aged = |age: i64| request::signed_with(get(), &SignOptions::new().at(time(NOW - age)));
+    assert_eq!(
+        worker.validate(&aged(2), json!({ "maxTimeDiff": 1500 })),
+        json!({ "ok": true })
+    );
+    assert_eq!(
+        worker.refuses(&aged(3), json!({ "maxTimeDiff": 1500 }))["message"],
+        "the signature is too old: 3 s old, 2 s allowed"
+    );
+    assert_eq!(
+        worker.validate(&aged(100), json!({ "maxTimeDiff": 100_000 })),
+        json!({ "ok": true })
+    );
+
+    let behind = |host| with_header(signed(get()), "host", host);
+    assert_eq!(
+        worker.validate(
+            &behind("inside.example"),
+            json!({ "ignoreHostHeader": true })
+        ),
+        json!({ "ok": true })
+    );
+    let error = worker.refuses(
+        &behind("inside.example"),
+        json!({ "ignoreHostHeader": false }),
+    );
+    assert!(
+        error["message"]
+            .as_str()
+            .unwrap()
+            .ends_with(r#""host.example" and "inside.example"; see `ignoreHostHeader`"#),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_mismatch_can_be_found() {
+    let Some(mut worker) = Worker::start() else {
+        return;
+    };
+    let mut request = with_header(signed(get()), "cookie", "personal");
+    *request.uri_mut() = "https://host.example/orders/?page=2".parse().unwrap();
+    let error = worker.refuses(&request, json!({}));
+    let message = error["message"].as_str().unwrap();
+    assert!(
+        message.ends_with(r#": seen here: "GET" "host.example" "/orders/""#),
+        "{message}"
+    );
+    assert!(error["seen"].as_array().unwrap().is_empty());
+
+    let error = worker.refuses(&request, json!({ "debugSignatureBase": true }));
+    let base = error["seen"][0].as_str().unwrap();
+    assert!(
+        base.starts_with(
+            "\"@method\": GET\n\"@authority\": host.example\n\"@path\": /orders/\n\"@query\": ?page=2\n\"@signature-params\": ("
+        ),
+        "{base}"
+    );
+    let mac = STANDARD.encode(secret().mac(base.as_bytes()).into_bytes());
+    assert!(!error.to_string().contains(&mac) && !error.to_string().contains(SECRET));
+}

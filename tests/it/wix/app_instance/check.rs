@@ -1,0 +1,298 @@
+//! App instances that must be refused, and the answers to peers and operators.
+
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD},
+};
+use hmac_auth::{
+    Secret,
+    wix::{
+        AppInstance, AppInstanceError, AppInstanceErrorKind as Kind, DEFAULT_MAX_AGE,
+        MAX_APP_INSTANCE_LEN, app_instance_of,
+    },
+};
+use http::{Request, StatusCode, header::AUTHORIZATION};
+use serde_json::{Value, json};
+
+use crate::support::instance::{
+    NOW, at, options, parse, payload, refusal, secrets, signed, signed_text,
+};
+
+#[test]
+fn look_alikes_are_told_apart() {
+    let payload = URL_SAFE_NO_PAD.encode(payload(&[]));
+    for (text, kind) in [
+        ("", Kind::Missing),
+        (
+            "OauthNG.JWS.eyJhbGciOiJIUzI1NiJ9.eyJkYXRhIjoie30ifQ.c2ln",
+            Kind::AccessToken,
+        ),
+        ("OauthNG.JWS.x", Kind::AccessToken),
+        ("eyJhbGciOiJSUzI1NiJ9.eyJkYXRhIjoie30ifQ.c2ln", Kind::Jwt),
+        (
+            "wixcode-pub.0123abcd.eyJpbnN0YW5jZUlkIjoiYSJ9",
+            Kind::PublicInstance,
+        ),
+        ("one-part", Kind::NotTwoParts),
+        (".", Kind::NotTwoParts),
+        ("a.", Kind::NotTwoParts),
+        ("a.b.c", Kind::NotTwoParts),
+        (&format!(".{payload}"), Kind::MalformedSignature),
+        (
+            &format!("{}.{payload}", "A".repeat(42)),
+            Kind::MalformedSignature,
+        ),
+        (
+            &format!("{}.{payload}", "A".repeat(44)),
+            Kind::MalformedSignature,
+        ),
+        (
+            &format!("{}=.{payload}", "A".repeat(43)),
+            Kind::MalformedSignature,
+        ),
+        (&format!("{}.{payload}", "A".repeat(43)), Kind::WrongMac),
+        (
+            &format!(" {}", signed_text(&payload)),
+            Kind::MalformedSignature,
+        ),
+        (&format!("{} ", signed_text(&payload)), Kind::WrongMac),
+    ] {
+        assert_eq!(refusal(text), kind, "{text}");
+    }
+}
+
+#[test]
+fn sizes_and_shapes_are_limited() {
+    let of_len = |len: usize| {
+        let empty = signed(payload(&[("bs", Some(json!("")))])).len();
+        // Base64 takes four characters for three bytes.
+        let least = (len - empty) * 3 / 4;
+        (least..least + 4)
+            .map(|bytes| signed(payload(&[("bs", Some(json!("x".repeat(bytes))))])))
+            .find(|text| text.len() >= len)
+    };
+    let largest = of_len(MAX_APP_INSTANCE_LEN - 1).unwrap();
+    assert!(largest.len() <= MAX_APP_INSTANCE_LEN && parse(&largest).is_ok());
+    assert_eq!(
+        refusal(&of_len(MAX_APP_INSTANCE_LEN + 1).unwrap()),
+        Kind::TooLarge
+    );
+    let deep = format!("{}{}", "[".repeat(2_500), "]".repeat(2_500));
+    let deep = payload(&[]).replacen('{', &format!(r#"{{"bs":{deep},"#), 1);
+    // What is not read is skipped without recursion, and reading it does not overflow the stack.
+    assert_eq!(parse(&signed(deep)).unwrap().field("bs"), None);
+    let deep = payload(&[]).replace("\"bbebb\"", &"[".repeat(4_000));
+    assert_eq!(refusal(&signed(deep)), Kind::MalformedPayload);
+    for payload in [
+        "",
+        "null",
+        "[]",
+        "7",
+        "\"text\"",
+        "{}",
+        "{",
+        "{}{}",
+        "\u{feff}{}",
+        r#"["a","2023-11-14T22:00:00Z"]"#,
+    ] {
+        assert!(
+            matches!(
+                refusal(&signed(payload)),
+                Kind::MalformedPayload | Kind::NotTwoParts
+            ),
+            "{payload}"
+        );
+    }
+    // Two parsers could disagree about which one counts.
+    let twice = payload(&[]).replacen('{', r#"{"permissions":"OWNER","#, 1);
+    assert_eq!(refusal(&signed(twice)), Kind::MalformedPayload);
+    assert_eq!(
+        refusal(&signed(b"{\"instanceId\":\"\xff\"}")),
+        Kind::MalformedPayload
+    );
+}
+
+#[test]
+fn every_changed_bit_is_refused() {
+    let text = signed(payload(&[]));
+    assert!(parse(&text).is_ok());
+    for position in 0..text.len() {
+        for bit in 0..8 {
+            let mut bytes = text.clone().into_bytes();
+            bytes[position] ^= 1 << bit;
+            // What is not even text cannot be given to it.
+            if let Ok(changed) = String::from_utf8(bytes) {
+                assert!(
+                    parse(&changed).is_err(),
+                    "bit {bit} of {position}: {changed}"
+                );
+            }
+        }
+    }
+    for position in 0..=text.len() {
+        for byte in ['.', 'A', '=', ' ', '\n'] {
+            let mut changed = text.clone();
+            changed.insert(position, byte);
+            assert!(parse(&changed).is_err(), "{byte:?} at {position}");
+        }
+    }
+}
+
+#[test]
+fn both_alphabets_and_padding_are_read() {
+    // `?>~` gives `Pz5-` or `Pz5+`.
+    let json = payload(&[
+        ("vendorProductId", Some(json!("?>~?>~ÿÿÿ"))),
+        ("bs", Some(json!("x"))),
+    ]);
+    let spellings = [
+        STANDARD.encode(&json),
+        URL_SAFE.encode(&json),
+        URL_SAFE_NO_PAD.encode(&json),
+    ];
+    assert!(spellings[0].contains(['+', '/']), "{json}");
+    for spelling in spellings {
+        assert_eq!(
+            parse(&signed_text(&spelling)).unwrap().vendor_product_id(),
+            Some("?>~?>~ÿÿÿ"),
+            "{spelling}"
+        );
+    }
+    let mixed = format!("{}-", STANDARD.encode(&json));
+    assert_eq!(refusal(&signed_text(&mixed)), Kind::MalformedPayload);
+}
+
+#[test]
+fn freshness_has_exact_limits() {
+    let signed_at = |seconds: u64| {
+        let date = jiff::Timestamp::try_from(at(seconds)).unwrap().to_string();
+        signed(payload(&[
+            ("signDate", Some(json!(date))),
+            ("expirationDate", None),
+        ]))
+    };
+    let day = DEFAULT_MAX_AGE.as_secs();
+    assert!(parse(&signed_at(NOW - day)).is_ok());
+    assert_eq!(refusal(&signed_at(NOW - day - 1)), Kind::Stale);
+    assert!(parse(&signed_at(NOW + 10)).is_ok());
+    assert_eq!(refusal(&signed_at(NOW + 11)), Kind::InFuture);
+    let expires = |seconds: u64| {
+        let date = jiff::Timestamp::try_from(at(seconds)).unwrap().to_string();
+        signed(payload(&[("expirationDate", Some(json!(date)))]))
+    };
+    assert!(parse(&expires(NOW)).is_ok());
+    assert_eq!(refusal(&expires(NOW - 1)), Kind::Expired);
+    let extremes = [
+        "-009999-01-02T01:59:59Z",
+        "9999-12-30T22:00:00Z",
+        "0000-01-01T00:00:00Z",
+        "1969-12-31T23:59:59.5Z",
+    ];
+    for (date, kind) in
+        extremes
+            .into_iter()
+            .zip([Kind::Stale, Kind::InFuture, Kind::Stale, Kind::Stale])
+    {
+        assert_eq!(
+            refusal(&signed(payload(&[("signDate", Some(json!(date)))]))),
+            kind,
+            "{date}"
+        );
+    }
+}
+
+#[test]
+fn a_configured_app_must_be_named() {
+    let parse = |app_def_id: Option<Value>| {
+        AppInstance::parse(
+            &signed(payload(&[("appDefId", app_def_id)])),
+            &secrets(),
+            &options().app_id("bbebb"),
+        )
+    };
+    assert!(parse(Some(json!("bbebb"))).is_ok());
+    for other in [
+        None,
+        Some(Value::Null),
+        Some(json!("")),
+        Some(json!("bbebB")),
+        Some(json!("other")),
+    ] {
+        assert_eq!(
+            parse(other.clone()).unwrap_err().kind(),
+            Kind::WrongApp,
+            "{other:?}"
+        );
+    }
+}
+
+#[test]
+fn requests_carry_it_in_one_place() {
+    let request = |uri: &str, headers: &[&str]| {
+        let mut request = Request::get(uri);
+        for value in headers {
+            request = request.header(AUTHORIZATION, *value);
+        }
+        request.body(()).unwrap()
+    };
+    let found = |uri: &str, headers: &[&str]| {
+        app_instance_of(&request(uri, headers)).map(std::borrow::Cow::into_owned)
+    };
+    for (uri, headers) in [
+        ("/", &["s.p"][..]),
+        ("/", &["Bearer s.p"]),
+        ("/", &["bEARER  s.p"]),
+        ("/", &["s.p", "s.p"]),
+        ("/?instance=s.p", &[]),
+        ("/?a=1&instance=s.p&b=2", &[]),
+        ("/?instance=s%2Ep", &[]),
+        ("/?instance=s.p", &["Bearer s.p"]),
+    ] {
+        assert_eq!(
+            found(uri, headers).ok().as_deref(),
+            Some("s.p"),
+            "{uri} {headers:?}"
+        );
+    }
+    let kind = |uri: &str, headers: &[&str]| found(uri, headers).unwrap_err().kind();
+    assert_eq!(kind("/?instances=s.p", &[]), Kind::Missing);
+    assert_eq!(kind("/?instance=", &[""]), Kind::Missing);
+    for (uri, headers) in [
+        ("/?instance=a.b", &["s.p"][..]),
+        ("/?instance=s.p", &[""]),
+        ("/", &["s.p", "a.b"]),
+        ("/?instance=s.p&instance=a.b", &[]),
+        ("/?instance=s.p", &["Basic dTpw"]),
+    ] {
+        assert_eq!(kind(uri, headers), Kind::Conflicting, "{uri} {headers:?}");
+    }
+    // Padding and the other alphabet survive a query.
+    assert_eq!(found("/?instance=s.a%2Bb%3D%3D", &[]).unwrap(), "s.a+b==");
+}
+
+#[test]
+fn peers_and_operators_are_answered() {
+    let error = parse("OauthNG.JWS.secret-token").unwrap_err();
+    assert_eq!(
+        (error.status(), error.public_body()),
+        (
+            StatusCode::UNAUTHORIZED,
+            r#"{"error":"Invalid app instance"}"#
+        )
+    );
+    assert!(!format!("{error} {error:?}").contains("secret-token"));
+    let response = AppInstanceError::from(Kind::NotOwner).to_response();
+    assert_eq!(
+        (response.status(), *response.body()),
+        (StatusCode::FORBIDDEN, r#"{"error":"Owner required"}"#)
+    );
+    let unavailable = AppInstanceError::from(Secret::from_text("short").unwrap_err());
+    assert_eq!(
+        format!("{unavailable:#}"),
+        format!("{unavailable}: {}", Secret::from_text("short").unwrap_err())
+    );
+    let malformed = parse(&signed("{}")).unwrap_err();
+    assert!(malformed.to_string().contains("instanceId"), "{malformed}");
+    let instance = parse(&signed(payload(&[("biToken", Some(json!("sensitive")))]))).unwrap();
+    assert!(!format!("{instance:?}").contains("sensitive"));
+}

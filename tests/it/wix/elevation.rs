@@ -1,0 +1,5 @@
+//! Elevation against a stand-in for the two OAuth endpoints of Wix.
+
+mod failure;
+mod sharing;
+mod visitor;
