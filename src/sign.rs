@@ -235,7 +235,7 @@ fn write_input(
     covered: &Covered<'_>,
     options: &SignOptions,
 ) -> Result<usize, SignError> {
-    let mut member = MemberWriter::profile(text, &options.label, &covered.of_body);
+    let mut member = MemberWriter::profile(text, &options.label, covered.of_body);
     for field in covered.further() {
         member.component(ComponentName::Field(field));
     }

@@ -31,7 +31,6 @@
 
 pub(crate) use self::{
     base::BaseLines,
-    component_list::ComponentList,
     coverage::Coverage,
     input::SignatureParams,
     member::{MemberWriter, push_signature},

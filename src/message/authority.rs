@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn authorities() {
         let https = |text: &'static str| {
-            Authority::parse(text.as_bytes(), Scheme::Https).map(|authority| authority.as_str())
+            Authority::parse(text.as_bytes(), Scheme::Https).map(Authority::as_str)
         };
         for same in [
             "example.com",
@@ -159,7 +159,7 @@ mod tests {
             assert_eq!(https(text), Some(shown));
         }
         assert_eq!(
-            Authority::parse(b"example.com:80", Scheme::Http).map(|authority| authority.as_str()),
+            Authority::parse(b"example.com:80", Scheme::Http).map(Authority::as_str),
             Some("example.com")
         );
         for bad in [

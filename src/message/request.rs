@@ -128,9 +128,10 @@ impl<'a> RequestHead<'a> {
             .uri
             .authority()
             .map(|authority| authority.as_str().as_bytes());
-        let text = match (of_target, hosts.next(), hosts.next()) {
-            (Some(text), None, _) | (None, Some(text), None) => text,
-            _ => return None,
+        let ((Some(text), None, _) | (None, Some(text), None)) =
+            (of_target, hosts.next(), hosts.next())
+        else {
+            return None;
         };
         let is_known = known.iter().any(|one| one.as_bytes() == text);
         is_known.then_some(Authority::normal(text))

@@ -174,7 +174,7 @@ impl<'t> BaseLines<'t> {
 
     /// Writes the lines of the components that every request signature covers.
     pub(crate) fn push_always(&mut self, request: &RequestHead<'_>) -> Result<(), BaseError> {
-        // One by one, so that the compiler knows each name: a third of the instructions.
+        // One by one, so that the compiler knows each name.
         self.push_one_of_always::<0>(request)?;
         self.push_one_of_always::<1>(request)?;
         self.push_one_of_always::<2>(request)?;
@@ -182,6 +182,7 @@ impl<'t> BaseLines<'t> {
     }
 
     #[inline(always)]
+    #[expect(clippy::inline_always, reason = "see `push_request_value`")]
     fn push_one_of_always<const INDEX: usize>(
         &mut self,
         request: &RequestHead<'_>,

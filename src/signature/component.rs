@@ -54,7 +54,7 @@ impl ComponentName<()> {
             b"@status" => Self::Status,
             // Most signers cover these: no look at each byte.
             b"content-digest" | b"content-type" => Self::Field(()),
-            _ if !name.is_empty() && name.iter().all(is_of_field_name) => Self::Field(()),
+            _ if !name.is_empty() && name.iter().copied().all(is_of_field_name) => Self::Field(()),
             _ => Self::Unknown(()),
         }
     }
@@ -103,7 +103,7 @@ impl<T> ComponentName<T> {
 }
 
 /// `tchar` of RFC 9110 section 5.6.2 without the capitals.
-fn is_of_field_name(byte: &u8) -> bool {
+fn is_of_field_name(byte: u8) -> bool {
     byte.is_ascii_lowercase()
         || byte.is_ascii_digit()
         || matches!(byte, b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+')

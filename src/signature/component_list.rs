@@ -55,22 +55,12 @@ impl ComponentList {
     }
 
     /// What the components without parameters cover together.
-    pub(crate) fn coverage(&self) -> Coverage {
+    pub(crate) fn coverage(self) -> Coverage {
         self.coverage
     }
 
-    /// The components, in their order. `list` is the text that was read, in canonical serialisation.
-    pub(crate) fn components<'a>(&self, list: &'a [u8]) -> Components<'a> {
-        let mut rest = Cursor::new(list);
-        rest.take(b'(');
-        Components { rest }
-    }
-
     /// How far the list goes along with the profile, and the components behind that.
-    pub(super) fn profile_start<'a>(
-        &self,
-        list: &'a [u8],
-    ) -> Option<(ProfileStart, Components<'a>)> {
+    pub(super) fn profile_start(self, list: &[u8]) -> Option<(ProfileStart, Components<'_>)> {
         let rest = Cursor::new(list.get(usize::from(self.start.others)..)?);
         self.start
             .is_there()
@@ -200,6 +190,15 @@ pub struct Components<'a> {
     rest: Cursor<'a>,
 }
 
+impl<'a> Components<'a> {
+    /// The components of a list. `list` is the text of an accepted list in canonical serialisation.
+    pub(crate) fn of(list: &'a [u8]) -> Self {
+        let mut rest = Cursor::new(list);
+        rest.take(b'(');
+        Self { rest }
+    }
+}
+
 impl<'a> Iterator for Components<'a> {
     type Item = Component<'a>;
 
@@ -262,8 +261,8 @@ mod tests {
             };
             assert_eq!(fast.coverage, slow.coverage, "{end}");
             let canonical = one_by_one.replacen("( ", "(", 1);
-            let fast: Vec<_> = fast.components(at_once.as_bytes()).collect();
-            let slow: Vec<_> = slow.components(canonical.as_bytes()).collect();
+            let fast: Vec<_> = Components::of(at_once.as_bytes()).collect();
+            let slow: Vec<_> = Components::of(canonical.as_bytes()).collect();
             assert_eq!(fast, slow, "{end}");
         }
         for parameters in [";req", "; req", ";", "\"", " \"", "x"] {

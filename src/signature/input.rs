@@ -100,7 +100,7 @@ impl<'a> SignatureInput<'a> {
     /// The covered components, in the order of the signature base.
     #[must_use]
     pub fn components(&self) -> Components<'_> {
-        self.params.components.components(&self.value)
+        Components::of(&self.value)
     }
 
     /// When the signature was made, in seconds since 1970.

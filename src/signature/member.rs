@@ -27,17 +27,15 @@ impl<'t> MemberWriter<'t> {
     pub(crate) fn profile(
         text: &'t mut Vec<u8>,
         label: &str,
-        of_body: &[bool; profile::OF_BODY.len()],
+        of_body: [bool; profile::OF_BODY.len()],
     ) -> Self {
         text.extend_from_slice(label.as_bytes());
         text.push(b'=');
         text.extend_from_slice(profile::LIST_START.as_bytes());
-        for (component, _) in profile::LIST_OF_BODY
-            .iter()
-            .zip(of_body)
-            .filter(|(_, is_there)| **is_there)
-        {
-            text.extend_from_slice(component.as_bytes());
+        for (component, is_there) in profile::LIST_OF_BODY.iter().zip(of_body) {
+            if is_there {
+                text.extend_from_slice(component.as_bytes());
+            }
         }
         Self { text }
     }

@@ -12,6 +12,10 @@ use crate::{
 
 /// Writes the value of a component of a request.
 #[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "for a name that the compiler knows, 190 instructions less for each request"
+)]
 pub(super) fn push_request_value(
     out: &mut Vec<u8>,
     name: ComponentName<&str>,

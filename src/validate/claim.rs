@@ -151,9 +151,10 @@ impl<'a> Claim<'a> {
                 validated_at: self.now,
             },
             signed: SignedText::new(base, input.params()),
-            digest: match fields.has(KnownField::ContentDigest) {
-                true => BodyDigest::read(fields.lines(KnownField::ContentDigest))?,
-                false => BodyDigest::default(),
+            digest: if fields.has(KnownField::ContentDigest) {
+                BodyDigest::read(fields.lines(KnownField::ContentDigest))?
+            } else {
+                BodyDigest::default()
             },
         })))
     }

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::SystemTime};
 use super::replay_id::ReplayId;
 use crate::{
     digest::BodyDigest,
-    signature::{Component, ComponentList, Coverage, SignatureBase, SignatureParams, Span},
+    signature::{Component, Components, Coverage, SignatureBase, SignatureParams, Span},
     structured::text,
     time::system_time,
 };
@@ -53,10 +53,7 @@ impl Proof {
     }
 
     pub(super) fn covers_digest(&self) -> bool {
-        self.signed
-            .components
-            .coverage()
-            .includes(Coverage::CONTENT_DIGEST)
+        self.signed.coverage.includes(Coverage::CONTENT_DIGEST)
     }
 }
 
@@ -67,7 +64,7 @@ pub(super) struct SignedText {
     /// them.
     text: Vec<u8>,
     params_start: usize,
-    components: ComponentList,
+    coverage: Coverage,
     expires: Option<i64>,
     key_id: Option<Span>,
     nonce: Option<Span>,
@@ -92,7 +89,7 @@ impl SignedText {
         Self {
             text,
             params_start,
-            components: params.components.clone(),
+            coverage: params.components.coverage(),
             expires: params.expires,
             key_id,
             nonce,
@@ -175,9 +172,7 @@ impl Validated {
     /// The components that the signature covers: nothing else of the head is proven.
     pub fn components(&self) -> impl Iterator<Item = Component<'_>> {
         let signed = &self.0.signed;
-        signed
-            .components
-            .components(&signed.text[signed.params_start..])
+        Components::of(&signed.text[signed.params_start..])
     }
 
     /// The id that a replay guard remembers.
