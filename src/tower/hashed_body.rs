@@ -180,7 +180,13 @@ pub(super) fn add_len(mut hint: SizeHint, len: usize) -> SizeHint {
 /// The server frames the body by this field, so the server refuses other values.
 pub(super) fn content_length(request: &RequestHead<'_>) -> Option<u64> {
     let line = request.fields().lines(KnownField::ContentLength).next()?;
-    std::str::from_utf8(line).ok()?.parse().ok()
+    if line.is_empty() {
+        return None;
+    }
+    line.iter().try_fold(0_u64, |number, byte| {
+        let digit = char::from(*byte).to_digit(10)?;
+        number.checked_mul(10)?.checked_add(digit.into())
+    })
 }
 
 pub(super) fn too_large(max_len: u64) -> AuthError {
