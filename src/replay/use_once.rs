@@ -42,12 +42,14 @@ impl Future for UseOnce {
     ///
     /// If it is polled after it was ready.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let answer = match &mut self.0 {
-            Answer::Ready(answer) => answer.take().expect(POLLED_AFTER_END),
-            Answer::Pending(answer) => ready!(answer.as_mut().poll(cx)),
-        };
-        self.0 = Answer::Ready(None);
-        Poll::Ready(answer)
+        match &mut self.0 {
+            Answer::Ready(answer) => Poll::Ready(answer.take().expect(POLLED_AFTER_END)),
+            Answer::Pending(answer) => {
+                let answer = ready!(answer.as_mut().poll(cx));
+                self.0 = Answer::Ready(None);
+                Poll::Ready(answer)
+            }
+        }
     }
 }
 

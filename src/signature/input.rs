@@ -133,6 +133,12 @@ impl<'a> SignatureInput<'a> {
         self.string(self.params.key_id)
     }
 
+    /// The bytes of [`key_id`](Self::key_id).
+    pub(crate) fn key_id_bytes(&self) -> Option<Cow<'_, [u8]>> {
+        let key_id = self.params.key_id?;
+        Some(self.params.string(key_id, &self.value).bytes())
+    }
+
     /// The application that the signature is for.
     #[must_use]
     pub fn tag(&self) -> Option<Cow<'_, str>> {

@@ -100,14 +100,25 @@ impl<'a> QuotedString<'a> {
 
     /// The text without its escapes.
     pub(crate) fn text(self) -> Cow<'a, str> {
-        let raw = text(self.raw);
-        if !self.may_have_escapes {
-            return Cow::Borrowed(raw);
+        match self.bytes() {
+            Cow::Borrowed(bytes) => Cow::Borrowed(text(bytes)),
+            Cow::Owned(bytes) => Cow::Owned(text(&bytes).to_owned()),
         }
-        let mut unescaped = String::with_capacity(raw.len());
-        let mut rest = raw.chars();
-        while let Some(c) = rest.next() {
-            unescaped.extend(if c == '\\' { rest.next() } else { Some(c) });
+    }
+
+    /// The bytes of [`text`](Self::text).
+    pub(crate) fn bytes(self) -> Cow<'a, [u8]> {
+        if !self.may_have_escapes {
+            return Cow::Borrowed(self.raw);
+        }
+        let mut unescaped = Vec::with_capacity(self.raw.len());
+        let mut rest = self.raw.iter();
+        while let Some(byte) = rest.next() {
+            unescaped.extend(if *byte == b'\\' {
+                rest.next()
+            } else {
+                Some(byte)
+            });
         }
         Cow::Owned(unescaped)
     }

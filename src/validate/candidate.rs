@@ -159,7 +159,7 @@ fn secret_name_for<'a>(
     let secret_name = match &options.key_ids {
         None => &options.secret_name,
         Some(listed) => input
-            .key_id()
+            .key_id_bytes()
             .and_then(|key_id| listed.get(&*key_id))
             .ok_or(AuthErrorKind::UnknownKeyId)?,
     };

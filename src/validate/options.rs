@@ -1,6 +1,7 @@
 //! What a host asks of a signature.
 
 use std::{
+    borrow::Borrow,
     collections::BTreeMap,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -48,7 +49,7 @@ pub const DEFAULT_MAX_CLOCK_SKEW: Duration = Duration::from_secs(10);
 pub struct ValidateOptions {
     pub(super) secret_name: Arc<str>,
     /// Secret names by key id.
-    pub(super) key_ids: Option<BTreeMap<Box<str>, Arc<str>>>,
+    pub(super) key_ids: Option<BTreeMap<KeyId, Arc<str>>>,
     pub(super) max_time_diff: Duration,
     pub(super) max_clock_skew: Duration,
     authorities: Option<Vec<Box<str>>>,
@@ -71,6 +72,17 @@ struct Derived {
     authorities: Vec<Box<str>>,
     /// What `required` names of the parts of a request.
     parts: Coverage,
+}
+
+/// A listed key id, which is looked up by the bytes of a signature.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct KeyId(Box<str>);
+
+/// Text has the order of its bytes.
+impl Borrow<[u8]> for KeyId {
+    fn borrow(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
 }
 
 impl Default for ValidateOptions {
@@ -126,7 +138,11 @@ impl ValidateOptions {
         key_ids: impl IntoIterator<Item = (K, N)>,
     ) -> Self {
         let key_ids = key_ids.into_iter();
-        self.key_ids = Some(key_ids.map(|(id, name)| (id.into(), name.into())).collect());
+        self.key_ids = Some(
+            key_ids
+                .map(|(id, name)| (KeyId(id.into()), name.into()))
+                .collect(),
+        );
         self.derived()
     }
 
