@@ -15,7 +15,7 @@ pub use self::{
     verified_head::VerifiedHead,
 };
 
-mod answer;
+mod refusal;
 mod candidate;
 mod claim;
 mod error;
