@@ -15,12 +15,12 @@ pub use self::{
     verified_head::VerifiedHead,
 };
 
-mod refusal;
 mod candidate;
 mod claim;
 mod error;
 mod options;
 mod policy;
+mod refusal;
 mod replay_id;
 mod validated;
 mod verified_head;
