@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac_auth::{
-    AuthErrorKind as Kind, Claim, ReplayId, Secret, SecretSet, Validated, VerifiedHead,
+    AuthErrorKind as Kind, Claim, Mac, ReplayId, Secret, SecretSet, Validated, VerifiedHead,
     signature::SignatureBase,
 };
 
@@ -19,6 +19,7 @@ use crate::support::{
 #[test]
 pub(crate) fn pitfall_05_each_bit_of_a_mac_is_compared() {
     for (question, answer) in [
+        implements!(Mac: PartialEq),
         implements!(Secret: PartialEq),
         implements!(SecretSet: PartialEq),
         implements!(ReplayId: PartialEq),
@@ -31,6 +32,8 @@ pub(crate) fn pitfall_05_each_bit_of_a_mac_is_compared() {
         implements!(SignatureBase: PartialEq).1,
         "the question itself does not work"
     );
+
+    assert_eq!(format!("{:?}", secret().mac(b"")), "Mac(..)");
 
     // The comparison looks at all of it.
     let request = signed(get());

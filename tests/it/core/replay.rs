@@ -2,3 +2,4 @@
 
 pub(crate) mod guard;
 pub(crate) mod memory;
+pub(crate) mod once;
