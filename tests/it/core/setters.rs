@@ -12,8 +12,10 @@ use crate::support::request::{
     INPUT, NOW, get, options, post, secrets, signed, signed_as, time, validate, with_header,
 };
 
+type Setter<T> = fn(T) -> T;
+
 /// All orders of a few setters.
-fn orders<T>(setters: &[fn(T) -> T]) -> Vec<Vec<fn(T) -> T>> {
+fn orders<T>(setters: &[Setter<T>]) -> Vec<Vec<Setter<T>>> {
     let Some((first, others)) = setters.split_first() else {
         return vec![Vec::new()];
     };
@@ -28,13 +30,13 @@ fn orders<T>(setters: &[fn(T) -> T]) -> Vec<Vec<fn(T) -> T>> {
     all
 }
 
-fn made<T>(start: T, order: &[fn(T) -> T]) -> T {
+fn made<T>(start: T, order: &[Setter<T>]) -> T {
     order.iter().fold(start, |made, setter| setter(made))
 }
 
 #[test]
 fn a_guard_keeps_its_strictness_in_any_order() {
-    let setters: &[fn(MemoryReplayGuard) -> MemoryReplayGuard] = &[
+    let setters: &[Setter<MemoryReplayGuard>] = &[
         |guard| guard.refuse_until(Duration::from_secs(10)),
         |guard| guard.started_at(time(NOW - 10)),
         |guard| guard.capacity(1),
@@ -72,7 +74,7 @@ fn the_last_choice_about_the_start_counts() {
 
 #[test]
 fn a_host_asks_the_same_in_any_order() {
-    let setters: &[fn(ValidateOptions) -> ValidateOptions] = &[
+    let setters: &[Setter<ValidateOptions>] = &[
         |options| options.authorities(["host.example:80"]),
         |options| options.external_scheme(Scheme::Http),
         |options| options.require("accept").require("@query"),
@@ -118,7 +120,7 @@ fn a_host_asks_the_same_in_any_order() {
 
 #[test]
 fn a_consumer_signs_the_same_in_any_order() {
-    let setters: &[fn(SignOptions) -> SignOptions] = &[
+    let setters: &[Setter<SignOptions>] = &[
         |options| options.label("mine"),
         |options| options.key_id("site-a"),
         |options| options.tag("orders"),
