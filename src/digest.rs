@@ -83,7 +83,7 @@ impl BodyDigest {
     }
 }
 
-/// What is wrong with a `Content-Digest`.
+/// Why a `Content-Digest` cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DigestError {
     Malformed(SyntaxError),

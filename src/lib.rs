@@ -65,8 +65,8 @@
 //! # What is proven
 //!
 //! [`Validated`] proves the method, the authority, the path, the query and the body, and the fields
-//! in [`Validated::components`]. Anybody on the way may have added or changed any other field. Limit
-//! the size of the body before you call [`validate_auth`].
+//! in [`Validated::components`]. Anybody on the way may have added or changed any other field.
+//! Limit the size of the body before you call [`validate_auth`].
 //!
 //! # What you decide
 //!

@@ -1,4 +1,5 @@
-//! Unix time in whole seconds, with arithmetic that saturates. The only reader of the clock in this crate.
+//! Unix time in whole seconds, with arithmetic that saturates. The only reader of the clock in this
+//! crate.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,7 +16,8 @@ pub(crate) fn unix_seconds(at: Option<SystemTime>) -> i64 {
     }
 }
 
-/// A duration in seconds, rounded up: a limit of 1.5 s admits what is 2 s old, because `created` itself is rounded down.
+/// A duration in seconds, rounded up: a limit of 1.5 s admits what is 2 s old, because `created`
+/// itself is rounded down.
 pub(crate) fn whole_seconds(duration: Duration) -> i64 {
     let seconds = duration
         .as_secs()

@@ -118,10 +118,11 @@ impl<'a> RequestHead<'a> {
         }
     }
 
-    /// The authority, if it is spelled like one of `known`, which are in normal form, and if only one
-    /// place names it.
+    /// The authority, if it is spelled like one of `known`, which are in normal form, and if only
+    /// one place names it.
     ///
-    /// Most requests are spelled so. To read the authority of all others takes 250 instructions more.
+    /// Most requests are spelled so. To read the authority of all others takes 250 instructions
+    /// more.
     pub(crate) fn known_authority(&self, known: &[Box<str>]) -> Option<Authority<'a>> {
         let mut hosts = self.fields.lines(KnownField::Host);
         let of_target = self

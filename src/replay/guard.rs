@@ -1,4 +1,4 @@
-//! What a replay guard does.
+//! The trait of all replay guards.
 
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ use crate::validate::{ReplayId, Validated};
 pub trait ReplayGuard: Send + Sync {
     /// Remembers the signature, unless it was used before.
     ///
-    /// Of several calls with the same signature, in whatever processes, exactly one may succeed.
+    /// If several processes ask about the same signature, exactly one call may succeed.
     /// The layers of `tower` call this method once for each request whose signature is valid, just
     /// before the handler. Any error refuses the request.
     ///

@@ -38,14 +38,20 @@ const SHARDS: usize = 16;
 ///
 /// ```
 /// # use hmac_auth::*;
-/// # fn handle(request: &http::Request<Vec<u8>>, secrets: &MemorySecrets, options: &ValidateOptions, guard: &MemoryReplayGuard) -> Result<(), AuthError> {
-/// let validated = validate_auth(request, secrets, options).and_then(|validated| guard.first_use(validated))?;
+/// # fn handle(
+/// #     request: &http::Request<Vec<u8>>,
+/// #     secrets: &MemorySecrets,
+/// #     options: &ValidateOptions,
+/// #     guard: &MemoryReplayGuard,
+/// # ) -> Result<(), AuthError> {
+/// let validated = validate_auth(request, secrets, options)
+///     .and_then(|validated| guard.first_use(validated))?;
 /// # Ok(()) }
 /// ```
 ///
-/// A signature is identified by its MAC. Consumers that send no `nonce` (this crate always does)
-/// make the same one for two equal requests within one second; the second is then refused. A
-/// request that carries two signatures for this host counts once for each.
+/// The MAC identifies a signature. A consumer without a `nonce` makes the same signature for two
+/// equal requests within one second, and the guard refuses the second one. This crate always sends a
+/// `nonce`. A request that carries two signatures for this host counts once for each.
 ///
 /// # Defaults
 ///
@@ -118,7 +124,7 @@ impl Shard {
     }
 }
 
-/// What was used of the signatures made in one second.
+/// The used signatures of one second.
 struct Second {
     fresh_until: i64,
     /// 64 of the 256 bits of each MAC.
@@ -195,7 +201,7 @@ impl MemoryReplayGuard {
 
     /// Gives the proof back if this is the first use of its signature, and remembers it.
     ///
-    /// Of several calls with the same signature, on whatever threads, exactly one succeeds.
+    /// If several threads call this with the same signature, exactly one call succeeds.
     ///
     /// # Errors
     ///

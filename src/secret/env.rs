@@ -31,8 +31,9 @@ use super::{
 /// let error = secrets.lookup(DEFAULT_SECRET_NAME).unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),
-///     "no secret named `hmac-authentication-secret-key`: \
-///      there is no environment variable UNSET_APP_HMAC_AUTHENTICATION_SECRET_KEY (`openssl rand -hex 32` makes one)"
+///     "no secret named `hmac-authentication-secret-key`: there is no \
+///      environment variable UNSET_APP_HMAC_AUTHENTICATION_SECRET_KEY \
+///      (`openssl rand -hex 32` makes one)"
 /// );
 /// ```
 pub struct EnvSecrets {

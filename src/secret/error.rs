@@ -12,15 +12,18 @@ use super::{MAX_PREVIOUS_SECRETS, MIN_SECRET_LEN, SecretEncoding};
 pub enum SecretError {
     /// The secret has fewer than 16 bytes. An unset or empty value never becomes an empty key.
     #[error(
-        "the secret has {len} bytes, at least {MIN_SECRET_LEN} are needed: generate one with `generate_secret()`, or with \
-         `openssl rand -hex 32`"
+        "the secret has {len} bytes, at least {MIN_SECRET_LEN} are needed: \
+         generate one with `generate_secret()`, or with `openssl rand -hex 32`"
     )]
     TooShort {
         /// How many bytes there are.
         len: usize,
     },
     /// The text is not in the encoding that was asked for.
-    #[error("the secret is not {}: correct it, or name its real encoding", encoding_name(*expected))]
+    #[error(
+        "the secret is not {}: correct it, or name its real encoding",
+        encoding_name(*expected)
+    )]
     Encoding {
         /// The encoding that was asked for.
         expected: SecretEncoding,
@@ -35,7 +38,8 @@ pub enum SecretError {
     },
     /// The store cannot look for such a name.
     #[error(
-        "`{name}` cannot name a secret here: use letters, digits, `-`, `_` and `.`, and no leading `.`"
+        "`{name}` cannot name a secret here: \
+         use letters, digits, `-`, `_` and `.`, and no leading `.`"
     )]
     InvalidName {
         /// The name that was asked for.
@@ -56,7 +60,7 @@ pub enum SecretError {
         name: String,
         /// Where it was found.
         place: String,
-        /// What is wrong with it.
+        /// The reason why the value cannot be used.
         source: Box<SecretError>,
     },
     /// The place of the secret cannot be read.
@@ -66,7 +70,7 @@ pub enum SecretError {
         name: String,
         /// Where it should be.
         place: String,
-        /// What the operating system says.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// The store cannot be reached: for stores outside this crate.
@@ -74,7 +78,7 @@ pub enum SecretError {
     Unavailable {
         /// The name that was asked for.
         name: String,
-        /// What the store says.
+        /// The error of the store.
         source: Box<dyn StdError + Send + Sync>,
     },
     /// The operating system has no random bytes.

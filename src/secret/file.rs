@@ -30,8 +30,8 @@ const SETTLED_AFTER: Duration = Duration::from_secs(2);
 ///
 /// Previous secrets are optional, in `name.previous`, `name.previous-2` and `name.previous-3`. One
 /// trailing newline is not part of the secret. A look-up asks for the state of the files (four
-/// `stat` calls) and reads again what has changed, so that a new secret is used without a restart;
-/// while a file is unusable, look-ups fail.
+/// `stat` calls), and reads a changed file again. So the host uses a new secret without a restart.
+/// While a file is unusable, look-ups fail.
 ///
 /// ```no_run
 /// use hmac_auth::FileSecrets;

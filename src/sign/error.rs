@@ -36,17 +36,20 @@ pub enum SignError {
     },
     /// The request has a `Content-Digest`, but that of another body.
     #[error(
-        "the `Content-Digest` of the request is not that of its body: remove it, or set it after the last change of the body"
+        "the `Content-Digest` of the request is not that of its body: \
+         remove it, or set it after the last change of the body"
     )]
     WrongDigest,
     /// The request has a `Content-Digest` that cannot be read or has no supported algorithm.
     #[error(
-        "the `Content-Digest` of the request has no readable `sha-256` or `sha-512`: remove it, and one is added"
+        "the `Content-Digest` of the request has no readable `sha-256` or `sha-512`: \
+         remove it, and one is added"
     )]
     UnusableDigest,
     /// The request already has a signature with this label.
     #[error(
-        "the label `{label}` is taken by another signature of the request: choose one with `SignOptions::label`"
+        "the label `{label}` is taken by another signature of the request: \
+         choose one with `SignOptions::label`"
     )]
     LabelTaken {
         /// The label.
@@ -67,7 +70,8 @@ pub enum SignError {
     },
     /// The signature fields would be larger than a host accepts.
     #[error(
-        "the `Signature-Input` would have more than 8 KiB: shorten the key id or the tag, or cover fewer fields"
+        "the `Signature-Input` would have more than 8 KiB: \
+         shorten the key id or the tag, or cover fewer fields"
     )]
     TooLarge,
     /// The time, or the time of expiry, does not fit into an integer of RFC 9651.

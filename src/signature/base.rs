@@ -225,7 +225,8 @@ impl<'t> BaseLines<'t> {
             .map_err(|error| error.of_plain(name.as_str()))
     }
 
-    /// Writes the line of one of the fields of [`profile::OF_BODY`] whose value stands in the text already.
+    /// Writes the line of one of the fields of [`profile::OF_BODY`] whose value stands in the text
+    /// already.
     pub(crate) fn push_copy_of_body(&mut self, index: usize, value: Range<usize>) {
         self.text
             .extend_from_slice(profile::LINES_OF_BODY[index].as_bytes());

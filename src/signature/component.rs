@@ -122,15 +122,15 @@ pub struct Component<'a> {
     entry: Entry,
 }
 
-/// What was read of a component, and where it stands in the text of its list. Small, because a list of
-/// them moves with its signature.
+/// What was read of a component, and where it stands in the text of its list. Small, because a list
+/// of them moves with its signature.
 #[derive(Clone, Copy)]
 pub(super) struct Entry {
     pub(super) name: ComponentName<()>,
     byte_sequence: bool,
     of_request: bool,
-    /// There is a parameter that this crate does not implement: `sf`, `key`, `tr`, or one that RFC 9421
-    /// does not define.
+    /// There is a parameter that this crate does not implement: `sf`, `key`, `tr`, or one that RFC
+    /// 9421 does not define.
     unsupported: bool,
     /// The name with its quotes.
     quoted_name: Span,

@@ -27,7 +27,8 @@ pub(crate) struct ComponentList {
 pub(super) struct ProfileStart {
     /// Which fields of [`profile::OF_BODY`] follow [`profile::ALWAYS`].
     pub(super) of_body: [bool; profile::OF_BODY.len()],
-    /// Where the list goes on with other components; 0 if it does not even begin as the profile says.
+    /// Where the list goes on with other components; 0 if it does not even begin as the profile
+    /// says.
     others: u16,
 }
 
@@ -71,8 +72,8 @@ impl ComponentList {
 impl ProfileStart {
     /// Steps over the start of a list, as far as the profile goes along with it.
     ///
-    /// Nearly all lists are those of the profile. To compare them takes 1,700 instructions less than to
-    /// read each component of a request with a body.
+    /// Nearly all lists are those of the profile. To compare them takes 1,700 instructions less
+    /// than to read each component of a request with a body.
     fn read(cursor: &mut Cursor<'_>) -> Self {
         let list_start = cursor.position();
         let mut start = Self {

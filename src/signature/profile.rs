@@ -1,5 +1,5 @@
-//! The wire profile: which components every request signature covers, in which order, and how they are
-//! spelled. Signing, validating and `Accept-Signature` take it from here.
+//! The wire profile: which components every request signature covers, in which order, and how they
+//! are spelled. Signing, validating and `Accept-Signature` take it from here.
 
 use super::component::ComponentName;
 use crate::message::KnownField;

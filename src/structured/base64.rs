@@ -10,11 +10,11 @@ use base64::{
 /// How many characters 32 bytes are, with padding.
 pub(super) const LEN_OF_32: usize = 44;
 
-/// The 32 bytes of a MAC or of a SHA-256 from their canonical base64: 43 digits, of which the last has
-/// four bits only, and one `=`.
+/// The 32 bytes of a MAC or of a SHA-256 from their canonical base64: 43 digits, of which the last
+/// has four bits only, and one `=`.
 ///
-/// Checks and decodes at once. To read strictly first, and then to use a decoder for any length, takes
-/// 650 instructions more, twice for each request with a body. Inlined, it takes 80 more.
+/// Checks and decodes at once. To read strictly first, and then to use a decoder for any length,
+/// takes 650 instructions more, twice for each request with a body. Inlined, it takes 80 more.
 #[inline(never)]
 pub(super) fn decode_32(text: &[u8; LEN_OF_32]) -> Option<[u8; 32]> {
     let mut digits = *text;
@@ -42,8 +42,8 @@ pub(super) fn decode_64(text: &[u8]) -> Option<[u8; 64]> {
     bytes[..len].try_into().ok()
 }
 
-/// The value of a digit. A byte that is no digit has a value that stands out of 24 bits wherever it is
-/// shifted to.
+/// The value of a digit. A byte that is no digit has a value that stands out of 24 bits wherever it
+/// is shifted to.
 pub(super) fn value(digit: u8) -> u32 {
     VALUES[usize::from(digit)]
 }

@@ -40,8 +40,8 @@ pub(super) struct Candidates<'a> {
 }
 
 impl<'a> Candidates<'a> {
-    /// Reads both signature fields, picks the signatures that may be meant for this host, and checks each of them
-    /// against the host's policy.
+    /// Reads both signature fields, picks the signatures that may be meant for this host, and
+    /// checks each of them against the host's policy.
     pub(super) fn read(
         request: &RequestHead<'a>,
         options: &'a ValidateOptions,
@@ -124,7 +124,8 @@ struct Signature<'a> {
     label: &'a [u8],
     /// `None` unless the value is 32 bytes without parameters. A parameter here is not signed.
     mac: Option<Mac>,
-    /// Whether `Signature-Input` has a member with this label. No label is repeated in either field.
+    /// Whether `Signature-Input` has a member with this label. No label is repeated in either
+    /// field.
     is_paired: bool,
 }
 

@@ -140,7 +140,8 @@ kinds! {
     /// No accepted secret gives this signature for this request: another secret, or something was
     /// changed.
     WrongMac: Mac, UNAUTHORIZED, "wrong_mac",
-        "the signature does not match: another secret, or the request was changed (compare signature bases)";
+        "the signature does not match: \
+         another secret, or the request was changed (compare signature bases)";
     /// The body is larger than the host accepts.
     BodyTooLarge: Body, PAYLOAD_TOO_LARGE, "body_too_large",
         "the body is too large";

@@ -39,7 +39,7 @@ impl AuthError {
     }
 }
 
-/// What a consumer should sign (RFC 9421 section 5.1).
+/// The components and parameters that a consumer should sign (RFC 9421 section 5.1).
 fn accept_signature(options: &ValidateOptions) -> HeaderValue {
     let parts = Coverage::ALWAYS | options.required_parts() | Coverage::CONTENT_DIGEST;
     let mut text = Vec::with_capacity(256);

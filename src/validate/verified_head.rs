@@ -25,7 +25,7 @@ impl VerifiedHead {
         }
     }
 
-    /// What is proven of the head alone.
+    /// The proof of the head alone.
     #[cfg(feature = "tower")]
     pub(crate) fn proof(&self) -> &Proof {
         &self.proof
