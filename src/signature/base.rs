@@ -156,6 +156,9 @@ fn likely_len(request: &RequestHead<'_>, params_len: usize) -> usize {
     (request.path().len() + query_len + 2 * params_len + 256).min(MAX_BASE_LEN)
 }
 
+// A component that joins the profile needs its line in `push_always`.
+const _: () = assert!(profile::ALWAYS.len() == 4, "a line for each component");
+
 /// The lines of a signature base while they are written to the end of a text.
 pub(crate) struct BaseLines<'t> {
     text: &'t mut Vec<u8>,
@@ -187,7 +190,6 @@ impl<'t> BaseLines<'t> {
         &mut self,
         request: &RequestHead<'_>,
     ) -> Result<(), BaseError> {
-        const { assert!(profile::ALWAYS.len() == 4, "each one has its line") };
         let name = const { profile::ALWAYS[INDEX] };
         let start = const { profile::LINES_ALWAYS[INDEX] };
         self.text.extend_from_slice(start.as_bytes());
