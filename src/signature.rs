@@ -14,7 +14,8 @@
 //! use hmac_auth::signature::{RequestHead, SignatureBase, SignatureInputs};
 //!
 //! let url = "https://api.example.com/orders?page=2";
-//! let input = r#"sig1=("@method" "@path" "@query");created=1618884473"#;
+//! let input = "sig1=(\"@method\" \"@authority\" \"@path\" \"@query\")\
+//!              ;created=1618884473";
 //! let request = http::Request::get(url)
 //!     .header("signature-input", input)
 //!     .body(())?;
@@ -25,10 +26,11 @@
 //! assert_eq!(
 //!     base.as_str(),
 //!     "\"@method\": GET\n\
+//!      \"@authority\": api.example.com\n\
 //!      \"@path\": /orders\n\
 //!      \"@query\": ?page=2\n\
-//!      \"@signature-params\": (\"@method\" \"@path\" \"@query\")\
-//!      ;created=1618884473"
+//!      \"@signature-params\": \
+//!      (\"@method\" \"@authority\" \"@path\" \"@query\");created=1618884473"
 //! );
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

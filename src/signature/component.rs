@@ -8,7 +8,7 @@ use crate::structured::{
     write_parameter,
 };
 
-/// What a component identifier names, without its parameters.
+/// The name in a component identifier, without its parameters.
 ///
 /// `T` is the text of those that have no name of their own here. A list of components keeps no
 /// text, so that a name takes one byte.
@@ -122,8 +122,7 @@ pub struct Component<'a> {
     entry: Entry,
 }
 
-/// What was read of a component, and where it stands in the text of its list. Small, because a list
-/// of them moves with its signature.
+/// The parsed facts of a component, and its place in the text of its list.
 #[derive(Clone, Copy)]
 pub(super) struct Entry {
     pub(super) name: ComponentName<()>,
@@ -140,7 +139,7 @@ pub(super) struct Entry {
     query_name: Option<Span>,
 }
 
-/// What the parameters of a component say, as far as they are supported.
+/// The supported parameters of a component.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Parameters<'a> {
     pub(super) query_name: Option<QuotedString<'a>>,
@@ -240,7 +239,7 @@ impl<'a> Component<'a> {
         }
     }
 
-    /// What the identifier names.
+    /// The name in the identifier.
     #[must_use]
     pub fn name(&self) -> ComponentName<&'a str> {
         let quoted_name = self.entry.quoted_name;

@@ -14,10 +14,10 @@ use crate::{
     structured::{Cursor, SyntaxError},
 };
 
-/// What the list of a signature's components says as a whole.
+/// A summary of the whole list of a signature's components.
 #[derive(Clone, Copy)]
 pub(crate) struct ComponentList {
-    /// What the components without parameters cover together.
+    /// The joint coverage of the components without parameters.
     coverage: Coverage,
     start: ProfileStart,
 }
@@ -55,7 +55,7 @@ impl ComponentList {
         })
     }
 
-    /// What the components without parameters cover together.
+    /// The joint coverage of the components without parameters.
     pub(crate) fn coverage(self) -> Coverage {
         self.coverage
     }
@@ -173,7 +173,7 @@ impl ListReader {
     }
 }
 
-/// What a component covers. One with parameters covers no part of a request as a whole.
+/// The coverage of a component. A component with parameters covers no part of a request as a whole.
 fn coverage_of(entry: Entry, list: &[u8]) -> Coverage {
     match entry.name {
         _ if !entry.is_plain() => Coverage::NONE,

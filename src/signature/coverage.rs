@@ -42,7 +42,7 @@ impl Coverage {
         (Self::CONTENT_DIGEST, "content-digest"),
     ];
 
-    /// What a component without parameters covers, but for fields.
+    /// The coverage of a component without parameters, except fields.
     pub(super) const fn of_derived<T>(name: &ComponentName<T>) -> Self {
         match name {
             ComponentName::Method => Self::METHOD,

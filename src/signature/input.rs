@@ -46,7 +46,7 @@ pub struct SignatureInput<'a> {
     params: SignatureParams,
 }
 
-/// What the text of a `Signature-Input` member says.
+/// The parsed text of a `Signature-Input` member.
 #[derive(Clone)]
 pub(crate) struct SignatureParams {
     pub(crate) components: ComponentList,
@@ -150,7 +150,7 @@ impl<'a> SignatureInput<'a> {
         &self.value
     }
 
-    /// What the value says; its spans point into the value.
+    /// The parsed value. Its spans point into the value.
     pub(crate) fn params(&self) -> &SignatureParams {
         &self.params
     }

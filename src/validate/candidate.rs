@@ -48,7 +48,7 @@ impl<'a> Candidates<'a> {
         now: i64,
     ) -> Result<Self, AuthError> {
         let fields = request.fields();
-        // What is wrong with `Signature` counts only if nothing is wrong with `Signature-Input`.
+        // An error in `Signature` counts only if `Signature-Input` has none.
         let mut signatures = Signature::read_all(fields);
         let known = signatures.as_mut().map_or(&mut [][..], |all| all);
         let (mut first, mut others) = (None, Vec::new());

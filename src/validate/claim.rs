@@ -18,7 +18,7 @@ use crate::{
     signature::{MAX_BASE_LEN, SignatureBase, SignatureInput},
 };
 
-/// What a request claims: read and found acceptable in form, but not proven.
+/// The claim of a request: read and acceptable in form, but not proven.
 ///
 /// A claim offers [`validate_auth`](crate::validate_auth) in phases. Use it to fetch secrets
 /// asynchronously, or to stream the body:

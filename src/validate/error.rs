@@ -45,18 +45,18 @@ macro_rules! kinds {
     };
 }
 
-/// What the crate knows about a kind.
+/// The facts about one kind.
 struct Row {
     stage: Stage,
-    /// What the peer gets.
+    /// The status for the peer.
     status: StatusCode,
     name: &'static str,
-    /// What the operator reads first.
+    /// The first sentence for the operator.
     sentence: &'static str,
 }
 
-/// How far a refused request came, with the host's own trouble last. Of the refusals of several
-/// signatures, the operator gets the one that came furthest.
+/// How far a refused request came, with the host's own trouble last. If several signatures are
+/// refused, the operator gets the refusal that came furthest.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
     Signature,
@@ -233,8 +233,8 @@ impl AuthError {
         self
     }
 
-    /// Of the refusals of two signatures of one request, the one that came further through the
-    /// checks.
+    /// Chooses between the refusals of two signatures of one request: the one that came further
+    /// through the checks.
     pub(super) fn furthest(one: Option<Self>, other: Self) -> Self {
         match one {
             Some(one) if one.kind.row().stage >= other.kind.row().stage => one,

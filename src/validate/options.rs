@@ -1,4 +1,4 @@
-//! What a host asks of a signature.
+//! The requirements of a host for a signature.
 
 use std::{
     borrow::Borrow,
@@ -25,7 +25,7 @@ pub const DEFAULT_MAX_TIME_DIFF: Duration = Duration::from_secs(60);
 /// How far the clock of a consumer may run ahead, unless configured: 10 seconds.
 pub const DEFAULT_MAX_CLOCK_SKEW: Duration = Duration::from_secs(10);
 
-/// What a host asks of a signature.
+/// The requirements of a host for a signature.
 ///
 /// # Defaults
 ///

@@ -1,4 +1,4 @@
-//! What the host asks of a signature before any secret is used: coverage, freshness, authority.
+//! The checks before any secret is used: coverage, freshness, authority.
 
 use super::{
     error::{AuthError, AuthErrorKind},

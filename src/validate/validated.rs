@@ -18,7 +18,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Validated(Arc<Proof>);
 
-/// What is proven of the head of a request.
+/// The proven facts about the head of a request.
 ///
 /// All of it stands in one allocation, because a proof goes through many futures.
 #[derive(Clone)]
@@ -28,7 +28,7 @@ pub(crate) struct Proof {
     pub(super) key_id_is_listed: bool,
     pub(super) replay_id: ReplayId,
     pub(super) signed: SignedText,
-    /// What the body must hash to, and the state of hashing it.
+    /// The expected digest of the body, and the state of hashing the body.
     pub(super) digest: BodyDigest,
 }
 
