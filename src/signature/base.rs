@@ -156,9 +156,6 @@ fn likely_len(request: &RequestHead<'_>, params_len: usize) -> usize {
     (request.path().len() + query_len + 2 * params_len + 256).min(MAX_BASE_LEN)
 }
 
-// A component that joins the profile needs its line in `push_always`.
-const _: () = assert!(profile::ALWAYS.len() == 4, "a line for each component");
-
 /// The lines of a signature base while they are written to the end of a text.
 pub(crate) struct BaseLines<'t> {
     text: &'t mut Vec<u8>,
@@ -177,21 +174,21 @@ impl<'t> BaseLines<'t> {
 
     /// Writes the lines of the components that every request signature covers.
     pub(crate) fn push_always(&mut self, request: &RequestHead<'_>) -> Result<(), BaseError> {
-        // One by one, so that the compiler knows each name.
-        self.push_one_of_always::<0>(request)?;
-        self.push_one_of_always::<1>(request)?;
-        self.push_one_of_always::<2>(request)?;
-        self.push_one_of_always::<3>(request)
+        // One by one, so that the compiler knows each name, and misses none that joins the profile.
+        let [method, authority, path, query] = profile::LINES_ALWAYS;
+        self.push_one_of_always(method, request)?;
+        self.push_one_of_always(authority, request)?;
+        self.push_one_of_always(path, request)?;
+        self.push_one_of_always(query, request)
     }
 
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "see `push_request_value`")]
-    fn push_one_of_always<const INDEX: usize>(
+    fn push_one_of_always(
         &mut self,
+        (name, start): (ComponentName<&str>, &str),
         request: &RequestHead<'_>,
     ) -> Result<(), BaseError> {
-        let name = const { profile::ALWAYS[INDEX] };
-        let start = const { profile::LINES_ALWAYS[INDEX] };
         self.text.extend_from_slice(start.as_bytes());
         let written = push_request_value(self.text, name, &Parameters::default(), request);
         self.end_line(written)

@@ -27,9 +27,11 @@ macro_rules! profile {
         pub(crate) const LIST_OF_BODY: [&str; OF_BODY.len()] =
             [$(concat!(" \"", $field_name, "\"")),*];
 
-        /// How the lines of [`ALWAYS`] begin in the signature base.
-        pub(super) const LINES_ALWAYS: [&str; ALWAYS.len()] =
-            [concat!("\"", $first_name, "\": ") $(, concat!("\"", $text, "\": "))*];
+        /// The components of [`ALWAYS`], and how their lines begin in the signature base.
+        pub(super) const LINES_ALWAYS: [(ComponentName<&str>, &str); ALWAYS.len()] = [
+            (ComponentName::$first, concat!("\"", $first_name, "\": "))
+            $(, (ComponentName::$name, concat!("\"", $text, "\": ")))*
+        ];
 
         /// How the lines of [`OF_BODY`] begin in the signature base.
         pub(super) const LINES_OF_BODY: [&str; OF_BODY.len()] =
@@ -59,8 +61,9 @@ mod tests {
 
     #[test]
     fn names_are_those_of_the_components() {
-        let always = ALWAYS.map(|name| format!("\"{}\": ", name.as_str()));
-        assert_eq!(always, LINES_ALWAYS);
+        for (name, start) in LINES_ALWAYS {
+            assert_eq!(start, format!("\"{}\": ", name.as_str()));
+        }
         let of_body = OF_BODY.map(|field| format!("\"{}\": ", field.as_str()));
         assert_eq!(of_body, LINES_OF_BODY);
     }
