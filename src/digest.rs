@@ -46,6 +46,9 @@ impl BodyDigest {
         let mut digest = Self::default();
         for member in ByteSequences::new(lines) {
             let member = member.map_err(DigestError::Malformed)?;
+            if let Some(error) = member.error() {
+                return Err(DigestError::Malformed(error));
+            }
             match member.key {
                 b"sha-256" => {
                     let expected = member.of_32().ok_or(DigestError::WrongLength)?;

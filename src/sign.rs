@@ -5,16 +5,15 @@ use std::ops::Range;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, request};
 
-use self::nonce::nonce;
+use self::{nonce::nonce, retry::OtherSignatures};
 use crate::{
     digest::BodyDigest,
     message::{CONTENT_DIGEST, Fields, KnownField, RequestHead, SIGNATURE, SIGNATURE_INPUT},
     secret::SecretStore,
     signature::{
-        BaseLines, ComponentName, MAX_COMPONENTS, MAX_FIELD_LEN, MemberWriter, SignatureInputs,
-        profile, push_signature,
+        BaseLines, ComponentName, MAX_COMPONENTS, MAX_FIELD_LEN, MemberWriter, profile,
+        push_signature,
     },
-    structured::ByteSequences,
 };
 
 pub use self::{
@@ -26,6 +25,7 @@ pub use crate::signature::profile::DEFAULT_LABEL;
 mod error;
 mod nonce;
 mod options;
+mod retry;
 
 /// Signs a request, as the consumer's last step before sending it.
 ///
@@ -33,6 +33,10 @@ mod options;
 /// (RFC 9530), that is added too. The signature covers the method, the authority, the path, the
 /// query, the body by its digest, `Content-Type` and `Content-Encoding` where present, and the
 /// fields of [`SignOptions::cover`]. Signatures of others are kept.
+///
+/// To send a request again, sign it again: a host with a replay guard accepts no signature twice. A
+/// signature with the label *and* the key id of `options` is replaced. Without a key id, remove the
+/// fields `Signature` and `Signature-Input` first.
 ///
 /// Sign the request as it will be sent. A client that changes the URI (`/a/../b`, `//`), the
 /// `Content-Type` or the encoding of the body afterwards makes the signature wrong. A field that
@@ -118,6 +122,8 @@ pub fn sign_parts(
 
 /// The fields that signing adds.
 struct NewFields {
+    /// The signatures that stay, if one of them has to give way.
+    others: Option<OtherSignatures>,
     content_digest: Option<HeaderValue>,
     signature_input: HeaderValue,
     signature: HeaderValue,
@@ -129,6 +135,17 @@ impl NewFields {
         headers
             .try_reserve(3)
             .map_err(|_| SignError::TooManyFields)?;
+        if let Some(others) = self.others {
+            for (name, lines) in [
+                (SIGNATURE_INPUT, others.inputs),
+                (SIGNATURE, others.signatures),
+            ] {
+                headers.remove(&name);
+                for line in lines {
+                    headers.append(&name, line);
+                }
+            }
+        }
         if let Some(content_digest) = self.content_digest {
             headers.insert(CONTENT_DIGEST, content_digest);
         }
@@ -146,7 +163,7 @@ fn sign(
 ) -> Result<NewFields, SignError> {
     let secrets = secrets.lookup(&options.secret_name)?;
     options.check()?;
-    check_label(request.fields(), &options.label)?;
+    let others = OtherSignatures::find(request.fields(), options)?;
 
     // The values of all three fields, and for a while the signature base, share one buffer: each
     // buffer would be an allocation of its own.
@@ -186,6 +203,7 @@ fn sign(
     let mut signature = value(base..text.len());
     signature.set_sensitive(true);
     Ok(NewFields {
+        others,
         content_digest: match digest {
             Digest::New(range) => Some(value(range)),
             Digest::None | Digest::Present => None,
@@ -286,22 +304,4 @@ impl<'a> Covered<'a> {
         let further = self.options.cover.iter().map(HeaderName::as_str);
         further.filter(move |field| !is_of_body(field))
     }
-}
-
-/// Refuses a label that another signature of the request has.
-fn check_label(fields: &Fields<'_>, label: &str) -> Result<(), SignError> {
-    let taken = || SignError::LabelTaken {
-        label: label.to_owned(),
-    };
-    for input in SignatureInputs::of(fields.lines(KnownField::SignatureInput)) {
-        if input.map_err(SignError::MalformedSignature)?.label() == label {
-            return Err(taken());
-        }
-    }
-    for signature in ByteSequences::new(fields.lines(KnownField::Signature)) {
-        if signature.map_err(SignError::MalformedSignature)?.key == label.as_bytes() {
-            return Err(taken());
-        }
-    }
-    Ok(())
 }

@@ -46,10 +46,12 @@ pub enum SignError {
          remove it, and one is added"
     )]
     UnusableDigest,
-    /// The request already has a signature with this label.
+    /// The request already has a signature with this label, which may be that of another party.
     #[error(
-        "the label `{label}` is taken by another signature of the request: \
-         choose one with `SignOptions::label`"
+        "the request has a signature with the label `{label}` already: to sign it again, remove \
+         `Signature` and `Signature-Input` first, or give a key id, by which your own signature is \
+         known and replaced; to add yours to that of another party, choose another label with \
+         `SignOptions::label`"
     )]
     LabelTaken {
         /// The label.

@@ -32,7 +32,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct SignOptions {
     pub(super) secret_name: String,
-    key_id: Option<String>,
+    pub(super) key_id: Option<String>,
     expires_in: Option<Duration>,
     tag: Option<String>,
     pub(super) label: String,
@@ -98,7 +98,8 @@ impl SignOptions {
     /// The label of the signature: a lower-case letter or `*`, then lower-case letters, digits,
     /// `_`, `-`, `.` and `*`.
     ///
-    /// Only needed beside another signature with the same label.
+    /// Only needed beside the signature of another party with the same label. To sign the same
+    /// request again, keep the label: see [`sign_request`](crate::sign_request).
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.label = label.into();

@@ -14,7 +14,7 @@ use crate::{
     message::{Lines, SIGNATURE_INPUT},
     structured::{
         Cursor, Dictionary, Keys, QuotedString, SyntaxError, begin_parameter, read_integer,
-        read_parameter, text,
+        read_parameter, skip_member, text,
     },
 };
 
@@ -62,6 +62,7 @@ pub(crate) struct SignatureParams {
 
 impl<'a> SignatureInput<'a> {
     fn read(label: &'a [u8], cursor: &mut Cursor<'a>) -> Result<Self, SyntaxError> {
+        cursor.expect(b'=', "expected `=` and a value")?;
         let start = cursor.position();
         cursor.restart_canonical();
         let params = SignatureParams::read(cursor)?;
@@ -88,8 +89,8 @@ impl<'a> SignatureInput<'a> {
         text(self.label)
     }
 
-    pub(crate) fn has_label(&self, label: &[u8]) -> bool {
-        self.label == label
+    pub(crate) fn label_bytes(&self) -> &'a [u8] {
+        self.label
     }
 
     /// How far the list goes along with the profile, and the components behind that.
@@ -249,7 +250,11 @@ impl fmt::Debug for SignatureInput<'_> {
 /// The members of the `Signature-Input` field.
 ///
 /// Strict: a line without a member, a repeated label, more than 16 labels and more than 8 KiB are
-/// errors. The iterator ends after the first error.
+/// errors, and the iterator ends after them.
+///
+/// A member that RFC 9651 allows and this crate does not, such as one with more than 32 components,
+/// is an error too. The iterator then goes on with the next member: the signature of one party must
+/// not hide that of another.
 pub struct SignatureInputs<'a> {
     members: Dictionary<'a, Lines<'a>>,
     has_failed: bool,
@@ -270,8 +275,25 @@ impl<'a> SignatureInputs<'a> {
     }
 
     /// The labels of the members up to here.
-    pub(crate) fn labels(&self) -> &Keys<'a> {
+    fn labels(&self) -> &Keys<'a> {
         self.members.keys()
+    }
+
+    /// After an error: the label of the member that RFC 9651 allows and this crate does not; `None`
+    /// if the field itself is malformed.
+    pub(crate) fn label_read_over(&self) -> Option<&'a str> {
+        let last = self.labels().iter().last().filter(|_| !self.has_failed);
+        last.map(text)
+    }
+
+    /// Reads what follows the label, or else steps over it.
+    fn read_member(&mut self, label: &'a [u8]) -> Result<SignatureInput<'a>, SyntaxError> {
+        let cursor = &mut self.members.cursor;
+        let before = *cursor;
+        SignatureInput::read(label, cursor).inspect_err(|_| {
+            *cursor = before;
+            self.has_failed = skip_member(cursor).is_err();
+        })
     }
 }
 
@@ -282,13 +304,14 @@ impl<'a> Iterator for SignatureInputs<'a> {
         if self.has_failed {
             return None;
         }
-        let input = match self.members.next_key() {
-            Ok(Some(label)) => SignatureInput::read(label, &mut self.members.cursor),
-            Ok(None) => return None,
-            Err(error) => Err(error),
-        };
-        self.has_failed = input.is_err();
-        Some(input)
+        match self.members.next_key() {
+            Ok(Some(label)) => Some(self.read_member(label)),
+            Ok(None) => None,
+            Err(error) => {
+                self.has_failed = true;
+                Some(Err(error))
+            }
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use super::{
     cursor::{Cursor, SyntaxError},
     item::{read_byte_sequence, read_key, take_32_bytes},
     parameter::{Keys, next_parameter},
+    skip::skip_member,
 };
 
 /// How many bytes a field may have, over all its lines.
@@ -31,7 +32,8 @@ impl<'a, L: Iterator<Item = &'a [u8]>> Dictionary<'a, L> {
         }
     }
 
-    /// The key of the next member, whose value then stands at the cursor.
+    /// The key of the next member. What follows it then stands at the cursor: mostly, `=` and a
+    /// value.
     pub(crate) fn next_key(&mut self) -> Result<Option<&'a [u8]>, SyntaxError> {
         if !self.next_in_line()? {
             let Some(line) = self.lines.next() else {
@@ -41,7 +43,6 @@ impl<'a, L: Iterator<Item = &'a [u8]>> Dictionary<'a, L> {
         }
         let key = read_key(&mut self.cursor)?;
         self.keys.insert(key, &self.cursor)?;
-        self.cursor.expect(b'=', "expected `=` and a value")?;
         Ok(Some(key))
     }
 
@@ -93,6 +94,8 @@ enum Content<'a> {
     Of32([u8; 32]),
     /// Canonical base64 of any other length.
     Base64(&'a [u8]),
+    /// Something else that RFC 9651 allows, and what should stand there instead.
+    Other(SyntaxError),
 }
 
 impl ByteSequence<'_> {
@@ -100,15 +103,23 @@ impl ByteSequence<'_> {
     pub(crate) fn of_32(&self) -> Option<[u8; 32]> {
         match self.value {
             Content::Of32(bytes) => Some(bytes),
-            Content::Base64(_) => None,
+            Content::Base64(_) | Content::Other(_) => None,
         }
     }
 
     /// The bytes, if there are 64 of them.
     pub(crate) fn of_64(&self) -> Option<[u8; 64]> {
         match self.value {
-            Content::Of32(_) => None,
+            Content::Of32(_) | Content::Other(_) => None,
             Content::Base64(text) => base64::decode_64(text),
+        }
+    }
+
+    /// What is wrong with the member, if it is no byte sequence as this crate reads them.
+    pub(crate) fn error(&self) -> Option<SyntaxError> {
+        match self.value {
+            Content::Other(error) => Some(error),
+            Content::Of32(_) | Content::Base64(_) => None,
         }
     }
 }
@@ -123,23 +134,35 @@ impl<'a, L: Iterator<Item = &'a [u8]>> ByteSequences<'a, L> {
             return Ok(None);
         };
         let cursor = &mut self.0.cursor;
-        let value = match take_32_bytes(cursor) {
-            Some(bytes) => Content::Of32(bytes),
-            None => Content::Base64(read_byte_sequence(cursor)?),
-        };
-        let has_parameters = cursor.peek() == Some(b';');
-        if has_parameters {
-            let mut keys = Keys::new();
-            while let Some((key, _)) = next_parameter(cursor)? {
-                keys.insert(key, cursor)?;
-            }
-        }
+        let before = *cursor;
+        let (value, has_parameters) = read_value(cursor).or_else(|error| {
+            *cursor = before;
+            skip_member(cursor)?;
+            Ok((Content::Other(error), false))
+        })?;
         Ok(Some(ByteSequence {
             key,
             value,
             has_parameters,
         }))
     }
+}
+
+/// Reads a byte sequence behind its key, and says whether there are parameters.
+fn read_value<'a>(cursor: &mut Cursor<'a>) -> Result<(Content<'a>, bool), SyntaxError> {
+    cursor.expect(b'=', "expected `=` and a value")?;
+    let value = match take_32_bytes(cursor) {
+        Some(bytes) => Content::Of32(bytes),
+        None => Content::Base64(read_byte_sequence(cursor)?),
+    };
+    let has_parameters = cursor.peek() == Some(b';');
+    if has_parameters {
+        let mut keys = Keys::new();
+        while let Some((key, _)) = next_parameter(cursor)? {
+            keys.insert(key, cursor)?;
+        }
+    }
+    Ok((value, has_parameters))
 }
 
 /// After an error, the next item means nothing.

@@ -6,6 +6,7 @@ use super::{
     base64::{LEN_OF_32, decode_32, value},
     class::Class,
     cursor::{Cursor, SyntaxError, text},
+    display_string::{push_display_string, read_display_string},
 };
 
 /// A value without its parameters.
@@ -18,6 +19,10 @@ pub(crate) enum BareItem<'a> {
     /// The base64 text between the colons.
     ByteSequence(&'a [u8]),
     Boolean(bool),
+    /// In seconds since 1970.
+    Date(i64),
+    /// What stands between the quotes, percent-encoded.
+    DisplayString(&'a [u8]),
 }
 
 impl<'a> BareItem<'a> {
@@ -30,6 +35,11 @@ impl<'a> BareItem<'a> {
             Some(byte) if byte.is_ascii_alphabetic() || byte == b'*' => {
                 Ok(Self::Token(cursor.skip(Class::TOKEN)))
             }
+            Some(b'@') => {
+                cursor.skip_bytes(1);
+                read_integer(cursor).map(Self::Date)
+            }
+            Some(b'%') => read_display_string(cursor).map(Self::DisplayString),
             _ => Err(cursor.error("expected a value")),
         }
     }
@@ -52,6 +62,11 @@ impl<'a> BareItem<'a> {
             }
             Self::Boolean(true) => out.extend_from_slice(b"?1"),
             Self::Boolean(false) => out.extend_from_slice(b"?0"),
+            Self::Date(seconds) => {
+                out.push(b'@');
+                push_integer(out, seconds);
+            }
+            Self::DisplayString(raw) => push_display_string(out, raw),
         }
     }
 }

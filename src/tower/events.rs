@@ -53,7 +53,7 @@ pub(super) fn request_refused(
 /// The readable key ids in their order: each of them may be the one that matters.
 fn key_ids(headers: &HeaderMap) -> Option<String> {
     let key_ids: Vec<String> = SignatureInputs::new(headers)
-        .map_while(Result::ok)
+        .filter_map(Result::ok)
         .filter_map(|input| Some(escape(&input.key_id()?)))
         .take(MAX_KEY_IDS)
         .collect();

@@ -14,7 +14,7 @@ use crate::{
     escape::{escape, push_escaped},
     message::{Fields, KnownField, RequestHead},
     signature::{SignatureInput, SignatureInputs, profile},
-    structured::{ByteSequences, text},
+    structured::{ByteSequences, SyntaxError, text},
 };
 
 /// How many signatures of one request may be meant for this host.
@@ -53,21 +53,33 @@ impl<'a> Candidates<'a> {
         let known = signatures.as_mut().map_or(&mut [][..], |all| all);
         let (mut first, mut others) = (None, Vec::new());
         let mut meant = 0;
-        let (mut refusal, mut unpaired, mut not_meant) = (None, None, None);
-        for input in SignatureInputs::of(fields.lines(KnownField::SignatureInput)) {
-            let input = match input {
-                Ok(input) => input,
-                Err(syntax) => {
-                    let kind = AuthErrorKind::MalformedSignatureInput;
-                    return Err(AuthError::malformed(kind, syntax));
-                }
+        let (mut refusal, mut unpaired) = (None, None);
+        let (mut not_meant, mut read_over) = (None, None);
+        let mut inputs = SignatureInputs::of(fields.lines(KnownField::SignatureInput));
+        while let Some(input) = inputs.next() {
+            let label = match &input {
+                Ok(input) => input.label_bytes(),
+                Err(syntax) => match inputs.label_read_over() {
+                    Some(label) => label.as_bytes(),
+                    None => {
+                        let kind = AuthErrorKind::MalformedSignatureInput;
+                        return Err(AuthError::malformed(kind, *syntax));
+                    }
+                },
             };
             let mut signatures = known.iter_mut();
-            let Some(signature) = signatures.find(|one| input.has_label(one.label)) else {
-                unpaired = Some(input.label());
+            let Some(signature) = signatures.find(|one| one.label == label) else {
+                unpaired = Some(text(label));
                 continue;
             };
             signature.is_paired = true;
+            let input = match input {
+                Ok(input) => input,
+                Err(syntax) => {
+                    read_over = Some((label, syntax));
+                    continue;
+                }
+            };
             let secret_name = match secret_name_for(&input, options) {
                 Ok(secret_name) => secret_name,
                 Err(kind) => {
@@ -79,9 +91,12 @@ impl<'a> Candidates<'a> {
             if meant > MAX_CANDIDATES {
                 return Err(AuthErrorKind::TooManyCandidates.into());
             }
-            let Some(mac) = signature.mac else {
-                refusal = Some(AuthError::furthest(refusal, no_mac()));
-                continue;
+            let mac = match signature.mac {
+                Ok(mac) => mac,
+                Err(syntax) => {
+                    refusal = Some(AuthError::furthest(refusal, no_mac(syntax)));
+                    continue;
+                }
             };
             let created = match policy::check_signature(&input, request, options, now) {
                 Ok(created) => created,
@@ -103,6 +118,9 @@ impl<'a> Candidates<'a> {
         }
         let signatures = signatures?;
         let lone = signatures.iter().find(|signature| !signature.is_paired);
+        if let Some(Err(Some(syntax))) = lone.map(|signature| signature.mac) {
+            return Err(no_mac(Some(syntax)));
+        }
         if let Some(label) = unpaired.or(lone.map(|signature| text(signature.label))) {
             return Err(AuthError::new(AuthErrorKind::UnpairedLabel).detail(escape(label)));
         }
@@ -113,8 +131,13 @@ impl<'a> Candidates<'a> {
                 meant,
             }),
             (None, Some(refusal), _) => Err(refusal),
-            (None, None, Some((kind, input))) => Err(refusal_of(kind, &input)),
-            (None, None, None) => Err(AuthErrorKind::MissingSignature.into()),
+            (None, None, Some((kind, input))) => Err(refusal_of(kind, &input, read_over)),
+            (None, None, None) => Err(match read_over {
+                Some((_, syntax)) => {
+                    AuthError::malformed(AuthErrorKind::MalformedSignatureInput, syntax)
+                }
+                None => AuthErrorKind::MissingSignature.into(),
+            }),
         }
     }
 }
@@ -122,8 +145,8 @@ impl<'a> Candidates<'a> {
 /// A member of the `Signature` field.
 struct Signature<'a> {
     label: &'a [u8],
-    /// `None` unless the value is 32 bytes without parameters. A parameter here is not signed.
-    mac: Option<Mac>,
+    /// An error unless the value is 32 bytes without parameters. A parameter here is not signed.
+    mac: Result<Mac, Option<SyntaxError>>,
     /// Whether `Signature-Input` has a member with this label. No label is repeated in either
     /// field.
     is_paired: bool,
@@ -137,8 +160,8 @@ impl<'a> Signature<'a> {
                 Ok(member) => signatures.push(Self {
                     label: member.key,
                     mac: match member.of_32() {
-                        Some(bytes) if !member.has_parameters => Some(Mac::new(bytes)),
-                        _ => None,
+                        Some(bytes) if !member.has_parameters => Ok(Mac::new(bytes)),
+                        _ => Err(member.error()),
                     },
                     is_paired: false,
                 }),
@@ -174,7 +197,12 @@ fn secret_name_for<'a>(
     }
 }
 
-fn refusal_of(kind: AuthErrorKind, input: &SignatureInput<'_>) -> AuthError {
+/// The refusal of a request whose signatures are all meant for others, or cannot be read.
+fn refusal_of(
+    kind: AuthErrorKind,
+    input: &SignatureInput<'_>,
+    read_over: Option<(&[u8], SyntaxError)>,
+) -> AuthError {
     let (parameter, value) = match kind {
         AuthErrorKind::UnsupportedAlgorithm => ("alg", input.alg()),
         AuthErrorKind::UnknownKeyId => ("keyid", input.key_id()),
@@ -191,10 +219,19 @@ fn refusal_of(kind: AuthErrorKind, input: &SignatureInput<'_>) -> AuthError {
         }
         None => detail.push_str(" is absent"),
     }
+    if let Some((label, syntax)) = read_over {
+        detail.push_str("; the signature `");
+        push_escaped(&mut detail, text(label));
+        detail.push_str(&format!("` is malformed {syntax}"));
+    }
     AuthError::new(kind).detail(detail)
 }
 
-fn no_mac() -> AuthError {
-    AuthError::new(AuthErrorKind::MalformedSignature)
-        .detail("the signature is not 32 bytes without parameters")
+/// The refusal of a signature that is no byte sequence, or not one of 32 bytes without parameters.
+fn no_mac(syntax: Option<SyntaxError>) -> AuthError {
+    let kind = AuthErrorKind::MalformedSignature;
+    match syntax {
+        Some(syntax) => AuthError::malformed(kind, syntax),
+        None => AuthError::new(kind).detail("the signature is not 32 bytes without parameters"),
+    }
 }

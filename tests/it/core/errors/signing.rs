@@ -129,7 +129,7 @@ fn every_sign_error_is_reached_and_leaves_the_request_as_it_was() {
 
     for (name, value) in [
         ("signature-input", "other=("),
-        ("signature", "other=nonsense"),
+        ("signature", "other=\"nonsense"),
         ("signature", ""),
     ] {
         let error = fails(header(post(), name, value), &plain);

@@ -231,42 +231,6 @@ fn members_that_are_doubled_unpaired_or_malformed_are_refused() {
                 AuthErrorKind::UnpairedLabel,
             ),
             (
-                &[i, &input],
-                &[s, "o0=:AB==:"],
-                AuthErrorKind::MalformedSignature,
-            ),
-            (
-                &[i, &input],
-                &[s, "o0=:AA:"],
-                AuthErrorKind::MalformedSignature,
-            ),
-            (
-                &[i, &input],
-                &[s, "o0=1"],
-                AuthErrorKind::MalformedSignature,
-            ),
-            (&[i, &input], &[s, "o0"], AuthErrorKind::MalformedSignature),
-            (
-                &[i, "o0=1"],
-                &[s, &signature],
-                AuthErrorKind::MalformedSignatureInput,
-            ),
-            (
-                &[i, "o0"],
-                &[s, &signature],
-                AuthErrorKind::MalformedSignatureInput,
-            ),
-            (
-                &[i, "o0=(\"a\" \"a\")"],
-                &[s, &signature],
-                AuthErrorKind::MalformedSignatureInput,
-            ),
-            (
-                &[i, "o0=();a;a"],
-                &[s, &signature],
-                AuthErrorKind::MalformedSignatureInput,
-            ),
-            (
                 &[i],
                 &[&format!("{s};x")],
                 AuthErrorKind::MalformedSignature,
@@ -280,6 +244,23 @@ fn members_that_are_doubled_unpaired_or_malformed_are_refused() {
             assert_eq!(
                 with(inputs, signatures),
                 [Err(kind); 2],
+                "{name}: {inputs:?} {signatures:?}"
+            );
+        }
+        // What RFC 9651 allows is read over.
+        for (inputs, signatures) in [
+            ([i, &input], [s, "o0=:AB==:"]),
+            ([i, &input], [s, "o0=:AA:"]),
+            ([i, &input], [s, "o0=1"]),
+            ([i, &input], [s, "o0"]),
+            ([i, "o0=1"], [s, &signature]),
+            ([i, "o0"], [s, &signature]),
+            ([i, "o0=(\"a\" \"a\")"], [s, &signature]),
+            ([i, "o0=();a;a"], [s, &signature]),
+        ] {
+            assert_eq!(
+                with(&inputs, &signatures),
+                [Ok(()); 2],
                 "{name}: {inputs:?} {signatures:?}"
             );
         }

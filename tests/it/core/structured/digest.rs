@@ -8,7 +8,9 @@ use proptest::{prelude::*, test_runner::TestCaseError};
 
 use crate::support::{
     dictionary::{digests, mutated},
-    field::{CASES, Field, SHA_256, SHA_512, message_with, only_byte_sequences, run, secrets},
+    field::{
+        CASES, Field, SHA_256, SHA_512, byte_sequences_of, dictionary, message_with, run, secrets,
+    },
 };
 
 #[test]
@@ -63,7 +65,9 @@ fn compare_digests(field: &Field) -> Result<Digests, TestCaseError> {
         Err(error) => return Err(TestCaseError::fail(error.to_string())),
     };
     let mut theirs = Vec::new();
-    for (key, bytes) in only_byte_sequences(field)? {
+    let members = byte_sequences_of(field)?;
+    prop_assert_eq!(members.len(), dictionary(field).map_or(0, |all| all.len()));
+    for (key, bytes) in members {
         let expected = match key.as_str() {
             "sha-256" => STANDARD.decode(SHA_256),
             "sha-512" => STANDARD.decode(SHA_512),

@@ -16,7 +16,7 @@ use proptest::{prelude::*, sample::select, test_runner::TestCaseError};
 use crate::support::{
     dictionary::{Style, byte_sequences, mutated, text},
     field::{
-        CASES, Field, append, message_with, only_byte_sequences, read_inputs, run, secret, secrets,
+        CASES, Field, append, byte_sequences_of, message_with, read_inputs, run, secret, secrets,
     },
 };
 
@@ -49,7 +49,7 @@ fn odd_signatures_are_never_accepted_alone() {
     );
 }
 
-/// Whether we can read the field as a `Signature`; if so, `sfv` must read byte sequences.
+/// Whether we can read the field as a `Signature`; if so, `sfv` must read it too.
 fn compare_signatures(field: &Field) -> Result<bool, TestCaseError> {
     let Some(mut message) = message_with(&SIGNATURE, field) else {
         return Ok(false);
@@ -61,7 +61,7 @@ fn compare_signatures(field: &Field) -> Result<bool, TestCaseError> {
         &SignOptions::new().label("a-label-of-ours"),
     ) {
         Ok(()) => {
-            only_byte_sequences(field)?;
+            byte_sequences_of(field)?;
             Ok(true)
         }
         Err(SignError::MalformedSignature(_)) => Ok(false),
@@ -100,7 +100,7 @@ fn an_accepted_signature_reads_the_same_elsewhere() {
         {
             return Ok(());
         }
-        let theirs = only_byte_sequences(&field)?;
+        let theirs = byte_sequences_of(&field)?;
         let (_, bytes) = theirs
             .iter()
             .find(|(key, _)| key == "sig1")
