@@ -70,6 +70,12 @@ impl<'a> RequestHead<'a> {
         self.method.as_str()
     }
 
+    /// Whether `Content-Length` says that a body follows.
+    pub(crate) fn announces_body(&self) -> bool {
+        let mut lines = self.fields.lines(KnownField::ContentLength);
+        lines.any(|line| line.iter().any(|byte| matches!(byte, b'1'..=b'9')))
+    }
+
     pub(crate) fn external_scheme(&self) -> &'static str {
         self.scheme.as_str()
     }

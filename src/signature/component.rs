@@ -190,9 +190,9 @@ impl Entry {
         self.parameters.is_none()
     }
 
-    /// The name with its quotes.
-    pub(super) fn quoted_name(self, list: &[u8]) -> &[u8] {
-        self.quoted_name.of(list)
+    /// The name without its quotes.
+    pub(super) fn name_bytes(self, list: &[u8]) -> &[u8] {
+        self.quoted_name.inner().of(list)
     }
 
     /// Whether two entries of two lists name the same component.
@@ -242,10 +242,9 @@ impl<'a> Component<'a> {
     /// The name in the identifier.
     #[must_use]
     pub fn name(&self) -> ComponentName<&'a str> {
-        let quoted_name = self.entry.quoted_name;
         self.entry
             .name
-            .map(|()| text(quoted_name.inner().of(self.list)))
+            .map(|()| text(self.entry.name_bytes(self.list)))
     }
 
     /// Whether there are no parameters: only then does the component satisfy a requirement of the

@@ -9,10 +9,7 @@ use super::{
     coverage::Coverage,
     profile::{self, MAX_COMPONENTS},
 };
-use crate::{
-    message::KnownField,
-    structured::{Cursor, SyntaxError},
-};
+use crate::structured::{Cursor, SyntaxError};
 
 /// A summary of the whole list of a signature's components.
 #[derive(Clone, Copy)]
@@ -95,14 +92,16 @@ impl ProfileStart {
     }
 
     fn coverage(self) -> Coverage {
-        let digest = profile::OF_BODY
-            .iter()
-            .position(|field| *field == KnownField::ContentDigest);
-        match digest {
-            _ if !self.is_there() => Coverage::NONE,
-            Some(index) if self.of_body[index] => Coverage::ALWAYS | Coverage::CONTENT_DIGEST,
-            _ => Coverage::ALWAYS,
+        if !self.is_there() {
+            return Coverage::NONE;
         }
+        let mut coverage = Coverage::ALWAYS;
+        for (part, is_there) in Coverage::OF_BODY.into_iter().zip(self.of_body) {
+            if is_there {
+                coverage = coverage | part;
+            }
+        }
+        coverage
     }
 
     /// Whether a component without parameters is among those of the start.
@@ -177,9 +176,7 @@ impl ListReader {
 fn coverage_of(entry: Entry, list: &[u8]) -> Coverage {
     match entry.name {
         _ if !entry.is_plain() => Coverage::NONE,
-        ComponentName::Field(()) if entry.quoted_name(list) == br#""content-digest""# => {
-            Coverage::CONTENT_DIGEST
-        }
+        ComponentName::Field(()) => Coverage::of_field(entry.name_bytes(list)),
         name => Coverage::of_derived(&name),
     }
 }

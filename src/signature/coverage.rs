@@ -3,10 +3,11 @@
 use std::ops::BitOr;
 
 use super::{component::ComponentName, profile};
+use crate::message::KnownField;
 
 /// The parts of a request that a host may require to be covered, besides fields of its own choice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Coverage(u8);
+pub(crate) struct Coverage(u16);
 
 impl Coverage {
     pub(crate) const NONE: Self = Self(0);
@@ -18,6 +19,8 @@ impl Coverage {
     const TARGET_URI: Self = Self(1 << 5);
     const REQUEST_TARGET: Self = Self(1 << 6);
     pub(crate) const CONTENT_DIGEST: Self = Self(1 << 7);
+    pub(crate) const CONTENT_TYPE: Self = Self(1 << 8);
+    pub(crate) const CONTENT_ENCODING: Self = Self(1 << 9);
 
     /// What every request signature of the wire profile covers.
     pub(crate) const ALWAYS: Self = {
@@ -30,8 +33,24 @@ impl Coverage {
         all
     };
 
+    /// The coverage of each field of [`profile::OF_BODY`].
+    pub(super) const OF_BODY: [Self; profile::OF_BODY.len()] = {
+        let mut each = [Self::NONE; profile::OF_BODY.len()];
+        let mut index = 0;
+        while index < each.len() {
+            each[index] = match profile::OF_BODY[index] {
+                KnownField::ContentDigest => Self::CONTENT_DIGEST,
+                KnownField::ContentType => Self::CONTENT_TYPE,
+                KnownField::ContentEncoding => Self::CONTENT_ENCODING,
+                _ => panic!("a field of the profile needs a bit here"),
+            };
+            index += 1;
+        }
+        each
+    };
+
     /// The parts with the names of their components, in the order in which a consumer signs them.
-    const NAMES: [(Self, &'static str); 8] = [
+    const NAMES: [(Self, &'static str); 10] = [
         (Self::METHOD, "@method"),
         (Self::AUTHORITY, "@authority"),
         (Self::PATH, "@path"),
@@ -40,6 +59,8 @@ impl Coverage {
         (Self::TARGET_URI, "@target-uri"),
         (Self::REQUEST_TARGET, "@request-target"),
         (Self::CONTENT_DIGEST, "content-digest"),
+        (Self::CONTENT_TYPE, "content-type"),
+        (Self::CONTENT_ENCODING, "content-encoding"),
     ];
 
     /// The coverage of a component without parameters, except fields.
@@ -60,6 +81,16 @@ impl Coverage {
             | ComponentName::Status
             | ComponentName::Field(_)
             | ComponentName::Unknown(_) => Self::NONE,
+        }
+    }
+
+    /// The coverage of a field without parameters.
+    pub(super) fn of_field(name: &[u8]) -> Self {
+        match name {
+            b"content-digest" => Self::CONTENT_DIGEST,
+            b"content-type" => Self::CONTENT_TYPE,
+            b"content-encoding" => Self::CONTENT_ENCODING,
+            _ => Self::NONE,
         }
     }
 

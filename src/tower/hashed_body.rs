@@ -88,8 +88,8 @@ where
             match frame.into_data() {
                 Ok(mut data) => {
                     let len = data.remaining();
-                    if len > 0 && !head.covers_body() {
-                        return Poll::Ready(Err(AuthErrorKind::BodyNotCovered.into()));
+                    if len > 0 {
+                        head.check_coverage_of_body()?;
                     }
                     this.len.add(len)?;
                     this.pace.count_frame(len);

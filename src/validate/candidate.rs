@@ -13,7 +13,7 @@ use crate::{
     crypto::Mac,
     escape::{escape, push_escaped},
     message::{Fields, KnownField, RequestHead},
-    signature::{SignatureInput, SignatureInputs, profile},
+    signature::{Coverage, SignatureInput, SignatureInputs, profile},
     structured::{ByteSequences, SyntaxError, text},
 };
 
@@ -28,6 +28,8 @@ pub(super) struct Candidate<'a> {
     pub(super) mac: Mac,
     /// When the signature was made, in seconds since 1970.
     pub(super) created: i64,
+    /// What it must cover if there is a body, and does not.
+    pub(super) uncovered: Coverage,
 }
 
 /// The candidates of a request: there is at least one.
@@ -98,8 +100,9 @@ impl<'a> Candidates<'a> {
                     continue;
                 }
             };
-            let created = match policy::check_signature(&input, request, options, now) {
-                Ok(created) => created,
+            let (created, uncovered) = match policy::check_signature(&input, request, options, now)
+            {
+                Ok(checked) => checked,
                 Err(error) => {
                     refusal = Some(AuthError::furthest(refusal, error));
                     continue;
@@ -110,6 +113,7 @@ impl<'a> Candidates<'a> {
                 secret_name,
                 mac,
                 created,
+                uncovered,
             };
             match first {
                 None => first = Some(candidate),

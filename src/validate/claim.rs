@@ -130,6 +130,7 @@ impl<'a> Claim<'a> {
             secret_name,
             mac,
             created,
+            uncovered,
         } = &self.current;
         let base = self.signature_base()?;
         if base.as_bytes().len() > self.max_base_len {
@@ -140,7 +141,7 @@ impl<'a> Claim<'a> {
             .verified_by(base.as_bytes(), mac)
             .ok_or(AuthErrorKind::WrongMac)?;
         let fields = self.request.fields();
-        Ok(VerifiedHead::new(Arc::new(Proof {
+        let proof = Proof {
             secret_name: Arc::clone(secret_name),
             by_previous_secret: secret > 0,
             key_id_is_listed: self.options.key_ids.is_some(),
@@ -156,7 +157,8 @@ impl<'a> Claim<'a> {
             } else {
                 BodyDigest::default()
             },
-        })))
+        };
+        Ok(VerifiedHead::new(Arc::new(proof), *uncovered))
     }
 
     /// Goes on to the next signature of the request that may be meant for this host; `false` if

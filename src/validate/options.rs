@@ -38,7 +38,9 @@ pub const DEFAULT_MAX_CLOCK_SKEW: Duration = Duration::from_secs(10);
 /// | [`authorities`](Self::authorities) | none: any authority, so list yours |
 /// | [`external_scheme`](Self::external_scheme) | [`Scheme::Https`] |
 /// | [`trust_forwarded_host`](Self::trust_forwarded_host) | none: the request target and `Host` name the authority |
-/// | [`require`](Self::require) | nothing beyond method, authority, path, query and body |
+/// | [`require`](Self::require) | nothing beyond method, authority, path, query, and the body with its `Content-Type` and `Content-Encoding` |
+/// | [`require_if_present`](Self::require_if_present) | no further field |
+/// | [`accept_uncovered_content_type`](Self::accept_uncovered_content_type) | off: with a body, it must be covered |
 /// | [`tag`](Self::tag) | none: any tag |
 /// | [`at`](Self::at) | the clock |
 ///
@@ -56,6 +58,8 @@ pub struct ValidateOptions {
     pub(super) external_scheme: Scheme,
     pub(super) forwarded_host: Option<HeaderName>,
     required: Vec<Box<str>>,
+    required_if_present: Vec<Box<str>>,
+    accepts_uncovered_content_type: bool,
     tag: Option<Box<str>>,
     at: Option<SystemTime>,
     /// A setter got an empty list. Another call does not make up for it.
@@ -104,6 +108,8 @@ impl ValidateOptions {
             external_scheme: Scheme::default(),
             forwarded_host: None,
             required: Vec::new(),
+            required_if_present: Vec::new(),
+            accepts_uncovered_content_type: false,
             tag: None,
             at: None,
             empty_list: None,
@@ -210,14 +216,46 @@ impl ValidateOptions {
     /// Requires one more component to be covered, and so to be there: a field name such as
     /// `content-type`, or one of `@scheme`, `@query`, `@target-uri` and `@request-target`.
     ///
-    /// Each request must have it: a request without a body has no `content-type`. Consumers of this
-    /// crate cover `content-type` and `content-encoding` where they are present, and the fields of
+    /// Each request must have it: a request without a body has no `content-type`. For a field that is
+    /// not always there, use [`require_if_present`](Self::require_if_present). Consumers of this crate
+    /// cover `content-type` and `content-encoding` where they are present, and the fields of
     /// [`SignOptions::cover`](crate::SignOptions::cover). Of the components with `@` that can be
     /// required, they cover only `@query`.
     #[must_use]
     pub fn require(mut self, component: impl Into<Box<str>>) -> Self {
         self.required.push(component.into());
         self.derived()
+    }
+
+    /// Requires a field to be covered where the request has it, by its lower-case name.
+    ///
+    /// For a field that your handler trusts when it comes, such as `prefer` or one that names a
+    /// user: anybody on the way could add it to a request whose signature does not cover it.
+    ///
+    /// ```
+    /// use hmac_auth::ValidateOptions;
+    ///
+    /// let options =
+    ///     ValidateOptions::new().require_if_present("impersonate-user");
+    /// # options.check().unwrap();
+    /// ```
+    #[must_use]
+    pub fn require_if_present(mut self, field: impl Into<Box<str>>) -> Self {
+        self.required_if_present.push(field.into());
+        self.derived()
+    }
+
+    /// Accepts a body whose `Content-Type` the signature does not cover, for foreign clients that do
+    /// not sign it. A `Content-Encoding` must still be covered.
+    ///
+    /// # Security
+    ///
+    /// Anybody on the way can then change how your handler reads the body. Use it only where the
+    /// handler does not look at `Content-Type`.
+    #[must_use]
+    pub fn accept_uncovered_content_type(mut self) -> Self {
+        self.accepts_uncovered_content_type = true;
+        self
     }
 
     /// Accepts only signatures with this `tag`.
@@ -285,6 +323,15 @@ impl ValidateOptions {
         required.filter(|name| Coverage::required_by(name) == Coverage::NONE)
     }
 
+    /// The fields of [`require_if_present`](Self::require_if_present).
+    pub(super) fn fields_required_if_present(&self) -> impl Iterator<Item = &str> {
+        self.required_if_present.iter().map(|name| &**name)
+    }
+
+    pub(super) fn accepts_uncovered_content_type(&self) -> bool {
+        self.accepts_uncovered_content_type
+    }
+
     pub(super) fn required_tag(&self) -> Option<&str> {
         self.tag.as_deref()
     }
@@ -319,6 +366,14 @@ impl ValidateOptions {
                     ));
                 }
                 _ => derived.parts = derived.parts | Coverage::required_by(name),
+            }
+        }
+        for name in &self.required_if_present {
+            if !matches!(ComponentName::new(name), ComponentName::Field(_)) {
+                problems.push(format!(
+                    "`{}` cannot be required if present: name a lower-case field",
+                    escape(name)
+                ));
             }
         }
         if let Some(tag) = self.tag.as_ref().filter(|tag| !is_printable_ascii(tag)) {

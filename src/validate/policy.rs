@@ -6,20 +6,21 @@ use super::{
 };
 use crate::{
     escape::escape,
-    message::{Authority, RequestHead},
+    message::{Authority, KnownField, RequestHead},
     signature::{ComponentName, Coverage, SignatureInput},
     time::whole_seconds,
 };
 
-/// Checks what a signature covers, and whether it is fresh at `now`. Returns when it was made.
+/// Checks what a signature covers, and whether it is fresh at `now`. Returns when it was made, and
+/// what it leaves uncovered although a body must not have it so.
 pub(super) fn check_signature(
     input: &SignatureInput<'_>,
     request: &RequestHead<'_>,
     options: &ValidateOptions,
     now: i64,
-) -> Result<i64, AuthError> {
-    check_coverage(input, request, options)?;
-    check_freshness(input, options, now)
+) -> Result<(i64, Coverage), AuthError> {
+    let uncovered = check_coverage(input, request, options)?;
+    Ok((check_freshness(input, options, now)?, uncovered))
 }
 
 /// The authority that the client has named, if it is one of the host's.
@@ -45,8 +46,7 @@ fn check_coverage(
     input: &SignatureInput<'_>,
     request: &RequestHead<'_>,
     options: &ValidateOptions,
-) -> Result<(), AuthError> {
-    let not_covered = |name: &str| Err(AuthError::new(AuthErrorKind::NotCovered).detail(name));
+) -> Result<Coverage, AuthError> {
     // Some signers leave out the query of a request that has none.
     let always = match request.query() {
         None | Some("") => Coverage::ALWAYS.without(Coverage::QUERY),
@@ -55,18 +55,48 @@ fn check_coverage(
     let required = always | options.required_parts();
     let covered = input.params().components.coverage();
     if !covered.includes(required) {
-        let missing = required.without(covered).names().next();
-        return not_covered(missing.unwrap_or_default());
+        return Err(not_covered(required.without(covered)));
     }
     let covers = |field: &str| {
         input.components().any(|component| {
             component.is_plain() && component.name() == ComponentName::Field(field)
         })
     };
-    match options.required_fields().find(|field| !covers(field)) {
-        Some(field) => not_covered(field),
-        None => Ok(()),
+    let is_there = |field: &&str| request.fields().named(field).next().is_some();
+    let mut required = options
+        .required_fields()
+        .chain(options.fields_required_if_present().filter(is_there));
+    if let Some(field) = required.find(|field| !covers(field)) {
+        return Err(AuthError::new(AuthErrorKind::NotCovered).detail(field));
     }
+    let uncovered = meaning_of_body(request, options).without(covered);
+    // Without a digest, the body itself is refused, whatever it means.
+    if uncovered != Coverage::NONE
+        && covered.includes(Coverage::CONTENT_DIGEST)
+        && request.announces_body()
+    {
+        return Err(not_covered(uncovered));
+    }
+    Ok(uncovered)
+}
+
+/// The fields that say what a body means, as far as the request has them: bytes under another
+/// `Content-Type` or `Content-Encoding` are another body for the handler.
+fn meaning_of_body(request: &RequestHead<'_>, options: &ValidateOptions) -> Coverage {
+    let fields = request.fields();
+    let mut parts = Coverage::NONE;
+    if fields.has(KnownField::ContentEncoding) {
+        parts = parts | Coverage::CONTENT_ENCODING;
+    }
+    if fields.has(KnownField::ContentType) && !options.accepts_uncovered_content_type() {
+        parts = parts | Coverage::CONTENT_TYPE;
+    }
+    parts
+}
+
+/// The refusal of a signature that leaves these parts uncovered.
+pub(super) fn not_covered(parts: Coverage) -> AuthError {
+    AuthError::new(AuthErrorKind::NotCovered).detail(parts.names().next().unwrap_or_default())
 }
 
 /// In whole seconds: `now - max_time_diff <= created <= now + max_clock_skew` and `now <= expires`.

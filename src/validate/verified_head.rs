@@ -4,8 +4,10 @@ use std::{fmt, sync::Arc};
 
 use super::{
     error::{AuthError, AuthErrorKind},
+    policy,
     validated::{Proof, Validated},
 };
+use crate::signature::Coverage;
 
 /// A request whose head is proven and whose body is not yet.
 ///
@@ -14,13 +16,16 @@ use super::{
 #[must_use = "only `finish` gives the proof"]
 pub struct VerifiedHead {
     proof: Arc<Proof>,
+    /// What the signature must cover if there is a body, and does not.
+    uncovered: Coverage,
     has_body: bool,
 }
 
 impl VerifiedHead {
-    pub(super) fn new(proof: Arc<Proof>) -> Self {
+    pub(super) fn new(proof: Arc<Proof>, uncovered: Coverage) -> Self {
         Self {
             proof,
+            uncovered,
             has_body: false,
         }
     }
@@ -36,6 +41,18 @@ impl VerifiedHead {
     #[must_use]
     pub fn covers_body(&self) -> bool {
         self.proof.covers_digest()
+    }
+
+    /// Whether the signature covers all that it must if there is a body: at the first byte of one, it
+    /// is known to be there.
+    pub(crate) fn check_coverage_of_body(&self) -> Result<(), AuthError> {
+        if !self.covers_body() {
+            return Err(AuthErrorKind::BodyNotCovered.into());
+        }
+        match self.uncovered {
+            Coverage::NONE => Ok(()),
+            uncovered => Err(policy::not_covered(uncovered)),
+        }
     }
 
     /// Takes the next bytes of the body, before any decoding, in pieces of any size.
@@ -54,11 +71,12 @@ impl VerifiedHead {
     /// # Errors
     ///
     /// [`AuthErrorKind::BodyNotCovered`] if there is a body and the signature covers no digest of
-    /// it. [`AuthErrorKind::WrongDigest`] if one of the digests is not that of the body.
+    /// it. [`AuthErrorKind::NotCovered`] if there is a body, and the request has a `Content-Type` or
+    /// a `Content-Encoding` that is not covered. [`AuthErrorKind::WrongDigest`] if one of the digests is not that of the body.
     #[inline]
     pub fn finish(self) -> Result<Validated, AuthError> {
-        if self.has_body && !self.covers_body() {
-            return Err(AuthErrorKind::BodyNotCovered.into());
+        if self.has_body {
+            self.check_coverage_of_body()?;
         }
         // Checked even if no digest is covered, as on a request without a body: a wrong one is
         // never passed on.

@@ -15,6 +15,7 @@ pub(crate) mod httpsig;
 pub(crate) mod keyid;
 pub(crate) mod limits;
 pub(crate) mod mac;
+pub(crate) mod meaning;
 pub(crate) mod mutation;
 pub(crate) mod noise;
 pub(crate) mod proof;

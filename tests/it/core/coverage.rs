@@ -86,7 +86,7 @@ pub(crate) fn pitfall_29_each_check_of_the_coverage_refuses_alone() {
         ),
         (
             digest(),
-            r#""@method" "@authority" "@path" "content-digest""#,
+            r#""@method" "@authority" "@path" "content-digest" "content-type""#,
             "content-digest",
         ),
     ] {

@@ -9,7 +9,7 @@ use crate::support::request::{
 
 /// The components that every signature of a request with a body must have, and the time.
 pub(crate) const BODY_INPUT: &str =
-    r#"("@method" "@authority" "@path" "content-digest");created=1700000000"#;
+    r#"("@method" "@authority" "@path" "content-digest" "content-type");created=1700000000"#;
 
 pub(crate) fn with_uri(mut request: TestRequest, uri: &str) -> TestRequest {
     *request.uri_mut() = uri.parse().expect("a valid URI");

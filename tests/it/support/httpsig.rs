@@ -90,7 +90,7 @@ pub(crate) fn signed_by_us() -> Vec<(&'static str, Request<String>)> {
 pub(crate) fn signed_by_them() -> Vec<(&'static str, Request<String>)> {
     let reversed: Vec<_> = COMPONENTS.into_iter().rev().collect();
     let with_fields = [&COMPONENTS[..], &["x-tenant", "accept"]].concat();
-    let target_uri = ["@method", "@target-uri", "content-digest"];
+    let target_uri = ["@method", "@target-uri", "content-digest", "content-type"];
     vec![
         ("get", they_sign(get(), &COMPONENTS[..4], |_| {})),
         (
