@@ -1,16 +1,69 @@
-//! Unix time in whole seconds, with arithmetic that saturates. The only reader of the clock in this
-//! crate.
+//! Unix time in whole seconds, with arithmetic that saturates, and the clock: this file is the only
+//! reader of the system's clock in this crate.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
-pub(crate) fn now() -> SystemTime {
+/// Where the present comes from.
+#[derive(Clone, Default)]
+pub(crate) enum Clock {
+    #[default]
+    System,
+    Given(Arc<dyn Fn() -> SystemTime + Send + Sync>),
+    /// One time for ever. It wins over a given clock, whichever was set first.
+    Fixed(SystemTime),
+}
+
+impl Clock {
+    #[must_use]
+    pub(crate) fn given(self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        match self {
+            Self::Fixed(_) => self,
+            Self::System | Self::Given(_) => Self::Given(Arc::new(clock)),
+        }
+    }
+
+    pub(crate) fn now(&self) -> SystemTime {
+        match self {
+            Self::System => system_now(),
+            Self::Given(clock) => clock(),
+            Self::Fixed(time) => *time,
+        }
+    }
+
+    /// The present in seconds since 1970, rounded down.
+    pub(crate) fn unix_seconds(&self) -> i64 {
+        unix_seconds(self.now())
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::System => f.write_str("System"),
+            Self::Given(_) => f.write_str("Given"),
+            Self::Fixed(time) => f.debug_tuple("Fixed").field(time).finish(),
+        }
+    }
+}
+
+#[cfg(not(hmac_auth_no_system_clock))]
+fn system_now() -> SystemTime {
     SystemTime::now()
 }
 
-/// `at`, or the present if nothing is given, as seconds since 1970, rounded down.
-pub(crate) fn unix_seconds(at: Option<SystemTime>) -> i64 {
-    let at = at.unwrap_or_else(now);
-    match at.duration_since(UNIX_EPOCH) {
+/// For the test that nothing asks the system if a clock is given.
+#[cfg(hmac_auth_no_system_clock)]
+fn system_now() -> SystemTime {
+    panic!("the clock of the system was read")
+}
+
+/// Seconds since 1970, rounded down.
+pub(crate) fn unix_seconds(time: SystemTime) -> i64 {
+    match time.duration_since(UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
         Err(before) => -whole_seconds(before.duration()),
     }
@@ -41,11 +94,10 @@ mod tests {
 
     #[test]
     fn seconds_round_down_on_both_sides_of_1970() {
-        let at = |time| unix_seconds(Some(time));
-        assert_eq!(at(UNIX_EPOCH), 0);
-        assert_eq!(at(UNIX_EPOCH + Duration::from_millis(1_999)), 1);
-        assert_eq!(at(UNIX_EPOCH - Duration::from_millis(1)), -1);
-        assert_eq!(at(UNIX_EPOCH - Duration::from_secs(1)), -1);
+        assert_eq!(unix_seconds(UNIX_EPOCH), 0);
+        assert_eq!(unix_seconds(UNIX_EPOCH + Duration::from_millis(1_999)), 1);
+        assert_eq!(unix_seconds(UNIX_EPOCH - Duration::from_millis(1)), -1);
+        assert_eq!(unix_seconds(UNIX_EPOCH - Duration::from_secs(1)), -1);
     }
 
     #[test]
@@ -59,10 +111,7 @@ mod tests {
     #[test]
     fn times_survive_the_round_trip() {
         for seconds in [0, 1, -1, 1_618_884_473, -62_135_596_800] {
-            assert_eq!(
-                system_time(seconds).map(|time| unix_seconds(Some(time))),
-                Some(seconds)
-            );
+            assert_eq!(system_time(seconds).map(unix_seconds), Some(seconds));
         }
     }
 }

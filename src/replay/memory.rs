@@ -14,7 +14,7 @@ use foldhash::fast::RandomState;
 
 use super::{guard::ReplayGuard, use_once::UseOnce};
 use crate::{
-    time::{unix_seconds, whole_seconds},
+    time::{Clock, unix_seconds, whole_seconds},
     validate::{AuthError, AuthErrorKind, ReplayId, Validated},
 };
 
@@ -60,7 +60,7 @@ const SHARDS: usize = 16;
 /// | [`capacity`](Self::capacity) | [`DEFAULT_REPLAY_CAPACITY`], 1,048,576 |
 /// | [`capacity_per_consumer`](Self::capacity_per_consumer) | [`DEFAULT_REPLAY_CAPACITY_PER_CONSUMER`], 524,288 |
 /// | start | signatures made in a second before that of the start are refused |
-/// | [`started_at`](Self::started_at) | the clock |
+/// | [`started_at`](Self::started_at) | the present, by the clock of the system or of [`with_clock`](Self::with_clock) |
 ///
 /// # Restarts
 ///
@@ -139,9 +139,19 @@ impl Default for MemoryReplayGuard {
 }
 
 impl MemoryReplayGuard {
-    /// A guard that starts now.
+    /// A guard that starts now, by the clock of the system.
     #[must_use]
     pub fn new() -> Self {
+        Self::with_clock(|| Clock::default().now())
+    }
+
+    /// A guard that starts now, by this clock. It never reads that of the system.
+    ///
+    /// Take the [clock of the options](crate::ValidateOptions::clock). The guard reads it once, here:
+    /// afterwards, each proof has the time of its validation. The guard that a layer makes for
+    /// itself starts by the clock of its options.
+    #[must_use]
+    pub fn with_clock(clock: impl FnOnce() -> SystemTime) -> Self {
         Self {
             shards: Default::default(),
             hash: RandomState::default(),
@@ -149,7 +159,7 @@ impl MemoryReplayGuard {
             consumers: RwLock::default(),
             capacity: DEFAULT_REPLAY_CAPACITY,
             capacity_per_consumer: DEFAULT_REPLAY_CAPACITY_PER_CONSUMER,
-            start: unix_seconds(None),
+            start: unix_seconds(clock()),
             early: Early::RefusedBeforeStart,
         }
     }
@@ -169,10 +179,10 @@ impl MemoryReplayGuard {
         self
     }
 
-    /// Starts as if at this time, for tests and for clocks of your own.
+    /// Starts as if at this time.
     #[must_use]
     pub fn started_at(mut self, time: SystemTime) -> Self {
-        self.start = unix_seconds(Some(time));
+        self.start = unix_seconds(time);
         self
     }
 

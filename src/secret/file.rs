@@ -12,7 +12,7 @@ use std::{
 
 use zeroize::Zeroizing;
 
-use crate::time;
+use crate::time::Clock;
 
 use super::{
     MAX_PREVIOUS_SECRETS, Secret, SecretEncoding, error::SecretError, set::SecretSet,
@@ -41,6 +41,7 @@ const SETTLED_AFTER: Duration = Duration::from_secs(2);
 pub struct FileSecrets {
     directory: PathBuf,
     encoding: SecretEncoding,
+    clock: Clock,
     read: RwLock<HashMap<String, Loaded>>,
 }
 
@@ -59,6 +60,7 @@ impl FileSecrets {
         Self {
             directory: directory.into(),
             encoding: SecretEncoding::Text,
+            clock: Clock::default(),
             read: RwLock::default(),
         }
     }
@@ -67,6 +69,18 @@ impl FileSecrets {
     #[must_use]
     pub fn encoding(mut self, encoding: SecretEncoding) -> Self {
         self.encoding = encoding;
+        self
+    }
+
+    /// Takes the present from this clock, and never from the system. Default: the clock of the
+    /// system.
+    ///
+    /// The store compares this clock with the times of the files. A file that is not two seconds old
+    /// is read again for each look-up, because it may still change. So a clock that is behind costs
+    /// time, and a clock that is ahead could hide a change in the same tick of the file system.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.clock = self.clock.given(clock);
         self
     }
 
@@ -140,7 +154,7 @@ impl SecretStore for FileSecrets {
                 return Ok(loaded.set.clone());
             }
         }
-        let read_at = time::now();
+        let read_at = self.clock.now();
         let set = self.load(name, &paths)?;
         // What was read is kept only if it was taken from files at rest: the state from before the
         // reading stands for it.

@@ -11,7 +11,7 @@ use crate::{
     secret::DEFAULT_SECRET_NAME,
     signature::{MemberWriter, profile::DEFAULT_LABEL},
     structured::{is_key, is_printable_ascii},
-    time::{unix_seconds, whole_seconds},
+    time::{Clock, whole_seconds},
 };
 
 /// How to sign.
@@ -28,7 +28,8 @@ use crate::{
 /// | [`cover`](Self::cover) | no further fields |
 /// | [`digest`](Self::digest) | [`DigestAlgorithm::Sha256`] |
 /// | [`alg`](Self::alg) | [`AlgParameter::Omit`] |
-/// | [`at`](Self::at) | the clock |
+/// | [`clock`](Self::clock) | the clock of the system |
+/// | [`at`](Self::at) | none: the present, by the clock |
 #[derive(Clone, Debug)]
 pub struct SignOptions {
     pub(super) secret_name: String,
@@ -39,7 +40,7 @@ pub struct SignOptions {
     pub(super) cover: Vec<HeaderName>,
     pub(super) digest: DigestAlgorithm,
     alg: AlgParameter,
-    at: Option<SystemTime>,
+    clock: Clock,
 }
 
 impl Default for SignOptions {
@@ -61,7 +62,7 @@ impl SignOptions {
             cover: Vec::new(),
             digest: DigestAlgorithm::default(),
             alg: AlgParameter::default(),
-            at: None,
+            clock: Clock::default(),
         }
     }
 
@@ -134,11 +135,19 @@ impl SignOptions {
         self
     }
 
-    /// Signs as if at this time, for tests and for clocks of your own. Fractions of a second are
-    /// cut off.
+    /// Takes the present from this clock, and never from the system: for tests, for a clock of your
+    /// own, and where the system has none. Fractions of a second are cut off.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.clock = self.clock.given(clock);
+        self
+    }
+
+    /// Signs as if at this time, whatever the clock says: for one signature. Fractions of a second
+    /// are cut off.
     #[must_use]
     pub fn at(mut self, time: SystemTime) -> Self {
-        self.at = Some(time);
+        self.clock = Clock::Fixed(time);
         self
     }
 
@@ -171,7 +180,7 @@ impl SignOptions {
         member: &mut MemberWriter<'_>,
         nonce: &[u8; 16],
     ) -> Result<(), SignError> {
-        let created = in_range(Some(unix_seconds(self.at)))?;
+        let created = in_range(Some(self.clock.unix_seconds()))?;
         member.integer("created", created);
         if let Some(duration) = self.expires_in {
             let expires = in_range(created.checked_add(whole_seconds(duration)))?;

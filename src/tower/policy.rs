@@ -36,10 +36,11 @@ pub(super) type MapRefusal =
 
 impl Policy {
     pub(super) fn new(secrets: impl SecretStore + 'static, options: ValidateOptions) -> Self {
+        let guard = MemoryReplayGuard::with_clock(|| options.present());
         Self {
             secrets: Arc::new(secrets),
             options,
-            replay_guard: Some(Arc::new(MemoryReplayGuard::new())),
+            replay_guard: Some(Arc::new(guard)),
             max_body_len: DEFAULT_MAX_BODY_LEN,
             original_uri: None,
             map_refusal: None,

@@ -59,7 +59,7 @@ pub const DEFAULT_MAX_BODY_LEN: u64 = 2 * 1024 * 1024;
 /// | option | default |
 /// | --- | --- |
 /// | [`max_body_len`](Self::max_body_len) | [`DEFAULT_MAX_BODY_LEN`], 2 MiB |
-/// | [`replay_guard`](Self::replay_guard) | its own [`MemoryReplayGuard`], started with it |
+/// | [`replay_guard`](Self::replay_guard) | its own [`MemoryReplayGuard`], started with it, by the [`clock`](ValidateOptions::clock) of the options |
 /// | [`original_uri`](Self::original_uri) | none: the consumer signed the URI of the request |
 /// | [`map_refusal`](Self::map_refusal) | none: the peer gets [`AuthError::to_response`] |
 ///

@@ -16,7 +16,7 @@ use crate::{
     secret::DEFAULT_SECRET_NAME,
     signature::{ComponentName, Coverage},
     structured::is_printable_ascii,
-    time::{unix_seconds, whole_seconds},
+    time::{Clock, whole_seconds},
 };
 
 /// How old a signature may be, unless configured: 60 seconds.
@@ -42,7 +42,8 @@ pub const DEFAULT_MAX_CLOCK_SKEW: Duration = Duration::from_secs(10);
 /// | [`require_if_present`](Self::require_if_present) | no further field |
 /// | [`accept_uncovered_content_type`](Self::accept_uncovered_content_type) | off: with a body, it must be covered |
 /// | [`tag`](Self::tag) | none: any tag |
-/// | [`at`](Self::at) | the clock |
+/// | [`clock`](Self::clock) | the clock of the system |
+/// | [`at`](Self::at) | none: the present, by the clock |
 ///
 /// Options that contradict themselves, such as an empty list of authorities, make every validation
 /// fail with [`AuthErrorKind::Misconfigured`]. [`check`](Self::check) finds such options at
@@ -61,7 +62,7 @@ pub struct ValidateOptions {
     required_if_present: Vec<Box<str>>,
     accepts_uncovered_content_type: bool,
     tag: Option<Box<str>>,
-    at: Option<SystemTime>,
+    clock: Clock,
     /// A setter got an empty list. Another call does not make up for it.
     empty_list: Option<&'static str>,
     derived: Derived,
@@ -111,7 +112,7 @@ impl ValidateOptions {
             required_if_present: Vec::new(),
             accepts_uncovered_content_type: false,
             tag: None,
-            at: None,
+            clock: Clock::default(),
             empty_list: None,
             derived: Derived::default(),
         }
@@ -265,11 +266,41 @@ impl ValidateOptions {
         self.derived()
     }
 
-    /// Validates as if at this time, for tests and for clocks of your own. Fractions of a second
-    /// are cut off.
+    /// Takes the present from this clock, and never from the system: for tests, for a clock of your
+    /// own, and where the system has none. Fractions of a second are cut off.
+    ///
+    /// The replay guard that a layer of `tower` makes for itself starts by the same clock. So a test
+    /// sets the time of a host in one place:
+    ///
+    /// ```
+    /// use std::{
+    ///     sync::{Arc, Mutex},
+    ///     time::{Duration, SystemTime},
+    /// };
+    ///
+    /// use hmac_auth::ValidateOptions;
+    ///
+    /// let time = Arc::new(Mutex::new(SystemTime::UNIX_EPOCH));
+    /// let clock = {
+    ///     let time = Arc::clone(&time);
+    ///     move || *time.lock().unwrap()
+    /// };
+    /// let options = ValidateOptions::new().clock(clock);
+    /// // A minute later, for this host:
+    /// *time.lock().unwrap() += Duration::from_secs(60);
+    /// # options.check().unwrap();
+    /// ```
+    #[must_use]
+    pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.clock = self.clock.given(clock);
+        self
+    }
+
+    /// Validates as if at this time, whatever the clock says: for one request. Fractions of a
+    /// second are cut off.
     #[must_use]
     pub fn at(mut self, time: SystemTime) -> Self {
-        self.at = Some(time);
+        self.clock = Clock::Fixed(time);
         self
     }
 
@@ -287,9 +318,15 @@ impl ValidateOptions {
         }
     }
 
+    /// The present.
+    #[cfg(feature = "tower")]
+    pub(crate) fn present(&self) -> SystemTime {
+        self.clock.now()
+    }
+
     /// The present, in seconds since 1970.
     pub(crate) fn now(&self) -> i64 {
-        unix_seconds(self.at)
+        self.clock.unix_seconds()
     }
 
     /// In seconds.

@@ -6,7 +6,7 @@ use super::{
     error::{AppInstanceError, AppInstanceErrorKind},
     payload::Payload,
 };
-use crate::validate::DEFAULT_MAX_CLOCK_SKEW;
+use crate::{time::Clock, validate::DEFAULT_MAX_CLOCK_SKEW};
 
 /// The default name of the app secret in a store: `wix-app-secret`.
 pub const DEFAULT_APP_SECRET_NAME: &str = "wix-app-secret";
@@ -24,14 +24,15 @@ pub const DEFAULT_MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 /// | [`max_age`](Self::max_age) | [`DEFAULT_MAX_AGE`], one day |
 /// | [`max_clock_skew`](Self::max_clock_skew) | [`DEFAULT_MAX_CLOCK_SKEW`], 10 s |
 /// | [`secret_name`](Self::secret_name) | [`DEFAULT_APP_SECRET_NAME`], `wix-app-secret` |
-/// | [`at`](Self::at) | the clock of the system |
+/// | [`clock`](Self::clock) | the clock of the system |
+/// | [`at`](Self::at) | none: the present, by the clock |
 #[derive(Clone, Debug)]
 pub struct AppInstanceOptions {
     app_id: Option<Box<str>>,
     max_age: Duration,
     max_clock_skew: Duration,
     pub(super) secret_name: Box<str>,
-    at: Option<SystemTime>,
+    clock: Clock,
 }
 
 impl Default for AppInstanceOptions {
@@ -49,7 +50,7 @@ impl AppInstanceOptions {
             max_age: DEFAULT_MAX_AGE,
             max_clock_skew: DEFAULT_MAX_CLOCK_SKEW,
             secret_name: DEFAULT_APP_SECRET_NAME.into(),
-            at: None,
+            clock: Clock::default(),
         }
     }
 
@@ -86,10 +87,18 @@ impl AppInstanceOptions {
         self
     }
 
-    /// Takes this time for the present, for tests or if you have a clock of your own.
+    /// Takes the present from this clock, and never from the system: for tests, for a clock of your
+    /// own, and where the system has none.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.clock = self.clock.given(clock);
+        self
+    }
+
+    /// Takes this time for the present, whatever the clock says.
     #[must_use]
     pub fn at(mut self, time: SystemTime) -> Self {
-        self.at = Some(time);
+        self.clock = Clock::Fixed(time);
         self
     }
 
@@ -98,7 +107,7 @@ impl AppInstanceOptions {
         if self.app_id.is_some() && payload.app_id != self.app_id {
             return Err(AppInstanceErrorKind::WrongApp.into());
         }
-        let now = self.at.unwrap_or_else(crate::time::now);
+        let now = self.clock.now();
         match now.duration_since(payload.sign_date.0) {
             Ok(age) if age > self.max_age => {
                 return Err(refusal(AppInstanceErrorKind::Stale, age));

@@ -18,7 +18,7 @@ use super::{
     token_info::{TokenInfo, access_token_of, token_info_request},
     wix_api::WixApi,
 };
-use crate::crypto::Sha256;
+use crate::{crypto::Sha256, time::Clock};
 
 /// The default time that Wix has for each of its two answers, retries included: 10 s.
 pub const DEFAULT_ELEVATION_TIMEOUT: Duration = Duration::from_secs(10);
@@ -88,6 +88,7 @@ const SAFETY_MARGIN: Duration = Duration::from_secs(5 * 60);
 /// | --- | --- |
 /// | [`timeout`](Self::timeout) | [`DEFAULT_ELEVATION_TIMEOUT`], 10 s |
 /// | [`base_url`](Self::base_url) | `https://www.wixapis.com` |
+/// | [`clock`](Self::clock) | the clock of the system |
 ///
 /// # TLS
 ///
@@ -125,8 +126,8 @@ impl Elevation {
         Ok(Self {
             wix: WixApi::new(builder, DEFAULT_ELEVATION_TIMEOUT)?,
             credentials: Arc::new(credentials),
-            token_infos: TokenCache::new(),
-            access_tokens: TokenCache::new(),
+            token_infos: TokenCache::new(Clock::default()),
+            access_tokens: TokenCache::new(Clock::default()),
         })
     }
 
@@ -146,6 +147,20 @@ impl Elevation {
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.wix.set_timeout(timeout);
+        self
+    }
+
+    /// Takes the present from this clock, and never from the system. The caches start empty.
+    ///
+    /// With a clock of your own, a token stays in memory until it is replaced or its room is needed.
+    /// With the clock of the system, it is gone from memory when it expires. The
+    /// [`timeout`](Self::timeout) is a duration, which no clock changes.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        let clock = Clock::default().given(clock);
+        self.token_infos = TokenCache::new(clock.clone());
+        self.access_tokens = TokenCache::new(clock.clone());
+        self.wix.clock = clock;
         self
     }
 
@@ -224,7 +239,7 @@ impl Elevation {
         let (info, asked_at) = self
             .wix
             .ask(request, |answer, _| {
-                TokenInfo::from_response(answer, app_id, crate::time::now())
+                TokenInfo::from_response(answer, app_id, self.wix.clock.now())
             })
             .await?;
         Ok(Cached {

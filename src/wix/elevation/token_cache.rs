@@ -9,13 +9,17 @@ use std::{
 use moka::{Expiry, future::Cache, ops::compute::Op};
 
 use super::error::{ElevationError, ElevationErrorKind};
+use crate::time::Clock;
 
 /// The most values that one cache holds. Beyond that, the values that are used least are dropped.
 const CAPACITY: u64 = 10_000;
 
 /// Values that the first caller asks for, and that all callers use until they expire.
 #[derive(Clone)]
-pub(super) struct TokenCache<K, V>(Cache<K, Cached<V>>);
+pub(super) struct TokenCache<K, V> {
+    cache: Cache<K, Cached<V>>,
+    clock: Clock,
+}
 
 #[derive(Clone)]
 pub(super) struct Cached<V> {
@@ -24,8 +28,8 @@ pub(super) struct Cached<V> {
 }
 
 impl<V> Cached<V> {
-    fn is_usable(&self) -> bool {
-        crate::time::now() < self.usable_until
+    fn is_usable(&self, now: SystemTime) -> bool {
+        now < self.usable_until
     }
 }
 
@@ -34,13 +38,14 @@ where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    pub(super) fn new() -> Self {
-        Self(
-            Cache::builder()
-                .max_capacity(CAPACITY)
-                .expire_after(UntilUnusable)
-                .build(),
-        )
+    pub(super) fn new(clock: Clock) -> Self {
+        let cache = Cache::builder().max_capacity(CAPACITY);
+        let cache = match clock {
+            Clock::System => cache.expire_after(UntilUnusable).build(),
+            // The cache measures the time that passes outside, not that of another clock.
+            Clock::Given(_) | Clock::Fixed(_) => cache.build(),
+        };
+        Self { cache, clock }
     }
 
     /// The value of `key`. If the cache has no usable one, `ask` gets it.
@@ -54,11 +59,11 @@ where
         // The first attempt may find a value that is not usable any more.
         for _ in 0..2 {
             let cached = self
-                .0
+                .cache
                 .try_get_with(key.clone(), ask())
                 .await
                 .map_err(|error| ElevationError::clone(&error))?;
-            if cached.is_usable() {
+            if cached.is_usable(self.clock.now()) {
                 return Ok(cached.value);
             }
             self.remove_unusable(key.clone()).await;
@@ -72,21 +77,23 @@ where
     /// The cache measures time with another clock, which may stand still while the machine sleeps.
     /// Only the clock of `usable_until` counts.
     async fn remove_unusable(&self, key: K) {
+        let now = self.clock.now();
         let remove = async |entry: Option<moka::Entry<K, Cached<V>>>| match entry {
-            Some(entry) if !entry.value().is_usable() => Op::Remove,
+            Some(entry) if !entry.value().is_usable(now) => Op::Remove,
             _ => Op::Nop,
         };
-        self.0.entry(key).and_compute_with(remove).await;
+        self.cache.entry(key).and_compute_with(remove).await;
     }
 }
 
+/// Drops each value when it is no longer usable by the clock of the system.
 struct UntilUnusable;
 
 impl UntilUnusable {
     fn remaining<V>(cached: &Cached<V>) -> Duration {
         cached
             .usable_until
-            .duration_since(crate::time::now())
+            .duration_since(Clock::System.now())
             .unwrap_or_default()
     }
 }
@@ -116,18 +123,21 @@ mod tests {
     use super::*;
 
     fn after(millis: u64) -> SystemTime {
-        crate::time::now() + Duration::from_millis(millis)
+        Clock::System.now() + Duration::from_millis(millis)
     }
 
     /// A cache that never expires anything by itself.
     fn forgetful() -> TokenCache<u8, u32> {
-        TokenCache(Cache::new(CAPACITY))
+        TokenCache {
+            cache: Cache::new(CAPACITY),
+            clock: Clock::System,
+        }
     }
 
     #[test]
     fn an_unusable_entry_is_replaced_even_if_the_cache_still_has_it() {
         let tokens = forgetful();
-        block_on(tokens.0.insert(
+        block_on(tokens.cache.insert(
             1,
             Cached {
                 value: 1,
@@ -149,7 +159,7 @@ mod tests {
     #[test]
     fn a_usable_entry_is_not_removed() {
         let tokens = forgetful();
-        block_on(tokens.0.insert(
+        block_on(tokens.cache.insert(
             1,
             Cached {
                 value: 1,
@@ -157,12 +167,12 @@ mod tests {
             },
         ));
         block_on(tokens.remove_unusable(1));
-        assert!(block_on(tokens.0.get(&1)).is_some());
+        assert!(block_on(tokens.cache.get(&1)).is_some());
     }
 
     #[test]
     fn what_is_never_usable_is_an_error_and_not_kept() {
-        let tokens = TokenCache::new();
+        let tokens = TokenCache::new(Clock::System);
         let error = block_on(tokens.get(1, || async {
             Ok(Cached {
                 value: (),
@@ -171,22 +181,22 @@ mod tests {
         }))
         .unwrap_err();
         assert_eq!(error.kind(), ElevationErrorKind::Unavailable);
-        assert!(block_on(tokens.0.get(&1)).is_none());
+        assert!(block_on(tokens.cache.get(&1)).is_none());
     }
 
     #[test]
     fn entries_do_not_stay() {
-        let tokens = TokenCache::new();
-        assert_eq!(tokens.0.policy().max_capacity(), Some(CAPACITY));
-        block_on(tokens.0.insert(
+        let tokens = TokenCache::new(Clock::System);
+        assert_eq!(tokens.cache.policy().max_capacity(), Some(CAPACITY));
+        block_on(tokens.cache.insert(
             1,
             Cached {
                 value: (),
                 usable_until: after(500),
             },
         ));
-        assert!(block_on(tokens.0.get(&1)).is_some());
+        assert!(block_on(tokens.cache.get(&1)).is_some());
         std::thread::sleep(Duration::from_millis(510));
-        assert!(block_on(tokens.0.get(&1)).is_none());
+        assert!(block_on(tokens.cache.get(&1)).is_none());
     }
 }

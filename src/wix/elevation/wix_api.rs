@@ -14,6 +14,7 @@ use super::{
     error::{ElevationError, ElevationErrorKind},
     oauth::MAX_RESPONSE_LEN,
 };
+use crate::time::Clock;
 
 const MAX_RETRIES: u32 = 2;
 
@@ -26,6 +27,7 @@ pub(super) struct WixApi {
     http: reqwest::Client,
     base_url: Option<Arc<Url>>,
     timeout: Duration,
+    pub(super) clock: Clock,
 }
 
 impl WixApi {
@@ -38,6 +40,7 @@ impl WixApi {
             http,
             base_url: None,
             timeout,
+            clock: Clock::default(),
         })
     }
 
@@ -64,7 +67,7 @@ impl WixApi {
         let attempts = async {
             let mut retries = 0..MAX_RETRIES;
             loop {
-                let sent_at = crate::time::now();
+                let sent_at = self.clock.now();
                 let answer = self.send(&request).await;
                 let result = answer.and_then(|answer| read(&answer, sent_at));
                 match (result, retries.len()) {
