@@ -71,6 +71,11 @@ const SHARDS: usize = 16;
 /// [`refuse_until`](Self::refuse_until) closes the first gap with zero, and both gaps with the
 /// skew.
 ///
+/// If the clock of the host was ahead at the start, the guard refuses every signature until the
+/// present has come to that start. The reason of such a refusal says so. Correct the clock, then
+/// start the host again. What the host accepted while its clock was ahead can be replayed after
+/// that, unless [`started_at`](Self::started_at) names the end of that time.
+///
 /// If several processes behind one load balancer each have a guard of their own, a request can be
 /// replayed once to each of them. Let them share a [`ReplayGuard`] of your own instead.
 pub struct MemoryReplayGuard {
@@ -226,7 +231,7 @@ impl MemoryReplayGuard {
 
     fn remember(&self, id: &ReplayId, consumer: &str) -> Result<(), AuthError> {
         if id.created() <= self.last_refused() {
-            return Err(AuthErrorKind::BeforeGuardStart.into());
+            return Err(self.before_start(id));
         }
         let fingerprint =
             u64::from_le_bytes(id.as_bytes().first_chunk().copied().unwrap_or_default());
@@ -239,7 +244,7 @@ impl MemoryReplayGuard {
             let mut shard = self.lock(index);
             self.drop_past_seconds(&mut shard, id.validated_at());
             if shard.dropped.is_some_and(|dropped| id.created() <= dropped) {
-                return Err(AuthErrorKind::BeforeGuardStart.into());
+                return Err(forgotten());
             }
             let second = shard.second(id.created(), &self.hash);
             second.fresh_until = second.fresh_until.max(id.fresh_until());
@@ -275,6 +280,29 @@ impl MemoryReplayGuard {
             Early::RefusedUntil(seconds) => self.start.saturating_add(seconds),
             Early::Accepted => i64::MIN,
         }
+    }
+
+    /// Names whose clock it is, and what helps.
+    ///
+    /// A start in the future stays where it is. While its clock was ahead, the host may have
+    /// accepted signatures of any second up to the start, which an earlier start would accept again.
+    fn before_start(&self, id: &ReplayId) -> AuthError {
+        let ahead = self.start.saturating_sub(id.validated_at());
+        let early = self.start.saturating_sub(id.created());
+        let detail = match self.early {
+            _ if ahead > 0 => format!(
+                "the guard was started {ahead} s in the future: the clock of this host was ahead \
+                 then, or is behind now; correct it, then restart the host"
+            ),
+            Early::RefusedUntil(seconds) if early <= 0 => format!(
+                "`refuse_until` refuses what was made up to {seconds} s after the start: sign anew"
+            ),
+            _ => format!(
+                "made {early} s before the start of the guard: sign anew; if this stays, the clock \
+                 of the consumer is behind"
+            ),
+        };
+        AuthError::new(AuthErrorKind::BeforeGuardStart).detail(detail)
     }
 
     /// How many signatures are remembered.
@@ -346,6 +374,14 @@ impl MemoryReplayGuard {
             }
         }
     }
+}
+
+/// The signature is fresh, and yet its second was dropped as past.
+fn forgotten() -> AuthError {
+    AuthError::new(AuthErrorKind::BeforeGuardStart).detail(
+        "the guard has dropped that second as past: the clock of this host was set back, or routes \
+         with different `max_time_diff` share the guard; sign anew",
+    )
 }
 
 impl ReplayGuard for MemoryReplayGuard {

@@ -170,7 +170,8 @@ kinds! {
     /// The signature was used before.
     Replayed: Replay, UNAUTHORIZED, "replayed",
         "the signature was used before, or an equal request in the same second has no nonce";
-    /// The signature was made before the replay guard was started: it may have been used before.
+    /// The signature was made before the replay guard was started: it may have been used before. Or
+    /// the clock of the host was set back.
     BeforeGuardStart: Replay, UNAUTHORIZED, "before_guard_start",
         "the signature is older than the replay guard, which cannot tell whether it was used";
     /// The replay guard has no room; it refuses what it could not remember.

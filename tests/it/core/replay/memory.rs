@@ -2,7 +2,10 @@
 //! changes.
 
 use std::{
-    sync::Barrier,
+    sync::{
+        Arc, Barrier,
+        atomic::{AtomicU64, Ordering},
+    },
     thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -289,6 +292,111 @@ fn a_guard_starts_now() {
         Some(AuthErrorKind::BeforeGuardStart)
     );
     assert_eq!(refusal(&guard, &request(now + 5, now + 5)), None);
+}
+
+/// What the operator reads about a request of this time at this time.
+fn reason(guard: &MemoryReplayGuard, created: u64, now: u64) -> String {
+    let error = guard.first_use(request(created, now)).unwrap_err();
+    assert_eq!(error.kind(), AuthErrorKind::BeforeGuardStart);
+    error.to_string()
+}
+
+#[track_caller]
+fn assert_says(reason: &str, words: &[&str]) {
+    for word in words {
+        assert!(reason.contains(word), "{word}: {reason}");
+    }
+}
+
+/// The clock was an hour ahead when the host started, and was then set right. Every signature is
+/// refused for an hour, whatever a consumer does about it.
+#[test]
+fn a_start_in_the_future_is_told_as_the_fault_of_the_host() {
+    let clock = Arc::new(AtomicU64::new(START + 3_600));
+    let read = {
+        let clock = Arc::clone(&clock);
+        move || second(clock.load(Ordering::Relaxed))
+    };
+    let guard = MemoryReplayGuard::with_clock(read);
+    clock.store(START, Ordering::Relaxed);
+    let present = || clock.load(Ordering::Relaxed);
+    for strict in [None, Some(Duration::from_secs(10))] {
+        let guard = match strict {
+            None => &guard,
+            Some(skew) => &MemoryReplayGuard::new()
+                .started_at(second(START + 3_600))
+                .refuse_until(skew),
+        };
+        for created in [START, START - 60, START + 10] {
+            let reason = reason(guard, created, present());
+            let named = [
+                "clock of this host",
+                "3600 s in the future",
+                "restart the host",
+            ];
+            assert_says(&reason, &named);
+            assert!(!reason.contains("consumer"), "{reason}");
+        }
+    }
+    // When the present has come to the start, the guard serves.
+    clock.store(START + 3_600, Ordering::Relaxed);
+    assert_eq!(refusal(&guard, &request(present(), present())), None);
+}
+
+/// The guard does not move its start back by itself. A host whose clock was ahead may have accepted
+/// signatures from just that time, which a later start would accept again.
+#[test]
+fn a_clock_that_was_ahead_opens_nothing_when_it_is_set_right() {
+    let ahead = START + 3_600;
+    let first = MemoryReplayGuard::with_clock(|| second(ahead - 100));
+    let used = request(ahead - 50, ahead - 50);
+    first.first_use(used).unwrap();
+    let restarted = MemoryReplayGuard::with_clock(|| second(ahead));
+    // The clock is set right, the guard sees the present, and the hour goes by.
+    let again = request(START, START);
+    assert_eq!(
+        refusal(&restarted, &again),
+        Some(AuthErrorKind::BeforeGuardStart)
+    );
+    let replayed = request(ahead - 50, ahead - 50);
+    assert_eq!(
+        refusal(&restarted, &replayed),
+        Some(AuthErrorKind::BeforeGuardStart)
+    );
+}
+
+#[test]
+fn a_refusal_after_a_restart_names_its_cause() {
+    let reason_of = |guard: &MemoryReplayGuard, created| reason(guard, created, START + 5);
+    let early = reason_of(&guard(), START - 7);
+    assert_says(
+        &early,
+        &["7 s before", "sign anew", "clock of the consumer"],
+    );
+    let strict = guard().refuse_until(Duration::from_secs(10));
+    assert_says(
+        &reason_of(&strict, START + 3),
+        &["refuse_until", "10 s", "sign anew"],
+    );
+    let zero = guard().refuse_until(Duration::ZERO);
+    assert_says(&reason_of(&zero, START), &["refuse_until"]);
+    assert_says(&reason_of(&strict, START - 7), &["7 s before"]);
+}
+
+/// The clock was set back while the guard was at work.
+#[test]
+fn a_dropped_second_names_its_cause() {
+    let guard = guard();
+    let used: Vec<_> = (0..100).map(|_| request(START, START)).collect();
+    for validated in &used {
+        guard.first_use(validated.clone()).unwrap();
+    }
+    for _ in 0..500 {
+        guard.first_use(request(START + 100, START + 100)).unwrap();
+    }
+    let error = guard.first_use(used[0].clone()).unwrap_err();
+    let named = ["clock of this host", "set back", "max_time_diff"];
+    assert_says(&error.to_string(), &named);
 }
 
 #[test]
