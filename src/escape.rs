@@ -18,6 +18,8 @@ pub(crate) fn push_escaped(out: &mut String, text: &str) {
                 out.push('…');
                 break;
             }
+            // A quote could end the text where it stands quoted, and begin another field of a log.
+            '"' | '\\' => out.extend(c.escape_default()),
             ' '..='~' => out.push(c),
             _ => out.extend(c.escape_default()),
         }

@@ -2,7 +2,7 @@
 //! them.
 
 pub(crate) use self::{
-    authority::Authority,
+    authority::{Authority, escape_authority},
     fields::{Fields, KnownField, Lines},
 };
 pub use self::{

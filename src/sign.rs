@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, request};
+use http::{HeaderMap, HeaderValue, Request, request};
 
 use self::{nonce::nonce, retry::OtherSignatures};
 use crate::{
@@ -11,8 +11,8 @@ use crate::{
     message::{CONTENT_DIGEST, Fields, KnownField, RequestHead, SIGNATURE, SIGNATURE_INPUT},
     secret::SecretStore,
     signature::{
-        BaseLines, ComponentName, MAX_COMPONENTS, MAX_FIELD_LEN, MemberWriter, profile,
-        push_signature,
+        BaseLines, Budget, Component, ComponentName, MAX_COMPONENTS, MAX_FIELD_LEN, MemberWriter,
+        profile, push_signature,
     },
 };
 
@@ -163,6 +163,8 @@ fn sign(
 ) -> Result<NewFields, SignError> {
     let secrets = secrets.lookup(&options.secret_name)?;
     options.check()?;
+    let request = request.scheme_without_uri(options.scheme);
+    options.check_authority(&request)?;
     let others = OtherSignatures::find(request.fields(), options)?;
 
     // The values of all three fields, and for a while the signature base, share one buffer: each
@@ -176,7 +178,7 @@ fn sign(
     }
 
     let base = text.len();
-    let mut lines = BaseLines::new(&mut text);
+    let mut lines = BaseLines::new(&mut text, Budget::WHOLE);
     lines.push_always(&request)?;
     for index in (0..profile::OF_BODY.len()).filter(|index| covered.of_body[*index]) {
         match (&digest, profile::OF_BODY[index]) {
@@ -186,8 +188,8 @@ fn sign(
             _ => lines.push_of_body(index, &request)?,
         }
     }
-    for field in covered.further() {
-        lines.push_plain(ComponentName::Field(field), &request)?;
+    for component in covered.further() {
+        lines.push_component(&component, &request)?;
     }
     // The label is not signed.
     lines.finish_copy(input.start + options.label.len() + "=".len()..input.end);
@@ -239,7 +241,7 @@ fn write_digest(
         }
         return Err(SignError::WrongDigest);
     }
-    if body.is_empty() && !options.cover.contains(&CONTENT_DIGEST) {
+    if body.is_empty() && !options.covers(CONTENT_DIGEST.as_str()) {
         return Ok(Digest::None);
     }
     let start = text.len();
@@ -254,8 +256,8 @@ fn write_input(
     options: &SignOptions,
 ) -> Result<usize, SignError> {
     let mut member = MemberWriter::profile(text, &options.label, covered.of_body);
-    for field in covered.further() {
-        member.component(ComponentName::Field(field));
+    for component in covered.further() {
+        member.identifier(&component);
     }
     member.end_components();
     options.write_params(&mut member, &nonce().map_err(SignError::Random)?)?;
@@ -280,11 +282,11 @@ impl<'a> Covered<'a> {
             _ => fields.has(field),
         });
         let covered = Self { of_body, options };
-        let changes = |field: &&HeaderName| **field == SIGNATURE || **field == SIGNATURE_INPUT;
-        if let Some(field) = options.cover.iter().find(changes) {
-            return Err(SignError::NotCoverable {
-                name: field.as_str().to_owned(),
-            });
+        for name in [SIGNATURE, SIGNATURE_INPUT] {
+            if options.covers(name.as_str()) {
+                let name = name.as_str().to_owned();
+                return Err(SignError::NotCoverable { name });
+            }
         }
         let of_body = of_body.iter().filter(|is_there| **is_there).count();
         match profile::ALWAYS.len() + of_body + covered.further().count() {
@@ -293,15 +295,17 @@ impl<'a> Covered<'a> {
         }
     }
 
-    /// The names of the fields that the profile would not cover.
-    fn further(&self) -> impl Iterator<Item = &str> {
-        let is_of_body = |field: &&str| {
+    /// The components that the profile would not cover.
+    fn further(&self) -> impl Iterator<Item = Component<'_>> {
+        let is_of_body = |name: ComponentName<&str>| {
             let of_body = profile::OF_BODY.iter().zip(self.of_body);
             of_body
                 .filter(|(_, is_there)| *is_there)
-                .any(|(one, _)| one.as_str() == *field)
+                .any(|(one, _)| name == ComponentName::Field(one.as_str()))
         };
-        let further = self.options.cover.iter().map(HeaderName::as_str);
-        further.filter(move |field| !is_of_body(field))
+        self.options.covered().filter(move |component| {
+            let name = component.name();
+            !(component.is_plain() && (profile::ALWAYS.contains(&name) || is_of_body(name)))
+        })
     }
 }

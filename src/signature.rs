@@ -37,13 +37,15 @@
 
 pub(crate) use self::{
     base::BaseLines,
+    budget::Budget,
     coverage::Coverage,
+    error::ascii_remedy,
     input::SignatureParams,
     member::{MemberWriter, push_signature},
     span::Span,
 };
 pub use self::{
-    base::{MAX_BASE_LEN, MAX_QUERY_PARAMS, SignatureBase},
+    base::{MAX_BASE_LEN, MAX_QUERY_PAIRS, MAX_QUERY_PARAMS, SignatureBase},
     component::{Component, ComponentName},
     component_list::Components,
     error::BaseError,
@@ -59,6 +61,7 @@ pub use crate::{
 };
 
 mod base;
+mod budget;
 mod component;
 mod component_list;
 mod coverage;

@@ -4,8 +4,6 @@ use http::Request;
 
 use crate::secret::SecretStore;
 
-#[cfg(feature = "tower")]
-pub(crate) use self::validated::Proof;
 pub use self::{
     claim::Claim,
     error::{AuthError, AuthErrorKind},
@@ -14,6 +12,8 @@ pub use self::{
     validated::Validated,
     verified_head::VerifiedHead,
 };
+#[cfg(feature = "tower")]
+pub(crate) use self::{claim::HOST_ADVICE, validated::Proof};
 
 mod candidate;
 mod claim;
@@ -77,7 +77,12 @@ pub fn validate_auth<B: AsRef<[u8]>>(
     secrets: &(impl SecretStore + ?Sized),
     options: &ValidateOptions,
 ) -> Result<Validated, AuthError> {
-    let mut head = Claim::parse(request, options)?.verify_any(secrets)?;
+    let mut head = Claim::parse(request, options)?
+        .verify_any(secrets)
+        .map_err(|error| match error.kind() {
+            AuthErrorKind::WrongMac => error.more_detail(claim::HOST_ADVICE),
+            _ => error,
+        })?;
     head.update(request.body().as_ref());
     head.finish()
 }

@@ -1,19 +1,31 @@
 //! The authority of a request: `host` or `host:port`.
 
-use crate::structured::text;
+use crate::{escape::escape, structured::text};
 
 /// The scheme under which clients reach a server, which may differ from the scheme that the server
 /// itself speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Scheme {
-    /// `https`, with the default port 443.
+    /// `https`, with the default port 443; also for `wss`, whose handshake is a request of `https`.
     #[default]
     Https,
-    /// `http`, with the default port 80.
+    /// `http`, with the default port 80; also for `ws`.
     Http,
 }
 
 impl Scheme {
+    /// The scheme of a URI; of another one than `http` and `ws` the port 443 is expected.
+    pub(super) fn of(scheme: &str) -> Self {
+        if ["http", "ws"]
+            .iter()
+            .any(|one| scheme.eq_ignore_ascii_case(one))
+        {
+            Self::Http
+        } else {
+            Self::Https
+        }
+    }
+
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Https => "https",
@@ -122,12 +134,31 @@ pub enum AuthorityError {
     Conflicting,
     /// The authority is not `host` or `host:port`. User information is not allowed.
     #[error(
-        "invalid authority `{authority}`: give `host` or `host:port`, without user information"
+        "invalid authority `{authority}`: give `host` or `host:port`, without user information, and \
+         an international name in its ASCII form (`xn--`)"
     )]
     Invalid {
-        /// The text that stands there, escaped and cut.
+        /// The text that stands there, escaped and cut, without user information.
         authority: String,
     },
+}
+
+impl AuthorityError {
+    pub(super) fn invalid(text: &[u8]) -> Self {
+        Self::Invalid {
+            // Bytes that are no text cannot be shown.
+            authority: escape_authority(std::str::from_utf8(text).unwrap_or("?")),
+        }
+    }
+}
+
+/// Escapes the text of an authority for an operator. User information may hold a password: an
+/// ellipsis stands for it.
+pub(crate) fn escape_authority(text: &str) -> String {
+    match text.rsplit_once('@') {
+        Some((_, host)) => format!("…@{}", escape(host)),
+        None => escape(text),
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ use super::{
     authority::{Authority, AuthorityError, Scheme},
     fields::{Fields, KnownField, Lines},
 };
-use crate::escape::escape;
 
 /// The head of a request, as far as it can be signed; borrowed from an `http::Request` or its
 /// `Parts`.
@@ -25,10 +24,7 @@ pub struct RequestHead<'a> {
 
 impl<'a> RequestHead<'a> {
     fn new(method: &'a Method, uri: &'a Uri, version: Version, headers: &'a HeaderMap) -> Self {
-        let scheme = match uri.scheme() {
-            Some(scheme) if *scheme == uri::Scheme::HTTP => Scheme::Http,
-            _ => Scheme::Https,
-        };
+        let scheme = uri.scheme_str().map_or_else(Scheme::default, Scheme::of);
         Self {
             method,
             uri,
@@ -39,8 +35,8 @@ impl<'a> RequestHead<'a> {
         }
     }
 
-    /// The scheme under which the client reaches the server. Default: the scheme of the URI, or
-    /// `https` if the URI has none.
+    /// The scheme under which the client reaches the server. Default: the scheme of the URI, where
+    /// `ws` is `http` and `wss` is `https`, or `https` if the URI has none.
     #[must_use]
     pub fn scheme(mut self, scheme: Scheme) -> Self {
         self.scheme = scheme;
@@ -55,6 +51,20 @@ impl<'a> RequestHead<'a> {
         self.uri = uri;
         self.authority = None;
         self
+    }
+
+    /// The scheme, where the URI has none. The scheme of the URI wins.
+    pub(crate) fn scheme_without_uri(self, scheme: Scheme) -> Self {
+        if self.uri.scheme().is_some() {
+            self
+        } else {
+            self.scheme(scheme)
+        }
+    }
+
+    /// Reads a text as this request would be read whose authority it is.
+    pub(crate) fn reads_authority(&self, text: &'a str) -> Option<Authority<'a>> {
+        Authority::parse(text.as_bytes(), self.scheme)
     }
 
     /// Sets the authority, found elsewhere or found before.
@@ -158,10 +168,7 @@ impl<'a> RequestHead<'a> {
     }
 
     fn read_authority(&self, text: &'a [u8]) -> Result<Authority<'a>, AuthorityError> {
-        Authority::parse(text, self.scheme).ok_or_else(|| AuthorityError::Invalid {
-            // Bytes that are no text cannot be shown.
-            authority: escape(std::str::from_utf8(text).unwrap_or("?")),
-        })
+        Authority::parse(text, self.scheme).ok_or_else(|| AuthorityError::invalid(text))
     }
 }
 

@@ -70,6 +70,16 @@ pub enum SignError {
         /// What it must be.
         remedy: &'static str,
     },
+    /// The request is for a host that [`SignOptions::authorities`](crate::SignOptions::authorities)
+    /// does not list.
+    #[error(
+        "no signature for `{authority}`: `SignOptions::authorities` does not list it, so the URL is \
+         not one that this consumer should call"
+    )]
+    UnlistedAuthority {
+        /// The authority of the request, escaped and cut.
+        authority: String,
+    },
     /// The signature fields would be larger than a host accepts.
     #[error(
         "the `Signature-Input` would have more than 8 KiB: \

@@ -2,14 +2,13 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::HeaderName;
-
 use super::error::SignError;
 use crate::{
     digest::DigestAlgorithm,
     escape::escape,
+    message::{RequestHead, Scheme},
     secret::DEFAULT_SECRET_NAME,
-    signature::{MemberWriter, profile::DEFAULT_LABEL},
+    signature::{BaseError, Component, ComponentName, MemberWriter, profile::DEFAULT_LABEL},
     structured::{is_key, is_printable_ascii},
     time::{Clock, whole_seconds},
 };
@@ -25,7 +24,9 @@ use crate::{
 /// | [`expires_in`](Self::expires_in) | no `expires` |
 /// | [`tag`](Self::tag) | none |
 /// | [`label`](Self::label) | [`DEFAULT_LABEL`], `sig1` |
-/// | [`cover`](Self::cover) | no further fields |
+/// | [`cover`](Self::cover) | nothing further |
+/// | [`authorities`](Self::authorities) | none: signs for any host |
+/// | [`scheme`](Self::scheme) | [`Scheme::Https`], where the URI has none |
 /// | [`digest`](Self::digest) | [`DigestAlgorithm::Sha256`] |
 /// | [`alg`](Self::alg) | [`AlgParameter::Omit`] |
 /// | [`clock`](Self::clock) | the clock of the system |
@@ -37,7 +38,12 @@ pub struct SignOptions {
     expires_in: Option<Duration>,
     tag: Option<String>,
     pub(super) label: String,
-    pub(super) cover: Vec<HeaderName>,
+    /// Identifiers in canonical serialisation.
+    cover: Vec<String>,
+    /// What cannot be covered.
+    uncoverable: Option<String>,
+    authorities: Option<Vec<String>>,
+    pub(super) scheme: Scheme,
     pub(super) digest: DigestAlgorithm,
     alg: AlgParameter,
     clock: Clock,
@@ -60,6 +66,9 @@ impl SignOptions {
             tag: None,
             label: DEFAULT_LABEL.to_owned(),
             cover: Vec::new(),
+            uncoverable: None,
+            authorities: None,
+            scheme: Scheme::default(),
             digest: DigestAlgorithm::default(),
             alg: AlgParameter::default(),
             clock: Clock::default(),
@@ -107,17 +116,80 @@ impl SignOptions {
         self
     }
 
-    /// Covers one more header field, which the request must then have.
+    /// Covers one more component, which the request must then have: a header field by its name, or
+    /// a derived component (RFC 9421 section 2.2) such as `@target-uri`, `@scheme` or
+    /// `@request-target`. A component with parameters is written with its quotes, as in a
+    /// `Signature-Input`: `"x-name";bs` covers the very lines of a field, also those with bytes that
+    /// are not ASCII.
+    ///
+    /// ```
+    /// use hmac_auth::SignOptions;
+    ///
+    /// let options = SignOptions::new()
+    ///     .cover(http::header::IF_MATCH)
+    ///     .cover("@target-uri") // for a verifier that insists on it
+    ///     .cover(r#""@query-param";name="id""#);
+    /// ```
     ///
     /// Choose no field that a proxy or the client may change, such as `host`, `date`, `via` or
-    /// `forwarded`. All lines of a field are signed, joined with commas (RFC 9421 section 2.1). On
-    /// the way, one line with a comma may become two lines, so a host must read all of them or
-    /// refuse a second one.
+    /// `forwarded`. `@target-uri` and `@scheme` break where a proxy terminates TLS and the host is not
+    /// told. All lines of a field are signed, joined with commas (RFC 9421 section 2.1). On the way,
+    /// one line with a comma may become two lines, so a host must read all of them or refuse a second
+    /// one. The lines of `Cookie` are joined as RFC 9113 section 8.2.3 says, because HTTP/2 may split
+    /// it.
+    ///
+    /// Signing fails with [`SignError::InvalidParameter`] if this is no component of a request.
     #[must_use]
-    pub fn cover(mut self, field: HeaderName) -> Self {
-        if !self.cover.contains(&field) {
-            self.cover.push(field);
+    pub fn cover(mut self, component: impl AsRef<str>) -> Self {
+        let text = component.as_ref();
+        let identifier = if text.starts_with('"') {
+            text.to_owned()
+        } else if text.starts_with('@') {
+            format!("\"{text}\"")
+        } else {
+            format!("\"{}\"", text.to_ascii_lowercase())
+        };
+        match Component::parse(&identifier)
+            .ok()
+            .filter(Component::is_of_requests)
+        {
+            Some(component) => {
+                let identifier = component.to_string();
+                if !self.cover.contains(&identifier) {
+                    self.cover.push(identifier);
+                }
+            }
+            None => self.uncoverable = Some(text.to_owned()),
         }
+        self
+    }
+
+    /// The only hosts to sign for, each `host` or `host:port`, in any case.
+    ///
+    /// Where a URL comes from outside, such as from a redirect or a webhook registration, a signature
+    /// for a wrong host is a request that its operator could send on. With this list, signing fails
+    /// with [`SignError::UnlistedAuthority`] instead.
+    ///
+    /// ```
+    /// use hmac_auth::SignOptions;
+    ///
+    /// let options = SignOptions::new().authorities(["host.example"]);
+    /// ```
+    #[must_use]
+    pub fn authorities<A: Into<String>>(
+        mut self,
+        authorities: impl IntoIterator<Item = A>,
+    ) -> Self {
+        self.authorities = Some(authorities.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// The scheme of requests whose URI names none: those in origin form with a `Host` field, and
+    /// `CONNECT`. It decides which port is the default port, which is not signed, and the value of
+    /// `@scheme`.
+    #[must_use]
+    pub fn scheme(mut self, scheme: Scheme) -> Self {
+        self.scheme = scheme;
         self
     }
 
@@ -152,12 +224,40 @@ impl SignOptions {
     }
 
     /// Whether the label, the key id and the tag can be written.
-    pub(super) fn check(&self) -> Result<(), SignError> {
-        let invalid = |parameter, value: &str, remedy| SignError::InvalidParameter {
-            parameter,
-            value: escape(value),
-            remedy,
+    /// The components of [`cover`](Self::cover).
+    pub(super) fn covered(&self) -> impl Iterator<Item = Component<'_>> {
+        let parsed = self.cover.iter().map(|text| Component::parse(text));
+        parsed.filter_map(Result::ok)
+    }
+
+    /// Whether a field is among the components of [`cover`](Self::cover), with parameters or without.
+    pub(super) fn covers(&self, field: &str) -> bool {
+        self.covered()
+            .any(|component| component.name() == ComponentName::Field(field))
+    }
+
+    /// Whether the host of the request is one of [`authorities`](Self::authorities).
+    pub(super) fn check_authority(&self, request: &RequestHead<'_>) -> Result<(), SignError> {
+        let Some(authorities) = &self.authorities else {
+            return Ok(());
         };
+        let authority = request.authority().map_err(BaseError::from)?;
+        let mut is_listed = false;
+        for text in authorities {
+            let listed = request.reads_authority(text).ok_or_else(|| {
+                invalid("authorities", text, "list each as `host` or `host:port`")
+            })?;
+            is_listed |= listed == authority;
+        }
+        if is_listed {
+            return Ok(());
+        }
+        Err(SignError::UnlistedAuthority {
+            authority: escape(authority.as_str()),
+        })
+    }
+
+    pub(super) fn check(&self) -> Result<(), SignError> {
         if !is_key(&self.label) {
             let remedy =
                 "begin with a lower-case letter or `*`, go on with those, digits, `_`, `-` and `.`";
@@ -170,6 +270,11 @@ impl SignOptions {
                 }
                 _ => {}
             }
+        }
+        if let Some(text) = &self.uncoverable {
+            let remedy = "name a header field, `@target-uri`, `@scheme` or `@request-target`, or write \
+                          a component with its parameters, such as `\"@query-param\";name=\"id\"`";
+            return Err(invalid("cover", text, remedy));
         }
         Ok(())
     }
@@ -197,6 +302,14 @@ impl SignOptions {
             member.string("tag", tag);
         }
         Ok(())
+    }
+}
+
+fn invalid(parameter: &'static str, value: &str, remedy: &'static str) -> SignError {
+    SignError::InvalidParameter {
+        parameter,
+        value: escape(value),
+        remedy,
     }
 }
 

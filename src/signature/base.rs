@@ -3,10 +3,12 @@
 use std::{fmt, ops::Range};
 
 use super::{
+    budget::Budget,
     component::{Component, ComponentName, Parameters},
     error::{BaseError, ValueError},
     input::SignatureInput,
     profile,
+    query_param::QueryParams,
     value::{push_field, push_request_value, push_response_value},
 };
 use crate::{
@@ -18,8 +20,13 @@ use crate::{
 /// request share them.
 pub const MAX_BASE_LEN: usize = 4 * MAX_FIELD_LEN;
 
-/// How many `@query-param` components a signature may cover, in a query of at most 8 KiB.
+/// How many `@query-param` components a signature may cover, in a query of at most 8 KiB. Several
+/// signatures of a request share them.
 pub const MAX_QUERY_PARAMS: usize = 8;
+
+/// How many parameters a query may have of which a signature covers some one by one. Several
+/// signatures of a request share them.
+pub const MAX_QUERY_PAIRS: usize = 256;
 
 /// How the last line starts.
 const SIGNATURE_PARAMS: &[u8] = b"\"@signature-params\": ";
@@ -51,8 +58,17 @@ impl SignatureBase {
         request: &RequestHead<'_>,
         input: &SignatureInput<'_>,
     ) -> Result<Self, BaseError> {
+        Self::within(Budget::WHOLE, request, input)
+    }
+
+    /// The base of a request signature that is one of several.
+    pub(crate) fn within(
+        budget: Budget,
+        request: &RequestHead<'_>,
+        input: &SignatureInput<'_>,
+    ) -> Result<Self, BaseError> {
         let mut text = Vec::with_capacity(likely_len(request, input.value().len()));
-        let mut lines = BaseLines::new(&mut text);
+        let mut lines = BaseLines::new(&mut text, budget);
         let components = match input.profile_start() {
             Some((start, others)) => {
                 lines.push_always(request)?;
@@ -66,11 +82,9 @@ impl SignatureBase {
             None => input.components(),
         };
         for component in components {
-            lines.push_component(&component, |out, name, parameters| {
-                push_request_value(out, name, parameters, request)
-            })?;
+            lines.push_component(&component, request)?;
         }
-        let params_start = lines.finish(input.value());
+        let params_start = lines.finish(input.value())?;
         Ok(Self { text, params_start })
     }
 
@@ -84,13 +98,13 @@ impl SignatureBase {
         input: &SignatureInput<'_>,
     ) -> Result<Self, BaseError> {
         let mut text = Vec::new();
-        let mut lines = BaseLines::new(&mut text);
+        let mut lines = BaseLines::new(&mut text, Budget::WHOLE);
         for component in input.components() {
-            lines.push_component(&component, |out, name, parameters| {
-                push_response_value(out, name, parameters, response)
+            lines.push_with_parameters(&component, |out, name, parameters, query_params| {
+                push_response_value(out, name, parameters, response, query_params)
             })?;
         }
-        let params_start = lines.finish(input.value());
+        let params_start = lines.finish(input.value())?;
         Ok(Self { text, params_start })
     }
 
@@ -157,23 +171,24 @@ fn likely_len(request: &RequestHead<'_>, params_len: usize) -> usize {
 }
 
 /// The lines of a signature base while they are written to the end of a text.
-pub(crate) struct BaseLines<'t> {
+pub(crate) struct BaseLines<'t, 'r> {
     text: &'t mut Vec<u8>,
-    start: usize,
-    query_params: usize,
+    /// How long the whole text may get.
+    max_end: usize,
+    query_params: QueryParams<'r>,
 }
 
-impl<'t> BaseLines<'t> {
-    pub(crate) fn new(text: &'t mut Vec<u8>) -> Self {
+impl<'t, 'r> BaseLines<'t, 'r> {
+    pub(crate) fn new(text: &'t mut Vec<u8>, budget: Budget) -> Self {
         Self {
-            start: text.len(),
+            max_end: text.len() + budget.base_len,
             text,
-            query_params: 0,
+            query_params: QueryParams::new(budget),
         }
     }
 
     /// Writes the lines of the components that every request signature covers.
-    pub(crate) fn push_always(&mut self, request: &RequestHead<'_>) -> Result<(), BaseError> {
+    pub(crate) fn push_always(&mut self, request: &RequestHead<'r>) -> Result<(), BaseError> {
         // One by one, so that the compiler knows each name, and misses none that joins the profile.
         let [method, authority, path, query] = profile::LINES_ALWAYS;
         self.push_one_of_always(method, request)?;
@@ -187,10 +202,11 @@ impl<'t> BaseLines<'t> {
     fn push_one_of_always(
         &mut self,
         (name, start): (ComponentName<&str>, &str),
-        request: &RequestHead<'_>,
+        request: &RequestHead<'r>,
     ) -> Result<(), BaseError> {
         self.text.extend_from_slice(start.as_bytes());
-        let written = push_request_value(self.text, name, &Parameters::default(), request);
+        let (parameters, query_params) = (Parameters::default(), &mut self.query_params);
+        let written = push_request_value(self.text, name, &parameters, request, query_params);
         self.end_line(written)
             .map_err(|error| error.of_plain(name.as_str()))
     }
@@ -205,23 +221,20 @@ impl<'t> BaseLines<'t> {
         let lines = request.fields().lines(field);
         self.text
             .extend_from_slice(profile::LINES_OF_BODY[index].as_bytes());
-        let written = push_field(self.text, &Parameters::default(), lines);
+        let written = push_field(self.text, field.as_str(), &Parameters::default(), lines);
         self.end_line(written)
             .map_err(|error| error.of_plain(field.as_str()))
     }
 
-    /// Writes the line of a component of the request that has no parameters.
-    pub(crate) fn push_plain(
+    /// Writes the line of a component of the request.
+    pub(crate) fn push_component(
         &mut self,
-        name: ComponentName<&str>,
-        request: &RequestHead<'_>,
+        component: &Component<'_>,
+        request: &RequestHead<'r>,
     ) -> Result<(), BaseError> {
-        self.text.push(b'"');
-        self.text.extend_from_slice(name.as_str().as_bytes());
-        self.text.extend_from_slice(b"\": ");
-        let written = push_request_value(self.text, name, &Parameters::default(), request);
-        self.end_line(written)
-            .map_err(|error| error.of_plain(name.as_str()))
+        self.push_with_parameters(component, |out, name, parameters, query_params| {
+            push_request_value(out, name, parameters, request, query_params)
+        })
     }
 
     /// Writes the line of one of the fields of [`profile::OF_BODY`] whose value stands in the text
@@ -233,54 +246,35 @@ impl<'t> BaseLines<'t> {
         self.text.push(b'\n');
     }
 
-    fn push_component(
+    fn push_with_parameters(
         &mut self,
         component: &Component<'_>,
         push_value: impl FnOnce(
             &mut Vec<u8>,
             ComponentName<&str>,
             &Parameters<'_>,
+            &mut QueryParams<'r>,
         ) -> Result<(), ValueError>,
     ) -> Result<(), BaseError> {
         self.text.extend_from_slice(component.identifier());
         self.text.extend_from_slice(b": ");
         let name = component.name();
-        let written = if component.is_plain() {
-            push_value(self.text, name, &Parameters::default())
+        let parameters = if component.is_plain() {
+            Ok(Parameters::default())
         } else {
-            self.supported_parameters(component, name)
-                .and_then(|parameters| push_value(self.text, name, &parameters))
+            supported_parameters(component, name)
         };
+        let query_params = &mut self.query_params;
+        let written = parameters
+            .and_then(|parameters| push_value(self.text, name, &parameters, query_params));
         self.end_line(written)
             .map_err(|error| error.of(component.identifier()))
-    }
-
-    /// The parameters, if they fit the name.
-    fn supported_parameters<'a>(
-        &mut self,
-        component: &Component<'a>,
-        name: ComponentName<&str>,
-    ) -> Result<Parameters<'a>, ValueError> {
-        let parameters = component.parameters().ok_or(ValueError::Unsupported)?;
-        let is_query_param = name == ComponentName::QueryParam;
-        let is_field = matches!(name, ComponentName::Field(_));
-        if parameters.query_name.is_some() != is_query_param
-            || parameters.byte_sequence && !is_field
-        {
-            return Err(ValueError::Unsupported);
-        }
-        // Each one walks through the whole query, which nobody has proven yet.
-        self.query_params += usize::from(is_query_param);
-        if self.query_params > MAX_QUERY_PARAMS {
-            return Err(ValueError::TooLarge);
-        }
-        Ok(parameters)
     }
 
     fn end_line(&mut self, written: Result<(), ValueError>) -> Result<(), ValueError> {
         written?;
         self.text.push(b'\n');
-        if self.text.len() - self.start > MAX_BASE_LEN {
+        if self.text.len() > self.max_end {
             return Err(ValueError::TooLarge);
         }
         Ok(())
@@ -288,11 +282,14 @@ impl<'t> BaseLines<'t> {
 
     /// Writes the last line, with the value of the `Signature-Input` member. Returns where that
     /// value starts.
-    fn finish(self, params: &[u8]) -> usize {
+    fn finish(self, params: &[u8]) -> Result<usize, BaseError> {
         self.text.extend_from_slice(SIGNATURE_PARAMS);
         let params_start = self.text.len();
         self.text.extend_from_slice(params);
-        params_start
+        if self.text.len() > self.max_end {
+            return Err(ValueError::TooLarge.of_plain("@signature-params"));
+        }
+        Ok(params_start)
     }
 
     /// Writes the last line, with a value that stands in the text already.
@@ -300,4 +297,18 @@ impl<'t> BaseLines<'t> {
         self.text.extend_from_slice(SIGNATURE_PARAMS);
         self.text.extend_from_within(params);
     }
+}
+
+/// The parameters, if they fit the name.
+fn supported_parameters<'a>(
+    component: &Component<'a>,
+    name: ComponentName<&str>,
+) -> Result<Parameters<'a>, ValueError> {
+    let parameters = component.parameters().ok_or(ValueError::Unsupported)?;
+    let is_query_param = name == ComponentName::QueryParam;
+    let is_field = matches!(name, ComponentName::Field(_));
+    if parameters.query_name.is_some() != is_query_param || parameters.byte_sequence && !is_field {
+        return Err(ValueError::Unsupported);
+    }
+    Ok(parameters)
 }

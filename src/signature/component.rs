@@ -254,8 +254,22 @@ impl<'a> Component<'a> {
         self.entry.is_plain()
     }
 
+    /// Whether the identifier names a component that a request can have.
+    pub(crate) fn is_of_requests(&self) -> bool {
+        let Some(parameters) = self.parameters() else {
+            return false;
+        };
+        let has_query_name = parameters.query_name.is_some();
+        match self.name() {
+            ComponentName::Status | ComponentName::Unknown(_) => false,
+            ComponentName::QueryParam => has_query_name && !parameters.of_request,
+            ComponentName::Field(_) => !has_query_name && !parameters.of_request,
+            _ => self.is_plain(),
+        }
+    }
+
     /// The identifier as received.
-    pub(super) fn identifier(&self) -> &'a [u8] {
+    pub(crate) fn identifier(&self) -> &'a [u8] {
         let name = self.entry.quoted_name;
         self.entry
             .parameters

@@ -20,14 +20,15 @@ pub enum BaseError {
         /// The identifier.
         component: String,
     },
-    /// A value has a byte that is not ASCII: percent-encode it, or cover the field with `bs`.
-    #[error("the value of {component} is not ASCII")]
+    /// A value has a byte that is not ASCII.
+    #[error("the value of {component} is not ASCII: {}", ascii_remedy(component))]
     NotAscii {
         /// The identifier.
         component: String,
     },
     /// A field has more than 8 KiB, the base has more than 32 KiB, the signature covers more than 8
-    /// query parameters one by one, or covers one of a query of more than 8 KiB.
+    /// query parameters one by one, or covers one of a query of more than 8 KiB or of more than 256
+    /// parameters.
     #[error("with {component}, the signature base gets too large")]
     TooLarge {
         /// The identifier.
@@ -36,6 +37,15 @@ pub enum BaseError {
     /// The request has no authority that could be signed.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
+}
+
+/// What to do about a value that is not ASCII.
+pub(crate) fn ascii_remedy(component: &str) -> &'static str {
+    if component.starts_with("\"@") {
+        "percent-encode it in the URL (as UTF-8)"
+    } else {
+        "send the field in ASCII, percent-encoded for example, or cover it with the parameter `bs`"
+    }
 }
 
 /// Why the value of a component cannot be written. Small, because each value may be one.
@@ -56,7 +66,7 @@ impl ValueError {
 
     #[cold]
     pub(super) fn of(self, identifier: &[u8]) -> BaseError {
-        let component = escape(text(identifier));
+        let component = escape_identifier(text(identifier));
         match self {
             Self::Absent => BaseError::Absent { component },
             Self::Unsupported => BaseError::Unsupported { component },
@@ -64,6 +74,19 @@ impl ValueError {
             Self::TooLarge => BaseError::TooLarge { component },
             Self::Authority(error) => BaseError::Authority(error),
         }
+    }
+}
+
+/// Escapes an identifier, whose parameters and unusual names a peer may have made to look like
+/// something else in a log.
+fn escape_identifier(identifier: &str) -> String {
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '@' | '-' | '_' | '.');
+    let name = identifier
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'));
+    match name.filter(|name| name.chars().all(is_of_name)) {
+        Some(name) => format!("\"{}\"", escape(name)),
+        None => escape(identifier),
     }
 }
 

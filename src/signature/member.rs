@@ -3,7 +3,10 @@
 
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::{component::ComponentName, profile};
+use super::{
+    component::{Component, ComponentName},
+    profile,
+};
 use crate::{
     crypto::Mac,
     structured::{push_base64, push_byte_sequence, push_integer, push_quoted},
@@ -42,12 +45,22 @@ impl<'t> MemberWriter<'t> {
 
     /// Adds a component without parameters.
     pub(crate) fn component(&mut self, name: ComponentName<&str>) {
-        if self.text.last() != Some(&b'(') {
-            self.text.push(b' ');
-        }
+        self.separate();
         self.text.push(b'"');
         self.text.extend_from_slice(name.as_str().as_bytes());
         self.text.push(b'"');
+    }
+
+    /// Adds a component with its parameters.
+    pub(crate) fn identifier(&mut self, component: &Component<'_>) {
+        self.separate();
+        self.text.extend_from_slice(component.identifier());
+    }
+
+    fn separate(&mut self) {
+        if self.text.last() != Some(&b'(') {
+            self.text.push(b' ');
+        }
     }
 
     pub(crate) fn end_components(&mut self) {

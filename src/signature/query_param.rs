@@ -1,35 +1,99 @@
 //! `@query-param` (RFC 9421 section 2.2.8): one parameter of a form-encoded query.
 
-/// Writes the value of the parameter `encoded_name`, a name that is itself percent-encoded. Returns
-/// `false` if the parameter does not occur exactly once.
+use std::borrow::Cow;
+
+use smallvec::SmallVec;
+
+use super::{budget::Budget, error::ValueError};
+use crate::structured::MAX_FIELD_LEN;
+
+/// Single parameters of a query, while the lines of a signature base are written.
 ///
-/// Octets that are not UTF-8 stay as they are. The URL standard would replace them, and two queries
-/// would then look alike.
-pub(super) fn push_query_param(out: &mut Vec<u8>, query: &str, encoded_name: &str) -> bool {
-    let name: Vec<u8> = decoded(encoded_name).collect();
-    // A name that is not spelled as it would be written here names nothing.
-    if !encoded(name.iter().copied()).eq(encoded_name.bytes()) {
-        return false;
-    }
-    let mut found = None;
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        if is(key, &name) && found.replace(value).is_some() {
-            return false;
-        }
-    }
-    let Some(value) = found else { return false };
-    out.extend(encoded(decoded(value)));
-    true
+/// Nobody has proven the query yet, and a peer may have made it to be slow. So it is read once for
+/// all parameters, and no more of it than the budget allows.
+pub(super) struct QueryParams<'q> {
+    /// The query in pairs, from the first parameter on.
+    pairs: Option<Pairs<'q>>,
+    params_left: usize,
+    max_pairs: usize,
 }
 
-/// Whether a form-encoded key means `name`. Where nothing has to be decoded, the bytes are compared
-/// as they stand: nobody has proven the query yet, and a peer may have made it to be slow.
-fn is(key: &str, name: &[u8]) -> bool {
-    if key.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
-        key.len() >= name.len() && decoded(key).eq(name.iter().copied())
-    } else {
-        key.as_bytes() == name
+/// Keys, decoded, with their values as they stand.
+type Pairs<'q> = SmallVec<[(Cow<'q, [u8]>, &'q str); 16]>;
+
+impl<'q> QueryParams<'q> {
+    pub(super) fn new(budget: Budget) -> Self {
+        Self {
+            pairs: None,
+            params_left: budget.query_params,
+            max_pairs: budget.query_pairs,
+        }
+    }
+
+    /// Writes the value of the parameter `encoded_name`, a name that is itself percent-encoded. It
+    /// must occur exactly once.
+    ///
+    /// Octets that are not UTF-8 stay as they are. The URL standard would replace them, and two
+    /// queries would then look alike.
+    pub(super) fn push_value(
+        &mut self,
+        out: &mut Vec<u8>,
+        query: &'q str,
+        encoded_name: &str,
+    ) -> Result<(), ValueError> {
+        self.params_left = self
+            .params_left
+            .checked_sub(1)
+            .ok_or(ValueError::TooLarge)?;
+        let pairs = match &mut self.pairs {
+            Some(pairs) => pairs,
+            none => none.insert(read_pairs(query, self.max_pairs)?),
+        };
+        let name: Vec<u8> = decoded(encoded_name).collect();
+        // A name that is not spelled as it would be written here names nothing.
+        if !encoded(name.iter().copied()).eq(encoded_name.bytes()) {
+            return Err(ValueError::Absent);
+        }
+        let mut found = pairs.iter().filter(|(key, _)| **key == *name);
+        let (Some((_, value)), None) = (found.next(), found.next()) else {
+            return Err(ValueError::Absent);
+        };
+        let start = out.len();
+        out.extend(encoded(decoded(value)).take(MAX_FIELD_LEN + 1));
+        if out.len() - start > MAX_FIELD_LEN {
+            return Err(ValueError::TooLarge);
+        }
+        Ok(())
+    }
+}
+
+fn read_pairs(query: &str, max_pairs: usize) -> Result<Pairs<'_>, ValueError> {
+    if query.len() > MAX_FIELD_LEN {
+        return Err(ValueError::TooLarge);
+    }
+    let mut pairs = Pairs::new();
+    let mut rest = query;
+    loop {
+        // Empty pairs are no pairs, and there may be thousands.
+        while let Some(after) = rest.strip_prefix("&&&&&&&&") {
+            rest = after;
+        }
+        rest = rest.trim_start_matches('&');
+        if rest.is_empty() {
+            return Ok(pairs);
+        }
+        if pairs.len() == max_pairs {
+            return Err(ValueError::TooLarge);
+        }
+        let (pair, after) = rest.split_once('&').unwrap_or((rest, ""));
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let key = if key.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
+            Cow::Owned(decoded(key).collect())
+        } else {
+            Cow::Borrowed(key.as_bytes())
+        };
+        pairs.push((key, value));
+        rest = after;
     }
 }
 

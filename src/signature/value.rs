@@ -3,7 +3,7 @@
 use super::{
     component::{ComponentName, Parameters},
     error::ValueError,
-    query_param::push_query_param,
+    query_param::QueryParams,
 };
 use crate::{
     message::{Lines, RequestHead, ResponseHead},
@@ -16,11 +16,12 @@ use crate::{
     clippy::inline_always,
     reason = "for a name that the compiler knows, 190 instructions less for each request"
 )]
-pub(super) fn push_request_value(
+pub(super) fn push_request_value<'r>(
     out: &mut Vec<u8>,
     name: ComponentName<&str>,
     parameters: &Parameters<'_>,
-    request: &RequestHead<'_>,
+    request: &RequestHead<'r>,
+    query_params: &mut QueryParams<'r>,
 ) -> Result<(), ValueError> {
     // RFC 9421 section 2.4: a request has no other request.
     if parameters.of_request {
@@ -45,15 +46,10 @@ pub(super) fn push_request_value(
         ComponentName::QueryParam => {
             let name = parameters.query_name.ok_or(ValueError::Unsupported)?;
             let query = request.query().unwrap_or_default();
-            if query.len() > MAX_FIELD_LEN {
-                return Err(ValueError::TooLarge);
-            }
-            if !push_query_param(out, query, &name.text()) {
-                return Err(ValueError::Absent);
-            }
+            query_params.push_value(out, query, &name.text())?;
         }
         ComponentName::Field(name) => {
-            push_field(out, parameters, request.fields().named(name))?;
+            push_field(out, name, parameters, request.fields().named(name))?;
         }
         ComponentName::Status | ComponentName::Unknown(_) => return Err(ValueError::Unsupported),
     }
@@ -62,11 +58,12 @@ pub(super) fn push_request_value(
 
 /// Writes the value of a component of a response, or with the parameter `req` of the request that
 /// the response answers (RFC 9421 section 2.4).
-pub(super) fn push_response_value(
+pub(super) fn push_response_value<'r>(
     out: &mut Vec<u8>,
     name: ComponentName<&str>,
     parameters: &Parameters<'_>,
-    response: &ResponseHead<'_>,
+    response: &ResponseHead<'r>,
+    query_params: &mut QueryParams<'r>,
 ) -> Result<(), ValueError> {
     match name {
         _ if parameters.of_request => {
@@ -75,13 +72,13 @@ pub(super) fn push_response_value(
                 of_request: false,
                 ..*parameters
             };
-            push_request_value(out, name, &parameters, request)
+            push_request_value(out, name, &parameters, request, query_params)
         }
         ComponentName::Status => {
             out.extend_from_slice(response.status().as_str().as_bytes());
             Ok(())
         }
-        ComponentName::Field(name) => push_field(out, parameters, response.lines(name)),
+        ComponentName::Field(name) => push_field(out, name, parameters, response.lines(name)),
         _ => Err(ValueError::Unsupported),
     }
 }
@@ -114,8 +111,12 @@ fn push_path_and_query(out: &mut Vec<u8>, request: &RequestHead<'_>) -> Result<(
 
 /// The lines of a field, each trimmed, joined with a comma and a space (RFC 9421 section 2.1). With
 /// `bs`, each line is a byte sequence of its own (section 2.1.3).
+///
+/// HTTP/2 may split `Cookie` into several lines, which are one line elsewhere (RFC 9113 section
+/// 8.2.3). Those are joined as they were.
 pub(super) fn push_field(
     out: &mut Vec<u8>,
+    name: &str,
     parameters: &Parameters<'_>,
     lines: Lines<'_>,
 ) -> Result<(), ValueError> {
@@ -123,7 +124,8 @@ pub(super) fn push_field(
     let mut found = false;
     for line in lines {
         if found {
-            out.extend_from_slice(b", ");
+            let is_split = name == "cookie" && !parameters.byte_sequence;
+            out.extend_from_slice(if is_split { b"; " } else { b", " });
         }
         found = true;
         let line = line.trim_ascii();

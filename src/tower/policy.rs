@@ -13,11 +13,10 @@ use super::{
     hashed_body::{HashedBody, content_length, too_large},
 };
 use crate::{
-    escape::escape,
-    message::RequestHead,
+    message::{RequestHead, escape_authority},
     replay::{MemoryReplayGuard, ReplayGuard, UseOnce},
     secret::SecretStore,
-    validate::{AuthError, AuthErrorKind, Claim, Proof, ValidateOptions},
+    validate::{AuthError, AuthErrorKind, Claim, HOST_ADVICE, Proof, ValidateOptions, Validated},
 };
 
 #[derive(Clone)]
@@ -63,7 +62,7 @@ impl Policy {
         }
         let head = match claim.verify_any(&*self.secrets) {
             Ok(head) => head,
-            Err(error) => return Err(self.explain(error, parts)),
+            Err(error) => return Err(self.explain(error)),
         };
         if announced_len > 0 && !head.covers_body() {
             return Err(AuthErrorKind::BodyNotCovered.into());
@@ -98,6 +97,18 @@ impl Policy {
 
     /// Makes the answer for the peer, and an event for the operator.
     pub(super) fn refuse(&self, error: &AuthError, parts: &Parts) -> Response<Bytes> {
+        let by_this_server;
+        let error = if error.kind() == AuthErrorKind::Replayed
+            && parts.extensions.get::<Validated>().is_some()
+        {
+            by_this_server = AuthError::new(AuthErrorKind::Replayed).detail(
+                "this server has validated this very request already: \
+                 two layers with one guard stand around its route, so remove one",
+            );
+            &by_this_server
+        } else {
+            error
+        };
         #[cfg(feature = "tracing")]
         events::request_refused(
             error,
@@ -136,29 +147,20 @@ impl Policy {
                 .map(Authority::as_str)
                 .or_else(|| field(&HOST)),
         };
-        named.map(escape)
+        named.map(escape_authority)
     }
 
-    /// Adds to a wrong MAC which request this host saw. In most cases, a proxy or a router between
-    /// consumer and host has changed it.
-    fn explain(&self, error: AuthError, parts: &Parts) -> AuthError {
+    /// Adds to a wrong MAC what only a layer can know.
+    fn explain(&self, error: AuthError) -> AuthError {
         if error.kind() != AuthErrorKind::WrongMac {
             return error;
         }
-        let seen = format!(
-            "seen here: {} {} {}",
-            escape(parts.method.as_str()),
-            self.authority(parts).unwrap_or_default(),
-            escape(self.uri(parts).path())
-        );
-        let advice = if self.original_uri.is_none() {
+        let router_advice = if self.original_uri.is_none() {
             "; if a router has cut the path, set `original_uri`"
         } else {
             ""
         };
-        error.detail(format!(
-            "{seen}{advice}; if a proxy has changed `Host`, see `trust_forwarded_host`"
-        ))
+        error.more_detail(router_advice).more_detail(HOST_ADVICE)
     }
 }
 

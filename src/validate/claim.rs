@@ -1,6 +1,12 @@
 //! The checks of a request in phases.
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{
+    borrow::Cow,
+    fmt::{self, Write},
+    sync::Arc,
+};
+
+use smallvec::SmallVec;
 
 use super::{
     candidate::{Candidate, Candidates},
@@ -13,10 +19,14 @@ use super::{
 };
 use crate::{
     digest::BodyDigest,
+    escape::push_escaped,
     message::{KnownField, RequestHead},
     secret::{SecretSet, SecretStore},
-    signature::{MAX_BASE_LEN, SignatureBase, SignatureInput},
+    signature::{BaseError, Budget, SignatureBase, SignatureInput},
 };
+
+/// What follows the detail of a wrong MAC.
+pub(crate) const HOST_ADVICE: &str = "; if a proxy has changed `Host`, see `trust_forwarded_host`";
 
 /// The claim of a request: read and acceptable in form, but not proven.
 ///
@@ -57,8 +67,8 @@ pub struct Claim<'a> {
     current: Candidate<'a>,
     /// Further ones, which are rare.
     others: Vec<Candidate<'a>>,
-    /// How long a signature base may be. All bases of a request together cost no more than one may.
-    max_base_len: usize,
+    /// How many signatures are meant for this host: their bases share one budget.
+    meant: usize,
 }
 
 impl<'a> Claim<'a> {
@@ -83,7 +93,7 @@ impl<'a> Claim<'a> {
             now,
             current: candidates.first,
             others: candidates.others,
-            max_base_len: MAX_BASE_LEN / candidates.meant,
+            meant: candidates.meant,
         })
     }
 
@@ -112,10 +122,17 @@ impl<'a> Claim<'a> {
     ///
     /// [`AuthError`] if a covered component is absent or cannot be written.
     pub fn signature_base(&self) -> Result<SignatureBase, AuthError> {
-        Ok(SignatureBase::of_request(
-            &self.request,
-            &self.current.input,
-        )?)
+        let (request, input) = (&self.request, &self.current.input);
+        if self.meant == 1 {
+            return Ok(SignatureBase::of_request(request, input)?);
+        }
+        let budget = Budget::part_of(self.meant);
+        SignatureBase::within(budget, request, input).map_err(|error| match error {
+            BaseError::TooLarge { component } => AuthError::new(AuthErrorKind::TooLarge).detail(
+                format!("{component}; several signatures share the limit of one"),
+            ),
+            error => error.into(),
+        })
     }
 
     /// Checks the MAC of the head under each secret of the set.
@@ -133,13 +150,9 @@ impl<'a> Claim<'a> {
             uncovered,
         } = &self.current;
         let base = self.signature_base()?;
-        if base.as_bytes().len() > self.max_base_len {
-            return Err(AuthError::new(AuthErrorKind::TooLarge)
-                .detail("several signatures share the limit of one"));
-        }
-        let secret = secrets
-            .verified_by(base.as_bytes(), mac)
-            .ok_or(AuthErrorKind::WrongMac)?;
+        let Some(secret) = secrets.verified_by(base.as_bytes(), mac) else {
+            return Err(self.wrong_mac());
+        };
         let fields = self.request.fields();
         let proof = Proof {
             secret_name: Arc::clone(secret_name),
@@ -161,6 +174,33 @@ impl<'a> Claim<'a> {
         Ok(VerifiedHead::new(Arc::new(proof), *uncovered))
     }
 
+    /// The refusal of a wrong MAC, with the request that this host saw: in most cases, a proxy or a
+    /// router between consumer and host has changed it.
+    #[cold]
+    fn wrong_mac(&self) -> AuthError {
+        let request = &self.request;
+        // Room for all of it: to refuse takes no more allocations than to accept.
+        let mut seen = String::with_capacity(640);
+        seen.push_str("seen here: ");
+        push_escaped(&mut seen, request.method());
+        seen.push(' ');
+        if let Ok(authority) = request.authority() {
+            let start = seen.len();
+            push_escaped(&mut seen, authority.as_str());
+            seen[start..].make_ascii_lowercase();
+        }
+        seen.push(' ');
+        push_escaped(&mut seen, request.path());
+        if let Some(query) = request.query().filter(|query| !query.is_empty()) {
+            let _ = write!(
+                seen,
+                " with a query of {} bytes, which a proxy may have re-encoded or reordered",
+                query.len()
+            );
+        }
+        AuthError::new(AuthErrorKind::WrongMac).detail(seen)
+    }
+
     /// Goes on to the next signature of the request that may be meant for this host; `false` if
     /// there is none.
     ///
@@ -180,19 +220,29 @@ impl<'a> Claim<'a> {
         secrets: &(impl SecretStore + ?Sized),
     ) -> Result<VerifiedHead, AuthError> {
         let mut refusal = None;
+        // A store is asked once for a name: a peer must not make it work for each signature.
+        let mut known: SmallVec<[(&str, Option<SecretSet>); 1]> = SmallVec::new();
         loop {
-            let error = match secrets.lookup(self.secret_name()) {
-                Ok(secrets) => match self.verify_head(&secrets) {
-                    Ok(head) => return Ok(head),
-                    Err(error) => error,
-                },
-                Err(error) => error.into(),
+            let name = self.secret_name();
+            let set = match known.iter().find(|(one, _)| *one == name) {
+                Some((_, set)) => set.clone(),
+                None => {
+                    let set = secrets.lookup(name).map_err(|error| {
+                        refusal = Some(AuthError::furthest(refusal.take(), error.into()));
+                    });
+                    known.push((name, set.clone().ok()));
+                    set.ok()
+                }
             };
-            let furthest = AuthError::furthest(refusal, error);
-            if !self.advance() {
-                return Err(furthest);
+            if let Some(set) = set {
+                match self.verify_head(&set) {
+                    Ok(head) => return Ok(head),
+                    Err(error) => refusal = Some(AuthError::furthest(refusal, error)),
+                }
             }
-            refusal = Some(furthest);
+            if !self.advance() {
+                return Err(refusal.expect("each signature is accepted or refused"));
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     answer::write_error,
     digest::DigestError,
     secret::SecretError,
-    signature::{AuthorityError, BaseError, SyntaxError},
+    signature::{AuthorityError, BaseError, SyntaxError, ascii_remedy},
 };
 
 /// Declares [`AuthErrorKind`] and its [`Row`]s from one table.
@@ -106,10 +106,10 @@ kinds! {
         "the signature has no `created` time";
     /// The signature was made too long ago.
     Stale: Freshness, UNAUTHORIZED, "stale",
-        "the signature is too old";
-    /// The signature was made in the future: a clock is wrong.
+        "the signature is too old: the clocks differ, or it came late or once more";
+    /// The signature was made in the future: a clock is wrong, or its unit.
     InFuture: Freshness, UNAUTHORIZED, "in_future",
-        "the signature was made in the future: compare the clocks";
+        "the signature was made in the future";
     /// The signature has expired by its own account.
     Expired: Freshness, UNAUTHORIZED, "expired",
         "the signature has expired";
@@ -124,7 +124,8 @@ kinds! {
         "the authority is not `host` or `host:port`";
     /// The request is for an authority that the host does not list.
     UnlistedAuthority: Authority, UNAUTHORIZED, "unlisted_authority",
-        "the authority is not one of this host's";
+        "the authority is not one of this host's: let the proxy pass `Host` on (or see \
+         `trust_forwarded_host`), list it in `authorities`, and see `external_scheme` for `:80`";
     /// The signature covers a component that is not defined for requests or not implemented.
     UnsupportedComponent: Base, UNAUTHORIZED, "unsupported_component",
         "a covered component is not supported";
@@ -141,7 +142,7 @@ kinds! {
     /// changed.
     WrongMac: Mac, UNAUTHORIZED, "wrong_mac",
         "the signature does not match: \
-         another secret, or the request was changed (compare signature bases)";
+         another secret, or the request was changed on the way (compare signature bases)";
     /// The body is larger than the host accepts.
     BodyTooLarge: Body, PAYLOAD_TOO_LARGE, "body_too_large",
         "the body is too large";
@@ -166,10 +167,13 @@ kinds! {
         "the Content-Digest field has neither sha-256 nor sha-512";
     /// The body is not the one that was signed.
     WrongDigest: Body, UNAUTHORIZED, "wrong_digest",
-        "the body is not the one that was signed";
+        "the body is not the one that was signed: \
+         a proxy may have decompressed or rewritten it, or a client encoded it after signing";
     /// The signature was used before.
     Replayed: Replay, UNAUTHORIZED, "replayed",
-        "the signature was used before, or an equal request in the same second has no nonce";
+        "the signature was used before: by a client that repeats a request and does not sign it \
+         anew, by a proxy that retries or mirrors, or by an equal request without a nonce in the \
+         same second";
     /// The signature was made before the replay guard was started: it may have been used before. Or
     /// the clock of the host was set back.
     BeforeGuardStart: Replay, UNAUTHORIZED, "before_guard_start",
@@ -226,6 +230,12 @@ impl AuthError {
     /// `detail` must hold no secret, and a peer's text only [escaped](crate::escape::escape).
     pub(crate) fn detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
+        self
+    }
+
+    /// Goes on with a detail that is there.
+    pub(crate) fn more_detail(mut self, more: &str) -> Self {
+        self.detail.get_or_insert_default().push_str(more);
         self
     }
 
@@ -316,7 +326,10 @@ impl From<BaseError> for AuthError {
             BaseError::Unsupported { component } => {
                 (AuthErrorKind::UnsupportedComponent, component)
             }
-            BaseError::NotAscii { component } => (AuthErrorKind::NotAscii, component),
+            BaseError::NotAscii { component } => {
+                let detail = format!("{component}: {}", ascii_remedy(&component));
+                (AuthErrorKind::NotAscii, detail)
+            }
             BaseError::TooLarge { component } => (AuthErrorKind::TooLarge, component),
             BaseError::Authority(error) => return error.into(),
         };

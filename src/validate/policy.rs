@@ -5,7 +5,7 @@ use super::{
     options::ValidateOptions,
 };
 use crate::{
-    escape::escape,
+    escape::push_escaped,
     message::{Authority, KnownField, RequestHead},
     signature::{ComponentName, Coverage, SignatureInput},
     time::whole_seconds,
@@ -38,8 +38,27 @@ pub(super) fn authority_of<'a>(
     if options.lists_authority(authority) {
         Ok(authority)
     } else {
-        Err(AuthError::new(AuthErrorKind::UnlistedAuthority).detail(escape(authority.as_str())))
+        Err(unlisted(authority, options.listed_authorities()))
     }
+}
+
+/// The refusal of a request for another host. It names some of those that are listed: mostly, a
+/// proxy has replaced `Host`, and the operator sees at once by what.
+#[cold]
+fn unlisted(authority: Authority<'_>, listed: &[Box<str>]) -> AuthError {
+    const SHOWN: usize = 3;
+    // Room for all of it: to refuse takes no more allocations than to accept.
+    let mut detail = String::with_capacity(320);
+    push_escaped(&mut detail, authority.as_str());
+    detail.push_str(", listed: ");
+    for (index, one) in listed.iter().take(SHOWN).enumerate() {
+        detail.push_str(if index == 0 { "" } else { ", " });
+        push_escaped(&mut detail, one);
+    }
+    if listed.len() > SHOWN {
+        detail.push_str(", …");
+    }
+    AuthError::new(AuthErrorKind::UnlistedAuthority).detail(detail)
 }
 
 fn check_coverage(
@@ -115,9 +134,7 @@ fn check_freshness(
     }
     let max_skew = whole_seconds(options.max_clock_skew);
     if created > now.saturating_add(max_skew) {
-        let ahead = created.saturating_sub(now);
-        let detail = format!("{ahead} s ahead, {max_skew} s allowed");
-        return refuse(AuthErrorKind::InFuture, detail);
+        return refuse(AuthErrorKind::InFuture, ahead(created, now, max_skew));
     }
     match input.expires() {
         Some(expires) if expires < now => {
@@ -126,4 +143,19 @@ fn check_freshness(
         }
         _ => Ok(created),
     }
+}
+
+/// Says how far a time is in the future, or else that it has another unit than seconds.
+#[cold]
+fn ahead(created: i64, now: i64, max_skew: i64) -> String {
+    const YEAR: u64 = 366 * 24 * 60 * 60;
+    // Microseconds have more digits than an integer of RFC 9651.
+    if (created / 1_000).abs_diff(now) < YEAR {
+        return format!(
+            "`created` is {created}, which seems to be in milliseconds: the consumer must count in \
+             seconds"
+        );
+    }
+    let ahead = created.saturating_sub(now);
+    format!("compare the clocks: {ahead} s ahead, {max_skew} s allowed")
 }

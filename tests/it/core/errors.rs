@@ -2,5 +2,6 @@
 
 mod answer;
 mod kind;
+mod remedy;
 mod signing;
 mod text;

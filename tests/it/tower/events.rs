@@ -126,7 +126,7 @@ async fn what_peers_write_is_escaped_and_cut_in_events() {
     let event = event_of(with_key_id(r#"a\"\\e[31m"#)).await;
     assert_eq!(
         [&event["key_id"], &event["kind"]],
-        [r#"a"\e[31m"#, "wrong_mac"]
+        [r#"a\"\\e[31m"#, "wrong_mac"]
     );
     assert_eq!(
         event_of(to("https://host.example/\u{9b}31m\u{202e}")).await["path"],

@@ -91,7 +91,7 @@ fn what_peers_write_is_shown_escaped_and_cut() {
     let label = |value: &str| refused(&with_signature(get(), value, INPUT, &[0; 32]), &options());
     for (error, shown) in [
         (key_id(&long), "xxx…"),
-        (key_id(r"\\e[31m"), r#"keyid "\e[31m""#),
+        (key_id(r"\\e[31m"), r#"keyid "\\e[31m""#),
         (authority("evil.example"), "evil.example"),
         (authority(&long), "xxx…"),
         (component(r#""@nonsense""#), "\"@nonsense\""),
