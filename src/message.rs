@@ -1,8 +1,10 @@
 //! The heads of requests and responses, as they are signed. A host's own policy is not part of
 //! them.
 
+#[cfg(feature = "tower")]
+pub(crate) use self::authority::escape_authority;
 pub(crate) use self::{
-    authority::{Authority, escape_authority},
+    authority::Authority,
     fields::{Fields, KnownField, Lines},
 };
 pub use self::{

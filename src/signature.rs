@@ -40,9 +40,9 @@ pub(crate) use self::{
     budget::Budget,
     coverage::Coverage,
     error::ascii_remedy,
-    input::SignatureParams,
     member::{MemberWriter, push_signature},
     span::Span,
+    unchecked_input::SignedValue,
 };
 pub use self::{
     base::{MAX_BASE_LEN, MAX_QUERY_PAIRS, MAX_QUERY_PARAMS, SignatureBase},
@@ -71,4 +71,5 @@ mod member;
 pub(crate) mod profile;
 mod query_param;
 mod span;
+mod unchecked_input;
 mod value;

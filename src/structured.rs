@@ -13,7 +13,7 @@ pub(crate) use self::{
         BareItem, QuotedString, is_key, is_printable_ascii, push_integer, push_quoted, read_integer,
     },
     parameter::{Keys, begin_parameter, next_parameter, read_parameter, write_parameter},
-    skip::skip_member,
+    skip::{skip_list, skip_member},
 };
 pub use self::{cursor::SyntaxError, dictionary::MAX_FIELD_LEN};
 

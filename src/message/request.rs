@@ -24,7 +24,10 @@ pub struct RequestHead<'a> {
 
 impl<'a> RequestHead<'a> {
     fn new(method: &'a Method, uri: &'a Uri, version: Version, headers: &'a HeaderMap) -> Self {
-        let scheme = uri.scheme_str().map_or_else(Scheme::default, Scheme::of);
+        let scheme = match uri.scheme_str() {
+            None | Some("https") => Scheme::Https,
+            Some(other) => Scheme::of(other),
+        };
         Self {
             method,
             uri,
@@ -39,9 +42,13 @@ impl<'a> RequestHead<'a> {
     /// `ws` is `http` and `wss` is `https`, or `https` if the URI has none.
     #[must_use]
     pub fn scheme(mut self, scheme: Scheme) -> Self {
+        self.set_scheme(scheme);
+        self
+    }
+
+    pub(crate) fn set_scheme(&mut self, scheme: Scheme) {
         self.scheme = scheme;
         self.authority = None;
-        self
     }
 
     /// The URI as the client sent it, where a router has cut the URI of the request. The scheme

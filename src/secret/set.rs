@@ -51,6 +51,7 @@ impl SecretSet {
 
     /// The position of the secret under which `mac` is the MAC of `message`, 0 for the current one.
     /// This is the only place where a MAC is checked.
+    #[inline]
     pub(crate) fn verified_by(&self, message: &[u8], mac: &Mac) -> Option<usize> {
         self.accepted()
             .position(|secret| secret.mac(message).matches(mac))

@@ -25,6 +25,9 @@ impl OtherSignatures {
         fields: &Fields<'_>,
         options: &SignOptions,
     ) -> Result<Option<Self>, SignError> {
+        if !fields.has(KnownField::SignatureInput) && !fields.has(KnownField::Signature) {
+            return Ok(None);
+        }
         let label = options.label.as_str();
         let (mut is_taken, mut is_ours) = (false, false);
         let mut inputs = SignatureInputs::of(fields.lines(KnownField::SignatureInput));

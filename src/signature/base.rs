@@ -26,7 +26,7 @@ pub const MAX_QUERY_PARAMS: usize = 8;
 
 /// How many parameters a query may have of which a signature covers some one by one. Several
 /// signatures of a request share them.
-pub const MAX_QUERY_PAIRS: usize = 256;
+pub const MAX_QUERY_PAIRS: usize = 128;
 
 /// How the last line starts.
 const SIGNATURE_PARAMS: &[u8] = b"\"@signature-params\": ";
@@ -62,6 +62,7 @@ impl SignatureBase {
     }
 
     /// The base of a request signature that is one of several.
+    #[inline]
     pub(crate) fn within(
         budget: Budget,
         request: &RequestHead<'_>,
@@ -282,7 +283,7 @@ impl<'t, 'r> BaseLines<'t, 'r> {
 
     /// Writes the last line, with the value of the `Signature-Input` member. Returns where that
     /// value starts.
-    fn finish(self, params: &[u8]) -> Result<usize, BaseError> {
+    fn finish(&mut self, params: &[u8]) -> Result<usize, BaseError> {
         self.text.extend_from_slice(SIGNATURE_PARAMS);
         let params_start = self.text.len();
         self.text.extend_from_slice(params);

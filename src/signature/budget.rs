@@ -26,6 +26,9 @@ impl Budget {
 
     /// The part of each of several signatures.
     pub(crate) fn part_of(signatures: usize) -> Self {
+        if signatures == 1 {
+            return Self::WHOLE;
+        }
         let Self {
             base_len,
             query_params,

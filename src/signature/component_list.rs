@@ -1,7 +1,8 @@
 //! The list of the components that a signature covers.
 
-use std::fmt;
+use std::{fmt, hash::BuildHasher, sync::LazyLock};
 
+use foldhash::fast::RandomState;
 use smallvec::SmallVec;
 
 use super::{
@@ -9,7 +10,7 @@ use super::{
     coverage::Coverage,
     profile::{self, MAX_COMPONENTS},
 };
-use crate::structured::{Cursor, SyntaxError};
+use crate::structured::{Cursor, SyntaxError, skip_list};
 
 /// A summary of the whole list of a signature's components.
 #[derive(Clone, Copy)]
@@ -29,27 +30,69 @@ pub(super) struct ProfileStart {
     others: u16,
 }
 
-impl ComponentList {
-    /// Reads `inner-list` of RFC 9651 section 3.1.1, whose items are components.
+/// `inner-list` of RFC 9651 section 3.1.1, of which only the start was compared with the profile.
+#[derive(Clone, Copy)]
+pub(super) struct UncheckedList {
+    start: ProfileStart,
+    /// Whether other components follow the start.
+    has_others: bool,
+}
+
+impl UncheckedList {
+    /// Steps over a list.
     pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<Self, SyntaxError> {
-        let list_start = cursor.position();
         let start = ProfileStart::read(cursor);
-        let mut reader = ListReader {
-            list_start,
-            start,
-            others: SmallVec::new(),
-            coverage: start.coverage(),
-        };
-        if !start.is_there() {
+        if start.is_there() && cursor.take(b')') {
+            return Ok(Self {
+                start,
+                has_others: false,
+            });
+        }
+        if start.is_there() {
+            if cursor.peek() != Some(b' ') {
+                return Err(cursor.error(NO_SEPARATOR));
+            }
+        } else {
             cursor.expect(b'(', "expected a list of components, `(…)`")?;
         }
-        while reader.read_separator(cursor)? {
-            reader.read_component(cursor)?;
-        }
+        skip_list(cursor)?;
         Ok(Self {
-            coverage: reader.coverage,
             start,
+            has_others: true,
         })
+    }
+}
+
+const NO_SEPARATOR: &str = "expected a space or the end of the list, `)`";
+
+impl ComponentList {
+    /// Reads the list with which `value` begins, and says whether it is canonical.
+    #[inline]
+    pub(super) fn read(list: UncheckedList, value: &[u8]) -> Result<(Self, bool), SyntaxError> {
+        let start = list.start;
+        if !list.has_others {
+            let coverage = start.coverage();
+            return Ok((Self { coverage, start }, true));
+        }
+        Self::read_others(start, value)
+    }
+
+    /// Reads the components behind the start.
+    #[inline(never)]
+    fn read_others(start: ProfileStart, value: &[u8]) -> Result<(Self, bool), SyntaxError> {
+        let mut cursor = Cursor::new(value);
+        cursor.skip_to(usize::from(start.others).max("(".len()));
+        let mut reader = ListReader {
+            start,
+            others: SmallVec::new(),
+            names: Names::default(),
+            coverage: start.coverage(),
+        };
+        while reader.read_separator(&mut cursor)? {
+            reader.read_component(&mut cursor)?;
+        }
+        let coverage = reader.coverage;
+        Ok((Self { coverage, start }, cursor.is_canonical()))
     }
 
     /// The joint coverage of the components without parameters.
@@ -122,11 +165,10 @@ fn take_components(cursor: &mut Cursor<'_>, text: &str) -> bool {
 
 /// The state of reading a list.
 struct ListReader {
-    /// Where the list starts in the line.
-    list_start: usize,
     start: ProfileStart,
     /// The components behind the start, for comparison. Up to eight take no allocation.
     others: SmallVec<[Entry; 8]>,
+    names: Names,
     coverage: Coverage,
 }
 
@@ -140,19 +182,17 @@ impl ListReader {
         }
         let is_first = self.others.is_empty() && !self.start.is_there();
         if spaces == 0 && !is_first {
-            return Err(cursor.error("expected a space or the end of the list, `)`"));
+            return Err(cursor.error(NO_SEPARATOR));
         }
         cursor.note_canonical(spaces == usize::from(!is_first));
         Ok(true)
     }
 
     fn read_component(&mut self, cursor: &mut Cursor<'_>) -> Result<(), SyntaxError> {
-        let entry = Entry::read(cursor, self.list_start)?;
-        let list = cursor.since(self.list_start);
-        let is_repeated = self
-            .others
-            .iter()
-            .any(|one| one.is_same(list, &entry, list))
+        let entry = Entry::read(cursor, 0)?;
+        let list = cursor.since(0);
+        let is_repeated = self.names.may_have(entry.name_bytes(list))
+            && (self.others.iter()).any(|one| one.is_same(list, &entry, list))
             || entry.is_plain() && self.start.has(Component::new(list, entry).name());
         if is_repeated {
             return Err(cursor.error("a component must not be repeated"));
@@ -169,6 +209,25 @@ impl ListReader {
         self.coverage = self.coverage | coverage_of(entry, list);
         self.others.push(entry);
         Ok(())
+    }
+}
+
+/// The names of the components so far, by one bit of a hash each.
+///
+/// A peer may have made a list to be slow. To compare each name with all before it takes most of the
+/// time of such a list.
+#[derive(Default)]
+struct Names(u64);
+
+impl Names {
+    /// Adds a name. Returns `false` if the name is not among those before.
+    fn may_have(&mut self, name: &[u8]) -> bool {
+        // Nobody outside of this process can choose names with one hash.
+        static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::default);
+        let bit = 1 << (HASHER.hash_one(name) & 63);
+        let may_have = self.0 & bit != 0;
+        self.0 |= bit;
+        may_have
     }
 }
 
@@ -226,10 +285,9 @@ mod tests {
 
     fn read(list: &str) -> Option<(ComponentList, bool)> {
         let mut cursor = Cursor::new(list.as_bytes());
-        let components = ComponentList::read(&mut cursor).ok()?;
-        cursor
-            .is_at_end()
-            .then(|| (components, cursor.is_canonical()))
+        let unchecked = UncheckedList::read(&mut cursor).ok()?;
+        let components = ComponentList::read(unchecked, list.as_bytes()).ok()?;
+        cursor.is_at_end().then_some(components)
     }
 
     /// A space that is not canonical makes the reader read the same list one by one.

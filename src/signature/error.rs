@@ -27,7 +27,7 @@ pub enum BaseError {
         component: String,
     },
     /// A field has more than 8 KiB, the base has more than 32 KiB, the signature covers more than 8
-    /// query parameters one by one, or covers one of a query of more than 8 KiB or of more than 256
+    /// query parameters one by one, or covers one of a query of more than 8 KiB or of more than 128
     /// parameters.
     #[error("with {component}, the signature base gets too large")]
     TooLarge {

@@ -1,9 +1,5 @@
 //! `@query-param` (RFC 9421 section 2.2.8): one parameter of a form-encoded query.
 
-use std::borrow::Cow;
-
-use smallvec::SmallVec;
-
 use super::{budget::Budget, error::ValueError};
 use crate::structured::MAX_FIELD_LEN;
 
@@ -18,8 +14,13 @@ pub(super) struct QueryParams<'q> {
     max_pairs: usize,
 }
 
-/// Keys, decoded, with their values as they stand.
-type Pairs<'q> = SmallVec<[(Cow<'q, [u8]>, &'q str); 16]>;
+/// The pairs of a query.
+struct Pairs<'q> {
+    /// The keys, decoded, one behind the other.
+    keys: Vec<u8>,
+    /// Where each key ends, and its value as it stands.
+    pairs: Vec<(usize, &'q str)>,
+}
 
 impl<'q> QueryParams<'q> {
     pub(super) fn new(budget: Budget) -> Self {
@@ -47,17 +48,14 @@ impl<'q> QueryParams<'q> {
             .ok_or(ValueError::TooLarge)?;
         let pairs = match &mut self.pairs {
             Some(pairs) => pairs,
-            none => none.insert(read_pairs(query, self.max_pairs)?),
+            none => none.insert(Pairs::read(query, self.max_pairs)?),
         };
         let name: Vec<u8> = decoded(encoded_name).collect();
         // A name that is not spelled as it would be written here names nothing.
         if !encoded(name.iter().copied()).eq(encoded_name.bytes()) {
             return Err(ValueError::Absent);
         }
-        let mut found = pairs.iter().filter(|(key, _)| **key == *name);
-        let (Some((_, value)), None) = (found.next(), found.next()) else {
-            return Err(ValueError::Absent);
-        };
+        let value = pairs.only_value_of(&name).ok_or(ValueError::Absent)?;
         let start = out.len();
         out.extend(encoded(decoded(value)).take(MAX_FIELD_LEN + 1));
         if out.len() - start > MAX_FIELD_LEN {
@@ -67,33 +65,50 @@ impl<'q> QueryParams<'q> {
     }
 }
 
-fn read_pairs(query: &str, max_pairs: usize) -> Result<Pairs<'_>, ValueError> {
-    if query.len() > MAX_FIELD_LEN {
-        return Err(ValueError::TooLarge);
-    }
-    let mut pairs = Pairs::new();
-    let mut rest = query;
-    loop {
-        // Empty pairs are no pairs, and there may be thousands.
-        while let Some(after) = rest.strip_prefix("&&&&&&&&") {
-            rest = after;
-        }
-        rest = rest.trim_start_matches('&');
-        if rest.is_empty() {
-            return Ok(pairs);
-        }
-        if pairs.len() == max_pairs {
+impl<'q> Pairs<'q> {
+    fn read(query: &'q str, max_pairs: usize) -> Result<Self, ValueError> {
+        if query.len() > MAX_FIELD_LEN {
             return Err(ValueError::TooLarge);
         }
-        let (pair, after) = rest.split_once('&').unwrap_or((rest, ""));
-        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let key = if key.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
-            Cow::Owned(decoded(key).collect())
-        } else {
-            Cow::Borrowed(key.as_bytes())
+        let mut all = Self {
+            keys: Vec::with_capacity(query.len()),
+            pairs: Vec::with_capacity(16),
         };
-        pairs.push((key, value));
-        rest = after;
+        let mut rest = query;
+        loop {
+            // Empty pairs are no pairs, and there may be thousands.
+            while let Some(after) = rest.strip_prefix("&&&&&&&&") {
+                rest = after;
+            }
+            rest = rest.trim_start_matches('&');
+            if rest.is_empty() {
+                return Ok(all);
+            }
+            if all.pairs.len() == max_pairs {
+                return Err(ValueError::TooLarge);
+            }
+            let (pair, after) = rest.split_once('&').unwrap_or((rest, ""));
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            if key.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
+                all.keys.extend(decoded(key));
+            } else {
+                all.keys.extend_from_slice(key.as_bytes());
+            }
+            all.pairs.push((all.keys.len(), value));
+            rest = after;
+        }
+    }
+
+    /// The value of a key that occurs exactly once.
+    fn only_value_of(&self, name: &[u8]) -> Option<&'q str> {
+        let (mut start, mut found) = (0, None);
+        for (end, value) in &self.pairs {
+            if self.keys[start..*end] == *name && found.replace(*value).is_some() {
+                return None;
+            }
+            start = *end;
+        }
+        found
     }
 }
 

@@ -132,6 +132,11 @@ impl<'a> Cursor<'a> {
         skipped
     }
 
+    /// Goes on at `position`, up to which all is known.
+    pub(crate) fn skip_to(&mut self, position: usize) {
+        self.rest = &self.line[position..];
+    }
+
     /// Steps over SP, and returns how many there were.
     pub(crate) fn spaces(&mut self) -> usize {
         let mut count = 0;

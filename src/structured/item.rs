@@ -83,6 +83,7 @@ pub(crate) struct QuotedString<'a> {
 
 impl<'a> QuotedString<'a> {
     /// `sf-string` of section 3.3.3.
+    #[inline]
     pub(crate) fn read(cursor: &mut Cursor<'a>) -> Result<Self, SyntaxError> {
         cursor.expect(b'"', "expected a quoted string")?;
         let raw = cursor.skip(Class::STRING);
@@ -152,6 +153,7 @@ fn read_number<'a>(cursor: &mut Cursor<'a>) -> Result<BareItem<'a>, SyntaxError>
 }
 
 /// `sf-integer` of section 3.3.1.
+#[inline]
 pub(crate) fn read_integer(cursor: &mut Cursor<'_>) -> Result<i64, SyntaxError> {
     let negative = cursor.take(b'-');
     let (mut number, mut len) = (0_i64, 0);

@@ -23,8 +23,8 @@ pub(crate) fn skip_member(cursor: &mut Cursor<'_>) -> Result<(), SyntaxError> {
     skip_parameters(cursor)
 }
 
-/// Steps over an inner list behind its opening parenthesis.
-fn skip_list(cursor: &mut Cursor<'_>) -> Result<(), SyntaxError> {
+/// Steps over an inner list behind its opening parenthesis, or behind some of its items.
+pub(crate) fn skip_list(cursor: &mut Cursor<'_>) -> Result<(), SyntaxError> {
     cursor.spaces();
     while !cursor.take(b')') {
         skip_bare_item(cursor)?;

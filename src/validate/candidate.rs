@@ -13,7 +13,7 @@ use crate::{
     crypto::Mac,
     escape::{escape, push_escaped},
     message::{Fields, KnownField, RequestHead},
-    signature::{Coverage, SignatureInput, SignatureInputs, profile},
+    signature::{Coverage, SignatureInput, SignatureInputs, SignedValue, profile},
     structured::{ByteSequences, SyntaxError, text},
 };
 
@@ -58,9 +58,9 @@ impl<'a> Candidates<'a> {
         let (mut refusal, mut unpaired) = (None, None);
         let (mut not_meant, mut read_over) = (None, None);
         let mut inputs = SignatureInputs::of(fields.lines(KnownField::SignatureInput));
-        while let Some(input) = inputs.next() {
+        while let Some(input) = inputs.next_unchecked() {
             let label = match &input {
-                Ok(input) => input.label_bytes(),
+                Ok(input) => input.label(),
                 Err(syntax) => match inputs.label_read_over() {
                     Some(label) => label.as_bytes(),
                     None => {
@@ -82,10 +82,19 @@ impl<'a> Candidates<'a> {
                     continue;
                 }
             };
-            let secret_name = match secret_name_for(&input, options) {
+            let secret_name = match secret_name_for(input.text(), options) {
                 Ok(secret_name) => secret_name,
                 Err(kind) => {
                     not_meant = Some((kind, input));
+                    continue;
+                }
+            };
+            let input = match input.check() {
+                Ok(input) => input,
+                Err(syntax) => {
+                    let kind = AuthErrorKind::MalformedSignatureInput;
+                    let malformed = AuthError::malformed(kind, syntax);
+                    refusal = Some(AuthError::furthest(refusal, malformed));
                     continue;
                 }
             };
@@ -135,7 +144,7 @@ impl<'a> Candidates<'a> {
                 meant,
             }),
             (None, Some(refusal), _) => Err(refusal),
-            (None, None, Some((kind, input))) => Err(refusal_of(kind, &input, read_over)),
+            (None, None, Some((kind, input))) => Err(refusal_of(kind, input.text(), read_over)),
             (None, None, None) => Err(match read_over {
                 Some((_, syntax)) => {
                     AuthError::malformed(AuthErrorKind::MalformedSignatureInput, syntax)
@@ -181,7 +190,7 @@ impl<'a> Signature<'a> {
 
 /// The host's name of the secret for a signature that may be meant for the host.
 fn secret_name_for<'a>(
-    input: &SignatureInput<'_>,
+    input: &SignedValue<'_>,
     options: &'a ValidateOptions,
 ) -> Result<&'a Arc<str>, AuthErrorKind> {
     let secret_name = match &options.key_ids {
@@ -204,7 +213,7 @@ fn secret_name_for<'a>(
 /// The refusal of a request whose signatures are all meant for others, or cannot be read.
 fn refusal_of(
     kind: AuthErrorKind,
-    input: &SignatureInput<'_>,
+    input: &SignedValue<'_>,
     read_over: Option<(&[u8], SyntaxError)>,
 ) -> AuthError {
     let (parameter, value) = match kind {

@@ -1,12 +1,6 @@
 //! The checks of a request in phases.
 
-use std::{
-    borrow::Cow,
-    fmt::{self, Write},
-    sync::Arc,
-};
-
-use smallvec::SmallVec;
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use super::{
     candidate::{Candidate, Candidates},
@@ -64,11 +58,8 @@ pub struct Claim<'a> {
     request: RequestHead<'a>,
     options: &'a ValidateOptions,
     now: i64,
-    current: Candidate<'a>,
-    /// Further ones, which are rare.
-    others: Vec<Candidate<'a>>,
-    /// How many signatures are meant for this host: their bases share one budget.
-    meant: usize,
+    /// The first of them is the one in question.
+    candidates: Candidates<'a>,
 }
 
 impl<'a> Claim<'a> {
@@ -84,35 +75,34 @@ impl<'a> Claim<'a> {
     ) -> Result<Self, AuthError> {
         options.check()?;
         let now = options.now();
-        let mut request = request.into().scheme(options.external_scheme);
+        let mut request = request.into();
+        request.set_scheme(options.external_scheme);
         let candidates = Candidates::read(&request, options, now)?;
         request.set_authority(policy::authority_of(&request, options)?);
         Ok(Self {
             request,
             options,
             now,
-            current: candidates.first,
-            others: candidates.others,
-            meant: candidates.meant,
+            candidates,
         })
     }
 
     /// The host's own name of the secret to verify with.
     #[must_use]
     pub fn secret_name(&self) -> &'a str {
-        self.current.secret_name
+        self.candidates.first.secret_name
     }
 
     /// The key that the signature names. The peer chose it; it is not proven.
     #[must_use]
     pub fn key_id(&self) -> Option<Cow<'_, str>> {
-        self.current.input.key_id()
+        self.candidates.first.input.key_id()
     }
 
     /// The signature as parsed. The peer chose it; it is not proven.
     #[must_use]
     pub fn input(&self) -> &SignatureInput<'a> {
-        &self.current.input
+        &self.candidates.first.input
     }
 
     /// The text that this host takes to be signed. If the MAC is wrong, compare it with the
@@ -122,17 +112,18 @@ impl<'a> Claim<'a> {
     ///
     /// [`AuthError`] if a covered component is absent or cannot be written.
     pub fn signature_base(&self) -> Result<SignatureBase, AuthError> {
-        let (request, input) = (&self.request, &self.current.input);
-        if self.meant == 1 {
-            return Ok(SignatureBase::of_request(request, input)?);
-        }
-        let budget = Budget::part_of(self.meant);
-        SignatureBase::within(budget, request, input).map_err(|error| match error {
-            BaseError::TooLarge { component } => AuthError::new(AuthErrorKind::TooLarge).detail(
-                format!("{component}; several signatures share the limit of one"),
-            ),
-            error => error.into(),
-        })
+        let budget = Budget::part_of(self.candidates.meant);
+        SignatureBase::within(budget, &self.request, &self.candidates.first.input).map_err(
+            |error| {
+                let is_too_large = matches!(error, BaseError::TooLarge { .. });
+                let error = AuthError::from(error);
+                if is_too_large && self.candidates.meant > 1 {
+                    error.more_detail("; several signatures share the limit of one")
+                } else {
+                    error
+                }
+            },
+        )
     }
 
     /// Checks the MAC of the head under each secret of the set.
@@ -148,7 +139,7 @@ impl<'a> Claim<'a> {
             mac,
             created,
             uncovered,
-        } = &self.current;
+        } = &self.candidates.first;
         let base = self.signature_base()?;
         let Some(secret) = secrets.verified_by(base.as_bytes(), mac) else {
             return Err(self.wrong_mac());
@@ -164,7 +155,7 @@ impl<'a> Claim<'a> {
                 fresh_until: created.saturating_add(self.options.max_age()),
                 validated_at: self.now,
             },
-            signed: SignedText::new(base, input.params()),
+            signed: SignedText::new(base, input),
             digest: if fields.has(KnownField::ContentDigest) {
                 BodyDigest::read(fields.lines(KnownField::ContentDigest))?
             } else {
@@ -192,11 +183,9 @@ impl<'a> Claim<'a> {
         seen.push(' ');
         push_escaped(&mut seen, request.path());
         if let Some(query) = request.query().filter(|query| !query.is_empty()) {
-            let _ = write!(
-                seen,
-                " with a query of {} bytes, which a proxy may have re-encoded or reordered",
-                query.len()
-            );
+            seen.push_str(" with a query of ");
+            seen.push_str(itoa::Buffer::new().format(query.len()));
+            seen.push_str(" bytes, which a proxy may have re-encoded or reordered");
         }
         AuthError::new(AuthErrorKind::WrongMac).detail(seen)
     }
@@ -207,9 +196,10 @@ impl<'a> Claim<'a> {
     /// A request may carry signatures of others beside that of the consumer. With one secret for
     /// all consumers, only the MAC can separate them.
     pub fn advance(&mut self) -> bool {
-        let found = !self.others.is_empty();
+        let Candidates { first, others, .. } = &mut self.candidates;
+        let found = !others.is_empty();
         if found {
-            self.current = self.others.remove(0);
+            *first = others.remove(0);
         }
         found
     }
@@ -221,7 +211,7 @@ impl<'a> Claim<'a> {
     ) -> Result<VerifiedHead, AuthError> {
         let mut refusal = None;
         // A store is asked once for a name: a peer must not make it work for each signature.
-        let mut known: SmallVec<[(&str, Option<SecretSet>); 1]> = SmallVec::new();
+        let mut known: Vec<(&str, Option<SecretSet>)> = Vec::new();
         loop {
             let name = self.secret_name();
             let set = match known.iter().find(|(one, _)| *one == name) {
@@ -230,8 +220,11 @@ impl<'a> Claim<'a> {
                     let set = secrets.lookup(name).map_err(|error| {
                         refusal = Some(AuthError::furthest(refusal.take(), error.into()));
                     });
-                    known.push((name, set.clone().ok()));
-                    set.ok()
+                    let set = set.ok();
+                    if !self.candidates.others.is_empty() {
+                        known.push((name, set.clone()));
+                    }
+                    set
                 }
             };
             if let Some(set) = set {

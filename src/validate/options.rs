@@ -77,6 +77,8 @@ struct Derived {
     authorities: Vec<Box<str>>,
     /// What `required` names of the parts of a request.
     parts: Coverage,
+    /// Whether there is a field that must be covered, always or where it is present.
+    names_fields: bool,
 }
 
 /// A listed key id, which is looked up by the bytes of a signature.
@@ -360,6 +362,11 @@ impl ValidateOptions {
         required.filter(|name| Coverage::required_by(name) == Coverage::NONE)
     }
 
+    /// Whether the host has named fields that must be covered.
+    pub(super) fn names_fields(&self) -> bool {
+        self.derived.names_fields
+    }
+
     /// The fields of [`require_if_present`](Self::require_if_present).
     pub(super) fn fields_required_if_present(&self) -> impl Iterator<Item = &str> {
         self.required_if_present.iter().map(|name| &**name)
@@ -416,6 +423,8 @@ impl ValidateOptions {
         if let Some(tag) = self.tag.as_ref().filter(|tag| !is_printable_ascii(tag)) {
             problems.push(format!("the tag `{}` is not printable ASCII", escape(tag)));
         }
+        derived.names_fields =
+            !self.required_if_present.is_empty() || self.required_fields().next().is_some();
         derived.problem = (!problems.is_empty()).then(|| problems.join("; "));
         self.derived = derived;
         self

@@ -72,21 +72,12 @@ fn check_coverage(
         Some(_) => Coverage::ALWAYS,
     };
     let required = always | options.required_parts();
-    let covered = input.params().components.coverage();
+    let covered = input.coverage();
     if !covered.includes(required) {
         return Err(not_covered(required.without(covered)));
     }
-    let covers = |field: &str| {
-        input.components().any(|component| {
-            component.is_plain() && component.name() == ComponentName::Field(field)
-        })
-    };
-    let is_there = |field: &&str| request.fields().named(field).next().is_some();
-    let mut required = options
-        .required_fields()
-        .chain(options.fields_required_if_present().filter(is_there));
-    if let Some(field) = required.find(|field| !covers(field)) {
-        return Err(AuthError::new(AuthErrorKind::NotCovered).detail(field));
+    if options.names_fields() {
+        check_fields(input, request, options)?;
     }
     let uncovered = meaning_of_body(request, options).without(covered);
     // Without a digest, the body itself is refused, whatever it means.
@@ -97,6 +88,27 @@ fn check_coverage(
         return Err(not_covered(uncovered));
     }
     Ok(uncovered)
+}
+
+/// Checks the fields that the host has named.
+fn check_fields(
+    input: &SignatureInput<'_>,
+    request: &RequestHead<'_>,
+    options: &ValidateOptions,
+) -> Result<(), AuthError> {
+    let covers = |field: &str| {
+        input.components().any(|component| {
+            component.is_plain() && component.name() == ComponentName::Field(field)
+        })
+    };
+    let is_there = |field: &&str| request.fields().named(field).next().is_some();
+    let mut required = options
+        .required_fields()
+        .chain(options.fields_required_if_present().filter(is_there));
+    match required.find(|field| !covers(field)) {
+        Some(field) => Err(AuthError::new(AuthErrorKind::NotCovered).detail(field)),
+        None => Ok(()),
+    }
 }
 
 /// The fields that say what a body means, as far as the request has them: bytes under another

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::SystemTime};
 use super::replay_id::ReplayId;
 use crate::{
     digest::BodyDigest,
-    signature::{Component, Components, Coverage, SignatureBase, SignatureParams, Span},
+    signature::{Component, Components, Coverage, SignatureBase, SignatureInput, Span},
     structured::text,
     time::system_time,
 };
@@ -72,7 +72,8 @@ pub(super) struct SignedText {
 }
 
 impl SignedText {
-    pub(super) fn new(base: SignatureBase, params: &SignatureParams) -> Self {
+    pub(super) fn new(base: SignatureBase, input: &SignatureInput<'_>) -> Self {
+        let params = input.params();
         let (mut text, params_start) = base.into_parts();
         let mut keep = |span: Option<Span>| {
             let span = span?;
@@ -89,7 +90,7 @@ impl SignedText {
         Self {
             text,
             params_start,
-            coverage: params.components.coverage(),
+            coverage: input.coverage(),
             expires: params.expires,
             key_id,
             nonce,
