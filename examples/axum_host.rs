@@ -36,7 +36,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let options = ValidateOptions::new()
         .authorities([address.to_string()])
         .external_scheme(Scheme::Http);
-    options.check()?;
+    options.check_with(&secrets)?;
+    // Fingerprints, for the operator to compare with those of a consumer: they are safe to show, as the secret was generated.
+    eprintln!("{secrets:?}");
     let validate = ValidateAuthLayer::new(secrets.clone(), options);
     let uploads = Router::new()
         .route("/upload", put(upload))

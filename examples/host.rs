@@ -15,8 +15,8 @@ use axum::{
 };
 use clap::Parser;
 use hmac_auth::{
-    AuthError, EnvSecrets, SecretEncoding, SecretStore, ValidateOptions, Validated,
-    signature::Scheme, tower::ValidateAuthLayer,
+    AuthError, EnvSecrets, SecretEncoding, ValidateOptions, Validated, signature::Scheme,
+    tower::ValidateAuthLayer,
 };
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -83,9 +83,6 @@ fn validation(args: &Args) -> Result<ValidateAuthLayer, Box<dyn Error>> {
         SecretEncoding::Text
     };
     let secrets = EnvSecrets::new("").encoding(encoding);
-    // A host without a usable secret does not start, instead of refusing everybody later; nor does one with wrong options.
-    secrets.lookup(SECRET_NAME)?;
-
     // Clients reach this host directly. Behind a TLS proxy they say `https`, which is the default.
     let mut options = ValidateOptions::new()
         .secret_name(SECRET_NAME)
@@ -96,7 +93,8 @@ fn validation(args: &Args) -> Result<ValidateAuthLayer, Box<dyn Error>> {
     if !args.authorities.is_empty() {
         options = options.authorities(args.authorities.iter().map(String::as_str));
     }
-    options.check()?;
+    // A host without a usable secret does not start, instead of refusing everybody later; nor does one with wrong options.
+    options.check_with(&secrets)?;
 
     let layer = ValidateAuthLayer::new(secrets, options)
         .max_body_len(MAX_BODY_LEN)

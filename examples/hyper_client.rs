@@ -40,7 +40,7 @@ async fn main() -> Result<(), BoxError> {
     let options = ValidateOptions::new()
         .authorities([address.to_string()])
         .external_scheme(Scheme::Http);
-    options.check()?;
+    options.check_with(&secrets)?;
     let app = Router::new()
         .route("/_functions/siteStats", get(busy))
         .layer(ValidateAuthLayer::new(secrets.clone(), options));

@@ -37,7 +37,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let options = ValidateOptions::new()
         .authorities([address.to_string()])
         .external_scheme(Scheme::Http);
-    options.check()?;
+    options.check_with(&secrets)?;
     tokio::spawn(serve(
         listener,
         ValidateAuthLayer::new(secrets.clone(), options),

@@ -83,7 +83,7 @@ async fn start_host(secrets: MemorySecrets) -> Result<SocketAddr, Box<dyn Error>
     let options = ValidateOptions::new()
         .authorities([address.to_string()])
         .external_scheme(Scheme::Http);
-    options.check()?;
+    options.check_with(&secrets)?;
     let app = Router::new()
         .route("/_functions/siteStats", post(site_stats))
         .layer(ValidateAuthLayer::new(secrets, options));

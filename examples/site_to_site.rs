@@ -166,7 +166,7 @@ async fn start_host(secrets: MemorySecrets) -> Result<(LastRefusal, SocketAddr),
     let options = ValidateOptions::new()
         .authorities([address.to_string()])
         .external_scheme(Scheme::Http);
-    options.check()?;
+    options.check_with(&secrets)?;
     let last_refusal = LastRefusal::default();
     let noted = Arc::clone(&last_refusal);
     let validate = ValidateAuthLayer::new(secrets, options).map_refusal(move |answer, error, _| {

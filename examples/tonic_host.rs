@@ -29,7 +29,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let options = ValidateOptions::new()
         .authorities([address.to_string()])
         .external_scheme(Scheme::Http);
-    options.check()?;
+    options.check_with(&secrets)?;
     let (_reporter, health) = tonic_health::server::health_reporter();
     // A tonic server is an axum router; its body can be made from bytes.
     let app = Routes::new(health)

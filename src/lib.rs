@@ -108,8 +108,8 @@ pub use self::{
         MemoryReplayGuard, ReplayGuard, UseOnce,
     },
     secret::{
-        DEFAULT_SECRET_NAME, EnvSecrets, FileSecrets, MAX_PREVIOUS_SECRETS, MIN_SECRET_LEN,
-        MemorySecrets, Secret, SecretEncoding, SecretError, SecretSet, SecretStore,
+        DEFAULT_SECRET_NAME, EnvSecrets, FileSecrets, Fingerprint, MAX_PREVIOUS_SECRETS,
+        MIN_SECRET_LEN, MemorySecrets, Secret, SecretEncoding, SecretError, SecretSet, SecretStore,
         generate_secret,
     },
     sign::{

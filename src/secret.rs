@@ -13,13 +13,15 @@ use zeroize::Zeroizing;
 use crate::crypto::{HmacKey, Mac};
 
 pub use self::{
-    env::EnvSecrets, error::SecretError, file::FileSecrets, memory::MemorySecrets, set::SecretSet,
-    store::SecretStore,
+    env::EnvSecrets, error::SecretError, file::FileSecrets, fingerprint::Fingerprint,
+    memory::MemorySecrets, set::SecretSet, store::SecretStore,
 };
 
+mod configured;
 mod env;
 mod error;
 mod file;
+mod fingerprint;
 mod memory;
 mod set;
 mod store;
@@ -37,9 +39,14 @@ pub const MAX_PREVIOUS_SECRETS: usize = 3;
 /// A shared secret of at least 16 bytes, kept as a keyed HMAC-SHA256 state.
 ///
 /// The bytes themselves are not kept. A clone shares the state, which is wiped when the last clone
-/// is dropped. `Debug` shows nothing, and there is no `==`.
+/// is dropped. `Debug` shows the [`fingerprint`](Self::fingerprint), and there is no `==`.
 #[derive(Clone)]
-pub struct Secret(Arc<HmacKey>);
+pub struct Secret(Arc<Keyed>);
+
+struct Keyed {
+    key: HmacKey,
+    fingerprint: Fingerprint,
+}
 
 impl Secret {
     /// The UTF-8 bytes of `text`, as they are: nothing is trimmed, and nothing is decoded, as in
@@ -61,7 +68,9 @@ impl Secret {
         if bytes.len() < MIN_SECRET_LEN {
             return Err(SecretError::TooShort { len: bytes.len() });
         }
-        Ok(Self(Arc::new(HmacKey::new(bytes))))
+        let key = HmacKey::new(bytes);
+        let fingerprint = Fingerprint::of(&key);
+        Ok(Self(Arc::new(Keyed { key, fingerprint })))
     }
 
     /// The bytes that `text` spells in hexadecimal, in either case.
@@ -103,13 +112,23 @@ impl Secret {
         Self::from_bytes(&bytes)
     }
 
-    /// Reads the text of a configuration value in the encoding that the operator named.
-    fn decode(text: &str, encoding: SecretEncoding) -> Result<Self, SecretError> {
-        match encoding {
-            SecretEncoding::Text => Self::from_text(text),
-            SecretEncoding::Hex => Self::from_hex(text),
-            SecretEncoding::Base64 => Self::from_base64(text),
-        }
+    /// Shows which secret it is, to compare it with that of the other side.
+    ///
+    /// ```
+    /// use hmac_auth::Secret;
+    ///
+    /// let secret = Secret::from_text("b5a8f2c9d01e4763a1908d7c6b5e4f30")?;
+    /// assert_eq!(secret.fingerprint().to_string(), "be8f3651");
+    /// # Ok::<(), hmac_auth::SecretError>(())
+    /// ```
+    ///
+    /// # Security
+    ///
+    /// Safe to show for a generated secret, and unsafe for one that a person chose: see
+    /// [`Fingerprint`].
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.0.fingerprint
     }
 
     /// HMAC-SHA256 (RFC 2104) of `message` under this secret.
@@ -124,13 +143,13 @@ impl Secret {
     /// the secret.
     #[must_use]
     pub fn mac(&self, message: &[u8]) -> Mac {
-        self.0.mac(message)
+        self.0.key.mac(message)
     }
 }
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(..)")
+        write!(f, "Secret({})", self.fingerprint())
     }
 }
 
@@ -151,6 +170,10 @@ pub enum SecretEncoding {
     Hex,
     /// Base64 with padding (RFC 4648 section 4).
     Base64,
+    /// The bytes of a file as they are, such as those of `openssl rand 32`. Nothing is cut off.
+    ///
+    /// Only for [`FileSecrets`]: an environment variable cannot hold each byte.
+    Raw,
 }
 
 /// Makes a secret of 256 random bits as printable text: 43 characters of the URL-safe base64

@@ -8,8 +8,8 @@ import crypto from 'crypto';
 import { fetch } from 'wix-fetch';
 import { getSecret } from 'wix-secrets-backend';
 import {
-  AuthError, digestsOf, fieldOf, has, macOf, matches, messageOf, normalAuthority, readInput, readInputs, readSignatures, shown,
-  signatureBase,
+  AuthError, digestsOf, fieldOf, fingerprintOf, has, macOf, matches, messageOf, normalAuthority, readInput, readInputs,
+  readSignatures, shown, signatureBase,
 } from 'backend/http-signature.js';
 
 const DEFAULT_SECRET_NAME = 'hmac-authentication-secret-key';
@@ -184,7 +184,9 @@ async function checkMac(candidate, message, { debugSignatureBase }, secrets) {
     if (crypto.timingSafeEqual(macOf(secrets.get(name), base), candidate.signature.bytes)) return;
   }
   debugSignatureBase?.(base);
-  throw new AuthError('wrong_mac', `seen here: ${shown(message.method)} ${shown(message.authority)} ${shown(message.path)}`);
+  const seen = `seen here: ${shown(message.method)} ${shown(message.authority)} ${shown(message.path)}`;
+  const fingerprints = candidate.secretNames.map((name) => fingerprintOf(secrets.get(name)));
+  throw new AuthError('wrong_mac', `secrets tried, by their fingerprints: ${fingerprints.join(', ')}: ${seen}`);
 }
 
 /** With a digest for each byte of the body. Even one that is not covered is checked: a wrong digest is never passed on. */

@@ -80,6 +80,9 @@ export function macOf(secret, base) {
   return crypto.createHmac('sha256', secret).update(base, 'utf8').digest();
 }
 
+/** Shows which secret it is, as the crate does. Safe to log for a generated secret, unsafe for one that a person chose. */
+export const fingerprintOf = (secret) => macOf(secret, 'hmac-auth fingerprint v1\n').toString('hex').slice(0, 8);
+
 /** The digests of `Content-Digest` that can be checked; nothing if the field is absent. */
 export function digestsOf(headers) {
   const lengths = { 'sha-256': 32, 'sha-512': 64 };

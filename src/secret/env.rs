@@ -2,15 +2,16 @@
 
 use std::{
     collections::HashMap,
-    env::{self, VarError},
-    fmt,
+    env, fmt,
     sync::{PoisonError, RwLock},
 };
 
 use zeroize::Zeroizing;
 
 use super::{
-    MAX_PREVIOUS_SECRETS, Secret, SecretEncoding, error::SecretError, set::SecretSet,
+    MAX_PREVIOUS_SECRETS, Secret, SecretEncoding,
+    error::{SecretError, unusable},
+    set::SecretSet,
     store::SecretStore,
 };
 
@@ -21,8 +22,14 @@ use super::{
 /// `…_PREVIOUS_3`. With the prefix `APP_`, the default secret name is read from
 /// `APP_HMAC_AUTHENTICATION_SECRET_KEY`.
 ///
+/// The variable `…_REVOKED` revokes a secret, whatever its value is: the host answers 401. No
+/// variable of a secret has such an ending. One line break at the end of a text is not part of the
+/// secret; whatever else looks like an accident is an error: quotation marks around the text, a
+/// blank at its end, a byte order mark.
+///
 /// A variable is read at the first use of its name and then kept: a process cannot see its
-/// environment change. Two names that differ only in punctuation or case share a variable.
+/// environment change. So a new, a removed and a revoked secret need a restart. Two names that
+/// differ only in punctuation or case share a variable.
 ///
 /// ```
 /// use hmac_auth::{EnvSecrets, SecretStore, DEFAULT_SECRET_NAME};
@@ -54,6 +61,8 @@ impl EnvSecrets {
     }
 
     /// How the variables spell their bytes. Default: [`SecretEncoding::Text`].
+    ///
+    /// [`SecretEncoding::Raw`] makes each look-up fail: a variable cannot hold each byte.
     #[must_use]
     pub fn encoding(mut self, encoding: SecretEncoding) -> Self {
         self.encoding = encoding;
@@ -62,8 +71,18 @@ impl EnvSecrets {
 
     fn read(&self, name: &str) -> Result<SecretSet, SecretError> {
         let variable = self.variable(name)?;
+        let marker = format!("{variable}_REVOKED");
+        if env::var_os(&marker).is_some() {
+            return Err(SecretError::Revoked {
+                name: name.to_owned(),
+                reason: format!(
+                    "there is an environment variable {marker}; \
+                     to accept it again, unset it and restart"
+                ),
+            });
+        }
         let current =
-            self.read_variable(name, &variable)?
+            self.read_variable(name, &variable, false)?
                 .ok_or_else(|| SecretError::NotFound {
                     name: name.to_owned(),
                     place: format!("environment variable {variable}"),
@@ -75,17 +94,13 @@ impl EnvSecrets {
             } else {
                 format!("_{age}")
             };
-            previous.extend(self.read_variable(name, &format!("{variable}_PREVIOUS{suffix}"))?);
+            let variable = format!("{variable}_PREVIOUS{suffix}");
+            previous.extend(self.read_variable(name, &variable, true)?);
         }
         SecretSet::with_previous(current, previous)
     }
 
     fn variable(&self, name: &str) -> Result<String, SecretError> {
-        if name.is_empty() {
-            return Err(SecretError::InvalidName {
-                name: name.to_owned(),
-            });
-        }
         let upper = |c: char| {
             if c.is_ascii_alphanumeric() {
                 c.to_ascii_uppercase()
@@ -93,24 +108,44 @@ impl EnvSecrets {
                 '_'
             }
         };
-        Ok(self.prefix.chars().chain(name.chars().map(upper)).collect())
+        let variable: String = self.prefix.chars().chain(name.chars().map(upper)).collect();
+        if name.is_empty() || has_reserved_ending(&variable) {
+            return Err(SecretError::InvalidName {
+                name: name.to_owned(),
+            });
+        }
+        Ok(variable)
     }
 
     /// The secret in `variable`, `None` if it is unset. Set but empty is an error.
-    fn read_variable(&self, name: &str, variable: &str) -> Result<Option<Secret>, SecretError> {
-        let secret = match env::var(variable).map(Zeroizing::new) {
-            Ok(text) => Secret::decode(&text, self.encoding),
-            Err(VarError::NotPresent) => return Ok(None),
-            Err(VarError::NotUnicode(_)) => Err(SecretError::Encoding {
-                expected: SecretEncoding::Text,
-            }),
+    fn read_variable(
+        &self,
+        name: &str,
+        variable: &str,
+        is_previous: bool,
+    ) -> Result<Option<Secret>, SecretError> {
+        let Some(value) = env::var_os(variable) else {
+            return Ok(None);
         };
-        secret.map(Some).map_err(|source| SecretError::Unusable {
-            name: name.to_owned(),
-            place: format!("environment variable {variable}"),
-            source: Box::new(source),
+        let value = Zeroizing::new(value.into_encoded_bytes());
+        let secret = match self.encoding {
+            SecretEncoding::Raw => Err(SecretError::RawVariable),
+            encoding => Secret::from_configured(&value, encoding),
+        };
+        secret.map(Some).map_err(|source| {
+            let place = format!("environment variable {variable}");
+            unusable(name, &place, is_previous, source)
         })
     }
+}
+
+/// Whether a variable has an ending that has a meaning here. Windows ignores the case of its
+/// letters.
+fn has_reserved_ending(variable: &str) -> bool {
+    let variable = variable.to_ascii_uppercase();
+    let without_age = variable.trim_end_matches(|c: char| c.is_ascii_digit());
+    let previous = without_age.strip_suffix('_').unwrap_or(without_age);
+    variable.ends_with("_REVOKED") || previous.ends_with("_PREVIOUS")
 }
 
 impl SecretStore for EnvSecrets {

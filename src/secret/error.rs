@@ -3,6 +3,7 @@
 use std::{error::Error as StdError, io};
 
 use super::{MAX_PREVIOUS_SECRETS, MIN_SECRET_LEN, SecretEncoding};
+use crate::escape::escape;
 
 /// Why there is no secret.
 ///
@@ -11,23 +12,38 @@ use super::{MAX_PREVIOUS_SECRETS, MIN_SECRET_LEN, SecretEncoding};
 #[non_exhaustive]
 pub enum SecretError {
     /// The secret has fewer than 16 bytes. An unset or empty value never becomes an empty key.
-    #[error(
-        "the secret has {len} bytes, at least {MIN_SECRET_LEN} are needed: \
-         generate one with `generate_secret()`, or with `openssl rand -hex 32`"
-    )]
+    #[error("the secret has {len} bytes, at least {MIN_SECRET_LEN} are needed")]
     TooShort {
         /// How many bytes there are.
         len: usize,
     },
     /// The text is not in the encoding that was asked for.
     #[error(
-        "the secret is not {}: correct it, or name its real encoding",
+        "the secret is not {}: correct it, \
+         or choose its encoding (`SecretEncoding::Raw` for raw bytes in a file)",
         encoding_name(*expected)
     )]
     Encoding {
         /// The encoding that was asked for.
         expected: SecretEncoding,
     },
+    /// The text of a file or a variable has something that nobody puts into a secret on purpose.
+    ///
+    /// [`Secret::from_text`](super::Secret::from_text) takes such a text as it is.
+    #[error("the secret {found}: {remedy}")]
+    Accident {
+        /// What was found.
+        found: &'static str,
+        /// What to do about it.
+        remedy: &'static str,
+    },
+    /// An environment variable cannot hold raw bytes: none of them may be zero, and shells change
+    /// others.
+    #[error(
+        "a variable cannot hold raw bytes: \
+         write them in base64 or hexadecimal, and choose that encoding"
+    )]
+    RawVariable,
     /// There are more previous secrets than a set holds.
     #[error(
         "{count} previous secrets, at most {MAX_PREVIOUS_SECRETS} are accepted: retire the oldest"
@@ -38,8 +54,10 @@ pub enum SecretError {
     },
     /// The store cannot look for such a name.
     #[error(
-        "`{name}` cannot name a secret here: \
-         use letters, digits, `-`, `_` and `.`, and no leading `.`"
+        "`{}` cannot name a secret here: use letters, digits, `-`, `_` and `.`, no `.` at either \
+         end, and none of the endings that have a meaning: in files `.previous`, `.previous-2` and \
+         `.revoked`, in variables `_PREVIOUS`, `_PREVIOUS_2` and `_REVOKED`",
+        escape(name)
     )]
     InvalidName {
         /// The name that was asked for.
@@ -53,12 +71,20 @@ pub enum SecretError {
         /// Where it was looked for.
         place: String,
     },
+    /// The secret was revoked. A host answers 401, as for every other failure of authentication.
+    #[error("the secret named `{name}` is revoked: {reason}")]
+    Revoked {
+        /// The name that was asked for.
+        name: String,
+        /// What has revoked it, and how it is accepted again.
+        reason: String,
+    },
     /// There is a value, but it is no usable secret. The source says why.
     #[error("the secret named `{name}` is not usable: see {place}")]
     Unusable {
         /// The name that was asked for.
         name: String,
-        /// Where it was found.
+        /// Where it was found, and what to do there.
         place: String,
         /// The reason why the value cannot be used.
         source: Box<SecretError>,
@@ -91,5 +117,27 @@ fn encoding_name(encoding: SecretEncoding) -> &'static str {
         SecretEncoding::Text => "UTF-8 text",
         SecretEncoding::Hex => "hexadecimal",
         SecretEncoding::Base64 => "base64 with padding",
+        SecretEncoding::Raw => "raw bytes",
+    }
+}
+
+/// The error about a value that is no usable secret.
+///
+/// A value that is too short was no secret before either: so a previous one is to be removed.
+pub(super) fn unusable(
+    name: &str,
+    place: &str,
+    is_previous: bool,
+    source: SecretError,
+) -> SecretError {
+    let remedy = match (&source, is_previous) {
+        (SecretError::TooShort { .. }, true) => " (remove it: no such secret was ever accepted)",
+        (SecretError::TooShort { .. }, false) => " (`openssl rand -hex 32` makes a secret)",
+        _ => "",
+    };
+    SecretError::Unusable {
+        name: name.to_owned(),
+        place: format!("{place}{remedy}"),
+        source: Box::new(source),
     }
 }

@@ -3,35 +3,50 @@
 use std::{
     collections::HashMap,
     fmt,
-    fs::{self, File},
-    io::{self, Read},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{PoisonError, RwLock},
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
-use zeroize::Zeroizing;
-
+use super::{SecretEncoding, error::SecretError, set::SecretSet, store::SecretStore};
 use crate::time::Clock;
 
-use super::{
-    MAX_PREVIOUS_SECRETS, Secret, SecretEncoding, error::SecretError, set::SecretSet,
-    store::SecretStore,
+use self::{
+    files::{Files, Found, States},
+    history::{Good, History, is_over},
+    identity::SHOWS_EVERY_CHANGE,
 };
 
-/// Larger than any secret; a mistaken path is not read into memory.
-const MAX_FILE_LEN: u64 = 64 * 1024;
+mod files;
+mod history;
+mod identity;
+mod regular;
 
-/// A file that changed less than this before it was read may change again without showing it: the
-/// clock of a file system ticks in steps of up to two seconds.
-const SETTLED_AFTER: Duration = Duration::from_secs(2);
+/// How often files are read that change while they are read.
+const MAX_ATTEMPTS: usize = 3;
 
 /// Secrets from a directory with one file a name, as Docker and Kubernetes mount them.
 ///
-/// Previous secrets are optional, in `name.previous`, `name.previous-2` and `name.previous-3`. One
-/// trailing newline is not part of the secret. A look-up asks for the state of the files (four
-/// `stat` calls), and reads a changed file again. So the host uses a new secret without a restart.
-/// While a file is unusable, look-ups fail.
+/// Previous secrets are optional, in `name.previous`, `name.previous-2` and `name.previous-3`. A
+/// file `name.revoked` revokes the secret. No secret has a name with such an ending. One line break
+/// at the end of a text is not part of the secret; whatever else looks like an accident is an
+/// error: quotation marks around the text, a blank at its end, a byte order mark.
+///
+/// # Changes
+///
+/// A look-up asks for the state of the files, and opens none that is unchanged: its length, its
+/// times of modification and of change (ctime), its inode and its device. So the host uses a new
+/// secret without a restart, whatever date its file has. Where files have no ctime, as on Windows,
+/// they are also read again every 5 s.
+///
+/// | the file `name` | the store |
+/// | --- | --- |
+/// | was good, is there, and is unusable: unreadable, empty or malformed | gives the last good set for 5 s from the first failure, with an event (feature `tracing`); then an error, 503 |
+/// | was good, and is missing from its directory | gives no set: for 5 s an error, 503; then the secret is revoked, 401 |
+/// | has a `name.revoked` beside it | gives no set: the secret is revoked, 401, also after a restart |
+/// | was missing from the start, or its directory is gone | gives no set: an error, 503 |
+///
+/// Replace a file by renaming another one to its name, so that nobody reads one half of it.
 ///
 /// ```no_run
 /// use hmac_auth::FileSecrets;
@@ -42,16 +57,9 @@ pub struct FileSecrets {
     directory: PathBuf,
     encoding: SecretEncoding,
     clock: Clock,
-    read: RwLock<HashMap<String, Loaded>>,
+    /// Names that had a good set once.
+    known: RwLock<HashMap<String, History>>,
 }
-
-struct Loaded {
-    states: [FileState; 1 + MAX_PREVIOUS_SECRETS],
-    set: SecretSet,
-}
-
-/// What tells a changed file from the one that was read; `None` for a file that does not exist.
-type FileState = Option<(SystemTime, u64, u64)>;
 
 impl FileSecrets {
     /// A store over the files of `directory`.
@@ -61,7 +69,7 @@ impl FileSecrets {
             directory: directory.into(),
             encoding: SecretEncoding::Text,
             clock: Clock::default(),
-            read: RwLock::default(),
+            known: RwLock::default(),
         }
     }
 
@@ -75,109 +83,129 @@ impl FileSecrets {
     /// Takes the present from this clock, and never from the system. Default: the clock of the
     /// system.
     ///
-    /// The store compares this clock with the times of the files. A file that is not two seconds old
-    /// is read again for each look-up, because it may still change. So a clock that is behind costs
-    /// time, and a clock that is ahead could hide a change in the same tick of the file system.
+    /// It measures the 5 s of an unusable or missing file. The store also compares it with the times
+    /// of the files: one that has just changed is read again for each look-up, because it may change
+    /// again in the same tick of its file system. A clock that is far from that of the files is no
+    /// measure for this, so they are then read once.
     #[must_use]
     pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = self.clock.given(clock);
         self
     }
 
-    /// The file of the current secret and those of the previous ones, the most recent first.
-    fn paths(&self, name: &str) -> Result<[PathBuf; 1 + MAX_PREVIOUS_SECRETS], SecretError> {
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
-            return Err(SecretError::InvalidName {
-                name: name.to_owned(),
-            });
+    /// The set that was read from files in these states.
+    fn kept(&self, name: &str, states: &States) -> Option<SecretSet> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        match known.get(name)? {
+            History::Good(good) if good.states == *states => {
+                let counts = if SHOWS_EVERY_CHANGE {
+                    good.is_at_rest()
+                } else {
+                    !is_over(good.read_at, self.clock.now())
+                };
+                counts.then(|| good.set.clone())
+            }
+            _ => None,
         }
-        Ok(["", ".previous", ".previous-2", ".previous-3"]
-            .map(|suffix| self.directory.join(format!("{name}{suffix}"))))
     }
 
-    fn load(&self, name: &str, paths: &[PathBuf]) -> Result<SecretSet, SecretError> {
-        let mut found = Vec::with_capacity(paths.len());
-        for path in paths {
-            found.push(self.load_file(name, path)?);
-        }
-        let mut found = found.into_iter();
-        let current = found
-            .next()
-            .flatten()
-            .ok_or_else(|| SecretError::NotFound {
-                name: name.to_owned(),
-                place: format!("file {}", paths[0].display()),
-            })?;
-        SecretSet::with_previous(current, found.flatten())
-    }
-
-    /// The secret in the file at `path`, `None` if there is no such file.
-    fn load_file(&self, name: &str, path: &Path) -> Result<Option<Secret>, SecretError> {
-        let place = || format!("file {}", path.display());
-        let content = match read_limited(path) {
-            Ok(content) => content,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => {
-                return Err(SecretError::Unreadable {
-                    name: name.to_owned(),
-                    place: place(),
-                    source,
+    /// Reads files until none has changed meanwhile: a rotation that is seen in part would leave
+    /// out a secret.
+    fn read(&self, files: &Files<'_>, mut found: Found<States>) -> Found<Good> {
+        let read_at = self.clock.now();
+        let mut attempts = 0;
+        loop {
+            let Found::Secret(states) = found else {
+                return found.and_then(|_| Err(files.missing()));
+            };
+            let read = files.read(&states, self.encoding);
+            attempts += 1;
+            found = files.look();
+            let is_unchanged = matches!(&found, Found::Secret(after) if *after == states);
+            if is_unchanged || attempts == MAX_ATTEMPTS {
+                return Found::Secret(read).and_then(|read| {
+                    read.map(|set| Good {
+                        set,
+                        states,
+                        read_at,
+                    })
                 });
             }
-        };
-        std::str::from_utf8(&content)
-            .map_err(|_| SecretError::Encoding {
-                expected: SecretEncoding::Text,
-            })
-            .and_then(|text| Secret::decode(without_newline(text), self.encoding))
-            .map(Some)
-            .map_err(|source| SecretError::Unusable {
-                name: name.to_owned(),
-                place: place(),
-                source: Box::new(source),
-            })
+        }
+    }
+
+    /// Takes note of what was found, and decides what it means for a name with this history.
+    fn settle(
+        &self,
+        name: &str,
+        files: &Files<'_>,
+        found: Found<Good>,
+    ) -> Result<SecretSet, SecretError> {
+        let now = self.clock.now();
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let history = known.get_mut(name);
+        match found {
+            Found::Secret(good) => {
+                let set = good.set.clone();
+                known.insert(name.to_owned(), History::Good(Box::new(good)));
+                Ok(set)
+            }
+            Found::Unusable(error) => {
+                let Some(history) = history else {
+                    return Err(error);
+                };
+                let is_first = matches!(history, History::Good(_));
+                let Some(last_good) = history.fail(now) else {
+                    return Err(error);
+                };
+                // Whoever listens may look up a secret.
+                drop(known);
+                if is_first {
+                    report(name, &error);
+                }
+                Ok(last_good)
+            }
+            Found::Missing => match history.map(|history| history.lose(now)) {
+                Some(since) if is_over(since, now) => Err(files.removed()),
+                _ => Err(files.missing()),
+            },
+            Found::Marker => {
+                if let Some(history) = history {
+                    history.lose(now);
+                }
+                Err(files.marked())
+            }
+            Found::NoDirectory(error) => Err(error),
+        }
     }
 }
 
+/// Says that a file is unusable, and that its last good content counts for now.
+#[cfg(feature = "tracing")]
+fn report(name: &str, error: &SecretError) {
+    tracing::warn!(
+        target: "hmac_auth",
+        secret_name = name,
+        reason = %error,
+        source = std::error::Error::source(error).map(tracing::field::display),
+        "a secret is unusable: its last good content counts for 5 s"
+    );
+}
+
+#[cfg(not(feature = "tracing"))]
+fn report(_: &str, _: &SecretError) {}
+
 impl SecretStore for FileSecrets {
     fn lookup(&self, name: &str) -> Result<SecretSet, SecretError> {
-        let paths = self.paths(name)?;
-        let states = paths.each_ref().map(|path| file_state(path));
-        if let Some(loaded) = self
-            .read
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(name)
-        {
-            if loaded.states == states {
-                return Ok(loaded.set.clone());
+        let files = Files::new(&self.directory, name)?;
+        let found = files.look();
+        if let Found::Secret(states) = &found {
+            if let Some(set) = self.kept(name, states) {
+                return Ok(set);
             }
         }
-        let read_at = self.clock.now();
-        let set = self.load(name, &paths)?;
-        // What was read is kept only if it was taken from files at rest: the state from before the
-        // reading stands for it.
-        let settled = |state: &FileState| {
-            state.is_none_or(|(modified, ..)| {
-                modified
-                    .checked_add(SETTLED_AFTER)
-                    .is_some_and(|at| at < read_at)
-            })
-        };
-        let mut read = self.read.write().unwrap_or_else(PoisonError::into_inner);
-        if states.iter().all(settled) {
-            read.insert(
-                name.to_owned(),
-                Loaded {
-                    states,
-                    set: set.clone(),
-                },
-            );
-        } else {
-            read.remove(name);
-        }
-        Ok(set)
+        let found = self.read(&files, found);
+        self.settle(name, &files, found)
     }
 }
 
@@ -188,47 +216,4 @@ impl fmt::Debug for FileSecrets {
             .field("encoding", &self.encoding)
             .finish_non_exhaustive()
     }
-}
-
-fn read_limited(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
-    let file = File::open(path)?;
-    // Room for the whole file at once: a growing buffer would leave copies of the secret behind.
-    let len = file.metadata()?.len();
-    if len > MAX_FILE_LEN {
-        return Err(io::Error::new(
-            io::ErrorKind::FileTooLarge,
-            "it has more than 64 KiB",
-        ));
-    }
-    let mut content = Zeroizing::new(Vec::with_capacity(
-        usize::try_from(len).unwrap_or_default() + 1,
-    ));
-    file.take(MAX_FILE_LEN).read_to_end(&mut content)?;
-    Ok(content)
-}
-
-fn without_newline(text: &str) -> &str {
-    text.strip_suffix("\r\n")
-        .or_else(|| text.strip_suffix('\n'))
-        .unwrap_or(text)
-}
-
-fn file_state(path: &Path) -> FileState {
-    let metadata = fs::metadata(path).ok()?;
-    Some((
-        metadata.modified().ok()?,
-        metadata.len(),
-        file_id(&metadata),
-    ))
-}
-
-/// Kubernetes replaces a file by switching a link, perhaps to one of the same age and length.
-#[cfg(unix)]
-fn file_id(metadata: &fs::Metadata) -> u64 {
-    std::os::unix::fs::MetadataExt::ino(metadata)
-}
-
-#[cfg(not(unix))]
-fn file_id(_: &fs::Metadata) -> u64 {
-    0
 }

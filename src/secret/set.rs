@@ -2,12 +2,12 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{MAX_PREVIOUS_SECRETS, Secret, error::SecretError};
+use super::{Fingerprint, MAX_PREVIOUS_SECRETS, Secret, error::SecretError};
 use crate::crypto::Mac;
 
 /// The current secret under a name, and up to three previous secrets that a host still accepts.
 ///
-/// A clone shares the secrets. `Debug` shows how many there are.
+/// A clone shares the secrets. `Debug` shows their fingerprints.
 #[derive(Clone)]
 pub struct SecretSet(Arc<[Secret]>);
 
@@ -49,6 +49,11 @@ impl SecretSet {
         self.0.iter()
     }
 
+    /// The fingerprints of all secrets to accept, that of the current one first.
+    pub fn fingerprints(&self) -> impl Iterator<Item = Fingerprint> {
+        self.accepted().map(Secret::fingerprint)
+    }
+
     /// The position of the secret under which `mac` is the MAC of `message`, 0 for the current one.
     /// This is the only place where a MAC is checked.
     #[inline]
@@ -75,6 +80,14 @@ impl From<Secret> for SecretSet {
 
 impl fmt::Debug for SecretSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SecretSet(1 current, {} previous)", self.0.len() - 1)
+        for (index, fingerprint) in self.fingerprints().enumerate() {
+            let before = match index {
+                0 => "SecretSet(current ",
+                1 => ", previous ",
+                _ => " ",
+            };
+            write!(f, "{before}{fingerprint}")?;
+        }
+        f.write_str(")")
     }
 }

@@ -142,7 +142,7 @@ impl<'a> Claim<'a> {
         } = &self.candidates.first;
         let base = self.signature_base()?;
         let Some(secret) = secrets.verified_by(base.as_bytes(), mac) else {
-            return Err(self.wrong_mac());
+            return Err(self.wrong_mac(secrets));
         };
         let fields = self.request.fields();
         let proof = Proof {
@@ -168,10 +168,10 @@ impl<'a> Claim<'a> {
     /// The refusal of a wrong MAC, with the request that this host saw: in most cases, a proxy or a
     /// router between consumer and host has changed it.
     #[cold]
-    fn wrong_mac(&self) -> AuthError {
+    fn wrong_mac(&self, secrets: &SecretSet) -> AuthError {
         let request = &self.request;
         // Room for all of it: to refuse takes no more allocations than to accept.
-        let mut seen = String::with_capacity(640);
+        let mut seen = String::with_capacity(720);
         seen.push_str("seen here: ");
         push_escaped(&mut seen, request.method());
         seen.push(' ');
@@ -186,6 +186,12 @@ impl<'a> Claim<'a> {
             seen.push_str(" with a query of ");
             seen.push_str(itoa::Buffer::new().format(query.len()));
             seen.push_str(" bytes, which a proxy may have re-encoded or reordered");
+        }
+        let mut before = "; secrets tried, by their fingerprints: ";
+        for fingerprint in secrets.fingerprints() {
+            seen.push_str(before);
+            seen.push_str(fingerprint.as_str());
+            before = ", ";
         }
         AuthError::new(AuthErrorKind::WrongMac).detail(seen)
     }

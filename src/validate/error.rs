@@ -63,6 +63,7 @@ enum Stage {
     Coverage,
     Freshness,
     Authority,
+    Secret,
     Base,
     Mac,
     Body,
@@ -126,6 +127,9 @@ kinds! {
     UnlistedAuthority: Authority, UNAUTHORIZED, "unlisted_authority",
         "the authority is not one of this host's: let the proxy pass `Host` on (or see \
          `trust_forwarded_host`), list it in `authorities`, and see `external_scheme` for `:80`";
+    /// The secret of the consumer was revoked.
+    Revoked: Secret, UNAUTHORIZED, "revoked",
+        "the secret of this consumer is revoked";
     /// The signature covers a component that is not defined for requests or not implemented.
     UnsupportedComponent: Base, UNAUTHORIZED, "unsupported_component",
         "a covered component is not supported";
@@ -303,7 +307,11 @@ impl From<AuthErrorKind> for AuthError {
 
 impl From<SecretError> for AuthError {
     fn from(error: SecretError) -> Self {
-        Self::new(AuthErrorKind::SecretUnavailable).caused_by(error)
+        let kind = match error {
+            SecretError::Revoked { .. } => AuthErrorKind::Revoked,
+            _ => AuthErrorKind::SecretUnavailable,
+        };
+        Self::new(kind).caused_by(error)
     }
 }
 

@@ -19,6 +19,8 @@ use crate::{
     time::{Clock, whole_seconds},
 };
 
+mod consumers;
+
 /// How old a signature may be, unless configured: 60 seconds.
 pub const DEFAULT_MAX_TIME_DIFF: Duration = Duration::from_secs(60);
 
@@ -33,6 +35,7 @@ pub const DEFAULT_MAX_CLOCK_SKEW: Duration = Duration::from_secs(10);
 /// | --- | --- |
 /// | [`secret_name`](Self::secret_name) | [`DEFAULT_SECRET_NAME`], `hmac-authentication-secret-key` |
 /// | [`key_ids`](Self::key_ids) | none: one secret for all consumers, whatever key id they send |
+/// | [`accept_shared_secret_names`](Self::accept_shared_secret_names) | no: each key id has a secret name of its own |
 /// | [`max_time_diff`](Self::max_time_diff) | [`DEFAULT_MAX_TIME_DIFF`], 60 s |
 /// | [`max_clock_skew`](Self::max_clock_skew) | [`DEFAULT_MAX_CLOCK_SKEW`], 10 s |
 /// | [`authorities`](Self::authorities) | none: any authority, so list yours |
@@ -53,6 +56,9 @@ pub struct ValidateOptions {
     pub(super) secret_name: Arc<str>,
     /// Secret names by key id.
     pub(super) key_ids: Option<BTreeMap<KeyId, Arc<str>>>,
+    /// The key ids that were listed more than once.
+    repeated_key_ids: Vec<KeyId>,
+    accepts_shared_secret_names: bool,
     pub(super) max_time_diff: Duration,
     pub(super) max_clock_skew: Duration,
     authorities: Option<Vec<Box<str>>>,
@@ -105,6 +111,8 @@ impl ValidateOptions {
         Self {
             secret_name: DEFAULT_SECRET_NAME.into(),
             key_ids: None,
+            repeated_key_ids: Vec::new(),
+            accepts_shared_secret_names: false,
             max_time_diff: DEFAULT_MAX_TIME_DIFF,
             max_clock_skew: DEFAULT_MAX_CLOCK_SKEW,
             authorities: None,
@@ -125,34 +133,6 @@ impl ValidateOptions {
     pub fn secret_name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.secret_name = name.into();
         self
-    }
-
-    /// The consumers, each by its key id and the name of its secret.
-    ///
-    /// A signature with another key id, or with none, is refused, and
-    /// [`secret_name`](Self::secret_name) is not used.
-    ///
-    /// ```
-    /// use hmac_auth::ValidateOptions;
-    ///
-    /// let options = ValidateOptions::new().key_ids([
-    ///     ("site-a", "secret-of-site-a"),
-    ///     ("site-b", "secret-of-site-b"),
-    /// ]);
-    /// # options.check().unwrap();
-    /// ```
-    #[must_use]
-    pub fn key_ids<K: Into<Box<str>>, N: Into<Arc<str>>>(
-        mut self,
-        key_ids: impl IntoIterator<Item = (K, N)>,
-    ) -> Self {
-        let key_ids = key_ids.into_iter();
-        self.key_ids = Some(
-            key_ids
-                .map(|(id, name)| (KeyId(id.into()), name.into()))
-                .collect(),
-        );
-        self.derived()
     }
 
     /// How old a signature may be. Fractions of a second are rounded up.
@@ -390,6 +370,7 @@ impl ValidateOptions {
             self.empty_list = Some("`authorities` is empty: no request could be accepted");
         }
         problems.extend(self.empty_list.map(str::to_owned));
+        problems.extend(self.problems_of_key_ids());
         for text in self.authorities.iter().flatten() {
             match Authority::parse(text.as_bytes(), self.external_scheme) {
                 Some(authority) => derived

@@ -3,6 +3,7 @@
 pub(crate) mod authority;
 pub(crate) mod base;
 pub(crate) mod checks;
+pub(crate) mod consumers;
 pub(crate) mod coverage;
 pub(crate) mod debug;
 pub(crate) mod defaults;

@@ -58,6 +58,9 @@ error_kinds! {
         /// The app instance is valid, but the site owner does not look at the page.
         NotOwner = "not_owner" (FORBIDDEN):
             "the app instance is not that of the site owner",
+        /// The app secret was revoked.
+        Revoked = "revoked" (UNAUTHORIZED):
+            "the app secret is revoked",
         /// The store does not give the app secret.
         SecretUnavailable = "secret_unavailable" (SERVICE_UNAVAILABLE):
             "the app secret is not available",
@@ -142,9 +145,13 @@ impl From<AppInstanceErrorKind> for AppInstanceError {
 
 impl From<SecretError> for AppInstanceError {
     fn from(error: SecretError) -> Self {
+        let kind = match error {
+            SecretError::Revoked { .. } => AppInstanceErrorKind::Revoked,
+            _ => AppInstanceErrorKind::SecretUnavailable,
+        };
         Self {
             source: Some(error),
-            ..Self::new(AppInstanceErrorKind::SecretUnavailable)
+            ..Self::new(kind)
         }
     }
 }

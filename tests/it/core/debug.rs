@@ -151,9 +151,10 @@ pub(crate) fn pitfall_27_neither_secrets_nor_macs_are_shown() {
         "Signature",
         &format!("{:?}", request.headers()["signature"]),
     );
+    let fingerprint = secret().fingerprint();
     assert_eq!(
         format!("{:?} {set:?}", secret()),
-        "Secret(..) SecretSet(1 current, 1 previous)"
+        format!("Secret({fingerprint}) SecretSet(current {fingerprint}, previous {fingerprint})")
     );
 
     errors_show_no_secrets(&request, &check);

@@ -10,8 +10,8 @@ use std::{
 
 use bytes::Bytes;
 use hmac_auth::{
-    AuthError, AuthErrorKind, MemoryReplayGuard, MemorySecrets, ReplayGuard, ReplayId, UseOnce,
-    ValidateOptions,
+    AuthError, AuthErrorKind, DEFAULT_SECRET_NAME, MemoryReplayGuard, MemorySecrets, ReplayGuard,
+    ReplayId, UseOnce, ValidateOptions,
     tower::{StreamedBody, ValidateAuthLayer},
     validate_auth,
 };
@@ -208,6 +208,9 @@ pub(crate) fn refusals_of_the_rest() -> Vec<Refusal> {
     let late = MemoryReplayGuard::new().started_at(time(NOW + 1));
     let full = MemoryReplayGuard::new().started_at(time(NOW)).capacity(0);
     let nowhere = validate_auth(&signed(get()), &MemorySecrets::new(), &options()).unwrap_err();
+    let without_consumer = secrets();
+    without_consumer.revoke(DEFAULT_SECRET_NAME);
+    let revoked = validate_auth(&signed(get()), &without_consumer, &options()).unwrap_err();
     vec![
         (Kind::BodyNotCovered, refused(&not_covered, &options())),
         (
@@ -228,6 +231,7 @@ pub(crate) fn refusals_of_the_rest() -> Vec<Refusal> {
             Kind::ReplayGuardFull,
             full.first_use(validated.clone()).unwrap_err(),
         ),
+        (Kind::Revoked, revoked),
         (Kind::SecretUnavailable, nowhere),
         (
             Kind::Misconfigured,

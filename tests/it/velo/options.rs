@@ -225,6 +225,14 @@ fn options_are_obeyed() {
             expected
         );
     }
+    // The operator reads which secrets were tried.
+    let call = json!({ "operation": "validate", "now": NOW, "request": request_json(&signed(get())), "options": { "secretName": ["new", "newer"] }, "secrets": { "new": "the new secret of the site", "newer": "the newer one of the site" } });
+    let error = worker.call(call)["error"].take();
+    for text in ["the new secret of the site", "the newer one of the site"] {
+        let fingerprint = Secret::from_text(text).unwrap().fingerprint().to_string();
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains(&fingerprint), "{message}");
+    }
     worker.call(json!({ "operation": "mac", "key": "", "base": "", "secrets": { DEFAULT_SECRET_NAME: SECRET } }));
 
     let aged = |age: i64| request::signed_with(get(), &SignOptions::new().at(time(NOW - age)));

@@ -142,7 +142,19 @@ fn every_secret_error_is_reached_and_readable() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::create_dir(directory.path().join("directory")).unwrap();
     std::fs::write(directory.path().join("short"), "short").unwrap();
+    std::fs::write(directory.path().join("revoked-one.revoked"), "").unwrap();
     let files = FileSecrets::new(directory.path());
+    let revoked = MemorySecrets::new();
+    revoked.revoke("site-a");
+    let source_of = |error| match error {
+        SecretError::Unusable { source, .. } => *source,
+        other => other,
+    };
+    let accident_in = |text: &str, encoding| {
+        std::fs::write(directory.path().join("accident"), text).unwrap();
+        let store = FileSecrets::new(directory.path()).encoding(encoding);
+        source_of(store.lookup("accident").unwrap_err())
+    };
     let too_many = || SecretSet::with_previous(secret(), (0..4).map(|_| secret()));
     let errors = [
         ("TooShort", Secret::from_text("short").unwrap_err()),
@@ -180,6 +192,21 @@ fn every_secret_error_is_reached_and_readable() {
                 .lookup("short")
                 .unwrap_err(),
         ),
+        (
+            "Accident",
+            accident_in("\"a secret, and quotation marks\"", SecretEncoding::Text),
+        ),
+        (
+            "RawVariable",
+            source_of(
+                EnvSecrets::new("")
+                    .encoding(SecretEncoding::Raw)
+                    .lookup("path")
+                    .unwrap_err(),
+            ),
+        ),
+        ("Revoked", revoked.lookup("site-a").unwrap_err()),
+        ("Revoked", files.lookup("revoked-one").unwrap_err()),
         ("Unreadable", files.lookup("directory").unwrap_err()),
         (
             "Unavailable",
@@ -195,10 +222,11 @@ fn every_secret_error_is_reached_and_readable() {
         assert_readable(&error);
         // A host that gets this error says so, with the error as its source.
         let text = error.to_string();
+        let kind = match variant {
+            "Revoked" => AuthErrorKind::Revoked,
+            _ => AuthErrorKind::SecretUnavailable,
+        };
         let refusal = AuthError::from(error);
-        assert_eq!(
-            (refusal.kind(), chain(&refusal)[1].clone()),
-            (AuthErrorKind::SecretUnavailable, text)
-        );
+        assert_eq!((refusal.kind(), chain(&refusal)[1].clone()), (kind, text));
     }
 }

@@ -151,6 +151,7 @@ fn a_strict_host_accepts_no_more() {
             ("site-a", DEFAULT_SECRET_NAME),
             ("site-b", DEFAULT_SECRET_NAME),
         ])
+        .accept_shared_secret_names()
         .tag("orders");
     let mut accepted = 0;
     for shape in shapes()

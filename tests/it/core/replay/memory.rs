@@ -43,7 +43,9 @@ fn request_of(key_id: Option<&str>, created: u64, now: u64) -> Validated {
     let mut validate = ValidateOptions::new().at(second(now));
     if let Some(key_id) = key_id {
         sign = sign.key_id(key_id);
-        validate = validate.key_ids(["a", "b"].map(|key_id| (key_id, DEFAULT_SECRET_NAME)));
+        validate = validate
+            .key_ids(["a", "b"].map(|key_id| (key_id, DEFAULT_SECRET_NAME)))
+            .accept_shared_secret_names();
     }
     sign_request(&mut request, &secrets(), &sign).unwrap();
     validate_auth(&request, &secrets(), &validate).unwrap()

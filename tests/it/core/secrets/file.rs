@@ -7,9 +7,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use hmac_auth::{FileSecrets, SecretEncoding, SecretError, SecretStore};
+use hmac_auth::{FileSecrets, Secret, SecretEncoding, SecretError, SecretStore};
 
-use crate::support::secret::{NEW, OLD, is_set_of};
+use crate::support::secret::{NEW, OLD, is_set_of, same};
 
 fn write(directory: &Path, name: &str, content: impl AsRef<[u8]>) {
     fs::write(directory.join(name), content).unwrap();
@@ -38,7 +38,7 @@ fn files_give_current_and_previous_without_the_newline() {
     write(
         directory.path(),
         "site-a.previous-3",
-        "two newlines, long enough\n\n",
+        "two words, long enough\n",
     );
     let secrets = FileSecrets::new(directory.path());
     let set = secrets.lookup("site-a").unwrap();
@@ -48,7 +48,7 @@ fn files_give_current_and_previous_without_the_newline() {
             NEW,
             OLD,
             "no newline, long enough",
-            "two newlines, long enough\n"
+            "two words, long enough"
         ]
     ));
 
@@ -163,18 +163,29 @@ fn an_unusable_file_is_an_error_that_names_it() {
     }
 }
 
+/// `openssl rand 32 >name`: nothing is cut off.
 #[test]
-fn a_file_that_becomes_unusable_is_refused_and_recovers() {
+fn raw_bytes_are_taken_as_they_are() {
     let directory = tempfile::tempdir().unwrap();
-    let secrets = FileSecrets::new(directory.path());
-    write(directory.path(), "a", OLD);
-    age(directory.path(), "a", 2);
-    assert!(secrets.lookup("a").is_ok());
-    write(directory.path(), "a", "");
-    assert!(
-        matches!(secrets.lookup("a"), Err(SecretError::Unusable { .. })),
-        "never the old one, never an empty one"
-    );
-    write(directory.path(), "a", NEW);
-    assert!(is_set_of(&secrets.lookup("a").unwrap(), &[NEW]));
+    let secrets = FileSecrets::new(directory.path()).encoding(SecretEncoding::Raw);
+    for content in [
+        &[0xff; 32][..],
+        b"ends with a line break\n",
+        b"ends with two of them\r\n\n",
+        b" \"begins\" like an accident",
+        b"\xef\xbb\xbfa byte order mark",
+        b"\xff\xfeanother byte order mark",
+        b"a NUL\0 and more of it",
+    ] {
+        write(directory.path(), "a", content);
+        let set = secrets.lookup("a").unwrap();
+        assert!(same(set.current(), &Secret::from_bytes(content).unwrap()));
+    }
+    let directory = tempfile::tempdir().unwrap();
+    write(directory.path(), "a", [0xff; 15]);
+    let secrets = FileSecrets::new(directory.path()).encoding(SecretEncoding::Raw);
+    assert!(matches!(
+        secrets.lookup("a"),
+        Err(SecretError::Unusable { .. })
+    ));
 }

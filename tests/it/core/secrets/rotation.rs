@@ -71,6 +71,36 @@ fn memory_rotates_retires_and_removes() {
     ));
 }
 
+#[test]
+fn a_revoked_name_stays_revoked_until_a_secret_is_inserted() {
+    let secrets = MemorySecrets::new();
+    let is_revoked = |name| matches!(secrets.lookup(name), Err(SecretError::Revoked { name: shown, .. }) if shown == name);
+    secrets.insert("a", secret(OLD));
+    assert!(secrets.clone().revoke("a"), "it was there");
+    assert!(!secrets.revoke("a"), "it was there once only");
+    assert!(is_revoked("a"));
+    assert!(format!("{secrets:?}").contains("revoked"), "{secrets:?}");
+    for error in [
+        secrets.rotate("a", secret(NEW)).unwrap_err(),
+        secrets.retire("a").unwrap_err(),
+    ] {
+        assert!(matches!(error, SecretError::Revoked { .. }), "{error:?}");
+    }
+    assert!(is_revoked("a"));
+    secrets.insert("a", secret(NEW));
+    assert!(is_set_of(&secrets.lookup("a").unwrap(), &[NEW]));
+    // Before there was anything, and for nobody else.
+    assert!(!secrets.revoke("b"));
+    assert!(is_revoked("b"));
+    assert!(secrets.lookup("a").is_ok());
+    // What is removed is neither there nor revoked.
+    assert!(!secrets.remove("b"));
+    assert!(matches!(
+        secrets.lookup("b"),
+        Err(SecretError::NotFound { .. })
+    ));
+}
+
 const REFUSED: u32 = u32::MAX / 2;
 
 /// A signature made with any secret that was current a moment ago is accepted all the time, and
@@ -149,6 +179,8 @@ fn a_retired_secret_is_refused() {
     );
     host.retire(DEFAULT_SECRET_NAME).unwrap();
     assert_eq!(kind(), Some(AuthErrorKind::WrongMac));
+    host.revoke(DEFAULT_SECRET_NAME);
+    assert_eq!(kind(), Some(AuthErrorKind::Revoked));
     host.remove(DEFAULT_SECRET_NAME);
     assert_eq!(kind(), Some(AuthErrorKind::SecretUnavailable));
 }

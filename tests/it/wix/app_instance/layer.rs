@@ -103,6 +103,14 @@ fn without_the_app_secret_nothing_is_accepted() {
     let response = call(&layer("another name"), request(json!({})));
     let kind = Kind::SecretUnavailable;
     assert_refused(&response, StatusCode::SERVICE_UNAVAILABLE, kind);
+
+    let secrets = MemorySecrets::new();
+    secrets.insert(DEFAULT_APP_SECRET_NAME, Secret::from_text(SECRET).unwrap());
+    let layer = ValidateAppInstanceLayer::new(secrets.clone(), AppInstanceOptions::new());
+    assert_accepted(&call(&layer, request(json!({}))));
+    secrets.revoke(DEFAULT_APP_SECRET_NAME);
+    let response = call(&layer, request(json!({})));
+    assert_refused(&response, StatusCode::UNAUTHORIZED, Kind::Revoked);
 }
 
 #[test]

@@ -1,0 +1,94 @@
+//! What tells a changed file from the one that was read.
+
+use std::{
+    fs::{self, Metadata},
+    io,
+    path::Path,
+    time::{Duration, SystemTime},
+};
+
+/// Whether a change of a file always shows in its identity.
+///
+/// A file system notes in the *ctime* when it last changed anything about a file. Nobody can set
+/// it back, unlike the time of modification.
+pub(super) const SHOWS_EVERY_CHANGE: bool = cfg!(unix);
+
+/// The clocks of most file systems tick every 10 ms or faster, those of some only every two
+/// seconds. A file that has just changed may change again in the same tick.
+const TICK: Duration = Duration::from_millis(100);
+const SLOW_TICK: Duration = Duration::from_secs(2);
+
+/// The state of one file. Two states of one path are equal if it is the same file, unchanged.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Identity {
+    len: u64,
+    modified: Option<SystemTime>,
+    #[cfg(unix)]
+    node: Node,
+}
+
+/// What Unix knows beyond that.
+#[cfg(unix)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Node {
+    device: u64,
+    inode: u64,
+    /// Seconds since 1970, and nanoseconds.
+    changed: (i64, i64),
+}
+
+impl Identity {
+    /// The file at `path`, through links; `None` if there is neither a file nor a link.
+    pub(super) fn of(path: &Path) -> io::Result<Option<Self>> {
+        let metadata = match fs::symlink_metadata(path) {
+            Ok(metadata) if metadata.is_symlink() => fs::metadata(path)?,
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        Ok(Some(Self::from(&metadata)))
+    }
+
+    /// Whether the file cannot have changed after `now` without another identity.
+    ///
+    /// A file from the future is at rest too: its clock is not that of `now`, and whatever changes
+    /// the file now gives it another time.
+    #[cfg(unix)]
+    pub(super) fn is_at_rest(&self, now: SystemTime) -> bool {
+        let (seconds, nanoseconds) = self.node.changed;
+        let tick = if nanoseconds == 0 { SLOW_TICK } else { TICK };
+        let nanoseconds = Duration::from_nanos(nanoseconds.unsigned_abs());
+        let Some(changed) =
+            crate::time::system_time(seconds).and_then(|time| time.checked_add(nanoseconds))
+        else {
+            return true;
+        };
+        let distance = now
+            .duration_since(changed)
+            .unwrap_or_else(|ahead| ahead.duration());
+        distance > tick
+    }
+
+    #[cfg(not(unix))]
+    pub(super) fn is_at_rest(&self, _: SystemTime) -> bool {
+        true
+    }
+}
+
+impl From<&Metadata> for Identity {
+    fn from(metadata: &Metadata) -> Self {
+        #[cfg(unix)]
+        use std::os::unix::fs::MetadataExt;
+
+        Self {
+            len: metadata.len(),
+            modified: metadata.modified().ok(),
+            #[cfg(unix)]
+            node: Node {
+                device: metadata.dev(),
+                inode: metadata.ino(),
+                changed: (metadata.ctime(), metadata.ctime_nsec()),
+            },
+        }
+    }
+}
