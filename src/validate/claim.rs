@@ -165,14 +165,20 @@ impl<'a> Claim<'a> {
         Ok(VerifiedHead::new(Arc::new(proof), *uncovered))
     }
 
-    /// The refusal of a wrong MAC, with the request that this host saw: in most cases, a proxy or a
-    /// router between consumer and host has changed it.
+    /// The refusal of a wrong MAC, with the secrets that were tried and the request that this host
+    /// saw: in most cases, a proxy or a router between consumer and host has changed it.
     #[cold]
     fn wrong_mac(&self, secrets: &SecretSet) -> AuthError {
         let request = &self.request;
         // Room for all of it: to refuse takes no more allocations than to accept.
         let mut seen = String::with_capacity(720);
-        seen.push_str("seen here: ");
+        let mut before = "secrets tried, by their fingerprints: ";
+        for fingerprint in secrets.fingerprints() {
+            seen.push_str(before);
+            seen.push_str(fingerprint.as_str());
+            before = ", ";
+        }
+        seen.push_str("; seen here: ");
         push_escaped(&mut seen, request.method());
         seen.push(' ');
         if let Ok(authority) = request.authority() {
@@ -186,12 +192,6 @@ impl<'a> Claim<'a> {
             seen.push_str(" with a query of ");
             seen.push_str(itoa::Buffer::new().format(query.len()));
             seen.push_str(" bytes, which a proxy may have re-encoded or reordered");
-        }
-        let mut before = "; secrets tried, by their fingerprints: ";
-        for fingerprint in secrets.fingerprints() {
-            seen.push_str(before);
-            seen.push_str(fingerprint.as_str());
-            before = ", ";
         }
         AuthError::new(AuthErrorKind::WrongMac).detail(seen)
     }
