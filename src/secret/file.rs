@@ -98,11 +98,8 @@ impl FileSecrets {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         match known.get(name)? {
             History::Good(good) if good.states == *states => {
-                let counts = if SHOWS_EVERY_CHANGE {
-                    good.is_at_rest()
-                } else {
-                    !is_over(good.read_at, self.clock.now())
-                };
+                let counts = good.is_at_rest()
+                    && (SHOWS_EVERY_CHANGE || !is_over(good.read_at, self.clock.now()));
                 counts.then(|| good.set.clone())
             }
             _ => None,

@@ -30,8 +30,9 @@ pub trait SecretStore: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`SecretError`] if there is no such secret, or if the store cannot be reached. A host
-    /// answers either with 503.
+    /// [`SecretError::Revoked`] if the secret was revoked: a host answers 401. Any other
+    /// [`SecretError`] if there is no such secret, or if the store cannot be reached: a host answers
+    /// 503.
     fn lookup(&self, name: &str) -> Result<SecretSet, SecretError>;
 }
 

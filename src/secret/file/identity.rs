@@ -4,7 +4,7 @@ use std::{
     fs::{self, Metadata},
     io,
     path::Path,
-    time::{Duration, SystemTime},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 /// Whether a change of a file always shows in its identity.
@@ -53,25 +53,31 @@ impl Identity {
     ///
     /// A file from the future is at rest too: its clock is not that of `now`, and whatever changes
     /// the file now gives it another time.
-    #[cfg(unix)]
     pub(super) fn is_at_rest(&self, now: SystemTime) -> bool {
-        let (seconds, nanoseconds) = self.node.changed;
-        let tick = if nanoseconds == 0 { SLOW_TICK } else { TICK };
-        let nanoseconds = Duration::from_nanos(nanoseconds.unsigned_abs());
-        let Some(changed) =
-            crate::time::system_time(seconds).and_then(|time| time.checked_add(nanoseconds))
-        else {
+        let Some(changed) = self.changed() else {
             return true;
         };
+        let in_whole_seconds = changed
+            .duration_since(UNIX_EPOCH)
+            .is_ok_and(|time| time.subsec_nanos() == 0);
+        let tick = if in_whole_seconds { SLOW_TICK } else { TICK };
         let distance = now
             .duration_since(changed)
             .unwrap_or_else(|ahead| ahead.duration());
         distance > tick
     }
 
+    /// The ctime, or the time of modification where there is none.
+    #[cfg(unix)]
+    fn changed(&self) -> Option<SystemTime> {
+        let (seconds, nanoseconds) = self.node.changed;
+        let nanoseconds = Duration::from_nanos(nanoseconds.unsigned_abs());
+        crate::time::system_time(seconds)?.checked_add(nanoseconds)
+    }
+
     #[cfg(not(unix))]
-    pub(super) fn is_at_rest(&self, _: SystemTime) -> bool {
-        true
+    fn changed(&self) -> Option<SystemTime> {
+        self.modified
     }
 }
 
