@@ -36,7 +36,7 @@ pub(crate) fn refusal_response(
 pub(crate) fn write_error(
     f: &mut fmt::Formatter<'_>,
     sentence: &str,
-    detail: Option<&str>,
+    detail: Option<impl fmt::Display>,
     source: Option<&(dyn StdError + 'static)>,
 ) -> fmt::Result {
     f.write_str(sentence)?;

@@ -22,6 +22,7 @@ mod options;
 mod policy;
 mod refusal;
 mod replay_id;
+mod seen;
 mod validated;
 mod verified_head;
 
@@ -77,12 +78,13 @@ pub fn validate_auth<B: AsRef<[u8]>>(
     secrets: &(impl SecretStore + ?Sized),
     options: &ValidateOptions,
 ) -> Result<Validated, AuthError> {
-    let mut head = Claim::parse(request, options)?
-        .verify_any(secrets)
-        .map_err(|error| match error.kind() {
-            AuthErrorKind::WrongMac => error.more_detail(claim::HOST_ADVICE),
-            _ => error,
-        })?;
+    let mut head = match Claim::parse(request, options)?.verify_any(secrets) {
+        Ok(head) => head,
+        Err(error) if error.kind() == AuthErrorKind::WrongMac => {
+            return Err(error.more_detail(claim::HOST_ADVICE));
+        }
+        Err(error) => return Err(error),
+    };
     head.update(request.body().as_ref());
     head.finish()
 }

@@ -23,6 +23,7 @@ pub struct RequestHead<'a> {
 }
 
 impl<'a> RequestHead<'a> {
+    #[inline]
     fn new(method: &'a Method, uri: &'a Uri, version: Version, headers: &'a HeaderMap) -> Self {
         let scheme = match uri.scheme_str() {
             None | Some("https") => Scheme::Https,
@@ -189,12 +190,14 @@ impl fmt::Debug for RequestHead<'_> {
 }
 
 impl<'a> From<&'a request::Parts> for RequestHead<'a> {
+    #[inline]
     fn from(parts: &'a request::Parts) -> Self {
         Self::new(&parts.method, &parts.uri, parts.version, &parts.headers)
     }
 }
 
 impl<'a, B> From<&'a Request<B>> for RequestHead<'a> {
+    #[inline]
     fn from(request: &'a Request<B>) -> Self {
         Self::new(
             request.method(),

@@ -27,7 +27,15 @@ pub(crate) fn skip_member(cursor: &mut Cursor<'_>) -> Result<(), SyntaxError> {
 pub(crate) fn skip_list(cursor: &mut Cursor<'_>) -> Result<(), SyntaxError> {
     cursor.spaces();
     while !cursor.take(b')') {
-        skip_bare_item(cursor)?;
+        let start = cursor.position();
+        skip_bare_item(cursor).map_err(|error| {
+            // What this crate expects, where there is nothing at all.
+            if cursor.position() == start {
+                cursor.error("expected a quoted string")
+            } else {
+                error
+            }
+        })?;
         skip_parameters(cursor)?;
         if cursor.spaces() == 0 && cursor.peek() != Some(b')') {
             return Err(cursor.error("expected a space or the end of the list, `)`"));

@@ -4,16 +4,16 @@ use std::{borrow::Cow, fmt, sync::Arc};
 
 use super::{
     candidate::{Candidate, Candidates},
-    error::{AuthError, AuthErrorKind},
+    error::AuthError,
     options::ValidateOptions,
     policy,
     replay_id::ReplayId,
+    seen::Seen,
     validated::{Proof, SignedText},
     verified_head::VerifiedHead,
 };
 use crate::{
     digest::BodyDigest,
-    escape::push_escaped,
     message::{KnownField, RequestHead},
     secret::{SecretSet, SecretStore},
     signature::{BaseError, Budget, SignatureBase, SignatureInput},
@@ -130,7 +130,7 @@ impl<'a> Claim<'a> {
     ///
     /// # Errors
     ///
-    /// [`AuthErrorKind::WrongMac`] if no secret matches. Other kinds if a covered component cannot
+    /// [`AuthErrorKind::WrongMac`](crate::AuthErrorKind::WrongMac) if no secret matches. Other kinds if a covered component cannot
     /// be written, or if `Content-Digest` cannot be used.
     pub fn verify_head(&self, secrets: &SecretSet) -> Result<VerifiedHead, AuthError> {
         let Candidate {
@@ -142,7 +142,11 @@ impl<'a> Claim<'a> {
         } = &self.candidates.first;
         let base = self.signature_base()?;
         let Some(secret) = secrets.verified_by(base.as_bytes(), mac) else {
-            return Err(self.wrong_mac(secrets));
+            return Err(AuthError::wrong_mac(Seen::new(
+                &self.request,
+                secrets,
+                base,
+            )));
         };
         let fields = self.request.fields();
         let proof = Proof {
@@ -163,37 +167,6 @@ impl<'a> Claim<'a> {
             },
         };
         Ok(VerifiedHead::new(Arc::new(proof), *uncovered))
-    }
-
-    /// The refusal of a wrong MAC, with the secrets that were tried and the request that this host
-    /// saw: in most cases, a proxy or a router between consumer and host has changed it.
-    #[cold]
-    fn wrong_mac(&self, secrets: &SecretSet) -> AuthError {
-        let request = &self.request;
-        // Room for all of it: to refuse takes no more allocations than to accept.
-        let mut seen = String::with_capacity(720);
-        let mut before = "secrets tried, by their fingerprints: ";
-        for fingerprint in secrets.fingerprints() {
-            seen.push_str(before);
-            seen.push_str(fingerprint.as_str());
-            before = ", ";
-        }
-        seen.push_str("; seen here: ");
-        push_escaped(&mut seen, request.method());
-        seen.push(' ');
-        if let Ok(authority) = request.authority() {
-            let start = seen.len();
-            push_escaped(&mut seen, authority.as_str());
-            seen[start..].make_ascii_lowercase();
-        }
-        seen.push(' ');
-        push_escaped(&mut seen, request.path());
-        if let Some(query) = request.query().filter(|query| !query.is_empty()) {
-            seen.push_str(" with a query of ");
-            seen.push_str(itoa::Buffer::new().format(query.len()));
-            seen.push_str(" bytes, which a proxy may have re-encoded or reordered");
-        }
-        AuthError::new(AuthErrorKind::WrongMac).detail(seen)
     }
 
     /// Goes on to the next signature of the request that may be meant for this host; `false` if

@@ -4,6 +4,7 @@ use std::{error::Error as StdError, fmt};
 
 use http::StatusCode;
 
+use super::seen::Seen;
 use crate::{
     answer::write_error,
     digest::DigestError,
@@ -218,7 +219,7 @@ impl fmt::Display for AuthErrorKind {
 #[derive(Debug)]
 pub struct AuthError {
     kind: AuthErrorKind,
-    detail: Option<String>,
+    detail: Option<Detail>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -233,13 +234,24 @@ impl AuthError {
 
     /// `detail` must hold no secret, and a peer's text only [escaped](crate::escape::escape).
     pub(crate) fn detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = Some(detail.into());
+        self.detail = Some(Detail::Text(detail.into()));
         self
     }
 
+    pub(super) fn wrong_mac(seen: Box<Seen>) -> Self {
+        Self {
+            detail: Some(Detail::Seen(seen)),
+            ..Self::new(AuthErrorKind::WrongMac)
+        }
+    }
+
     /// Goes on with a detail that is there.
-    pub(crate) fn more_detail(mut self, more: &str) -> Self {
-        self.detail.get_or_insert_default().push_str(more);
+    pub(crate) fn more_detail(mut self, more: &'static str) -> Self {
+        match &mut self.detail {
+            Some(Detail::Text(text)) => text.push_str(more),
+            Some(Detail::Seen(seen)) => seen.advise(more),
+            None => self.detail = Some(Detail::Text(more.to_owned())),
+        }
         self
     }
 
@@ -287,9 +299,31 @@ impl fmt::Display for AuthError {
         write_error(
             f,
             self.kind.row().sentence,
-            self.detail.as_deref(),
+            self.detail.as_ref(),
             self.source(),
         )
+    }
+}
+
+/// The values behind the sentence of a kind.
+enum Detail {
+    Text(String),
+    /// Written out when it is read.
+    Seen(Box<Seen>),
+}
+
+impl fmt::Display for Detail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Seen(seen) => write!(f, "{seen}"),
+        }
+    }
+}
+
+impl fmt::Debug for Detail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.to_string(), f)
     }
 }
 

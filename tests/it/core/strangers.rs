@@ -176,7 +176,7 @@ fn other_errors_of_syntax_spoil_the_field() {
 #[test]
 fn the_reason_names_what_was_read_over() {
     let request = signed_with(get(), &sign_options().key_id("proxy").label("proxy"));
-    let request = with_header(request, "signature-input", "sig1=(\"@method\" \"@method\")");
+    let request = with_header(request, "signature-input", "sig1=(\"@method\");keyid=a");
     let request = with_header(request, "signature", "sig1=:YQ==:");
     let listed = options().key_ids([("site-a", "secret-a")]);
     assert_eq!(refusal_with(&request, &listed), Kind::UnknownKeyId);
