@@ -43,13 +43,15 @@
 //! 4. Routes and handlers.
 //!
 //! If a router cuts the path outside of this layer, name the original URI with
-//! [`ValidateAuthLayer::original_uri`]. Everything outside of this layer answers any peer. Health
+//! [`ValidateAuthLayer::original_uri`], and put [`RecordUriLayer`] around everything. Else this layer
+//! accepts at `/admin/orders` what was signed for `/orders`. Everything outside of this layer answers any peer. Health
 //! checks belong there, and CORS, because browsers never sign preflight requests.
 //!
 //! [tower]: https://docs.rs/tower
 
 pub use self::{
     buffered_body::BufferedBody,
+    record_uri::{RecordUri, RecordUriLayer, received_uri},
     sign_request::{SignRequest, SignRequestFuture, SignRequestLayer},
     streamed_body::StreamedBody,
     upload::Upload,
@@ -63,6 +65,7 @@ pub(crate) use self::events::refusal_event;
 pub(crate) use self::reply::Reply;
 
 mod buffered_body;
+mod client_uri;
 #[cfg(feature = "tracing")]
 mod events;
 mod grpc;
@@ -70,9 +73,11 @@ mod hashed_body;
 mod pace;
 mod pieces;
 mod policy;
+mod record_uri;
 mod reply;
 mod sign_request;
 mod streamed_body;
+mod upgrade;
 mod upload;
 mod validate_auth;
 mod validate_stream;

@@ -1,15 +1,17 @@
 //! How a host validates and refuses: the part that both of its layers share.
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use bytes::Bytes;
-use http::{Extensions, Response, Uri, header::HOST, request::Parts, uri::Authority};
+use http::{Response, Uri, header::HOST, request::Parts, uri::Authority};
 use http_body::Body;
 
 #[cfg(feature = "tracing")]
 use super::events;
 use super::{
-    BoxError, DEFAULT_MAX_BODY_LEN, grpc,
+    BoxError, DEFAULT_MAX_BODY_LEN,
+    client_uri::ClientUri,
+    grpc,
     hashed_body::{HashedBody, content_length, too_large},
 };
 use crate::{
@@ -26,7 +28,7 @@ pub(super) struct Policy {
     pub(super) replay_guard: Option<Arc<dyn ReplayGuard>>,
     /// In bytes.
     pub(super) max_body_len: u64,
-    pub(super) original_uri: Option<fn(&Extensions) -> Option<&Uri>>,
+    pub(super) client_uri: ClientUri,
     pub(super) map_refusal: Option<MapRefusal>,
 }
 
@@ -41,9 +43,15 @@ impl Policy {
             options,
             replay_guard: Some(Arc::new(guard)),
             max_body_len: DEFAULT_MAX_BODY_LEN,
-            original_uri: None,
+            client_uri: ClientUri::default(),
             map_refusal: None,
         }
+    }
+
+    /// Whether any request can be validated.
+    pub(super) fn check(&self) -> Result<(), AuthError> {
+        self.options.check()?;
+        self.client_uri.check()
     }
 
     /// Makes all checks that need no byte of the body.
@@ -53,7 +61,8 @@ impl Policy {
     where
         B::Error: Into<BoxError>,
     {
-        let request = RequestHead::from(parts).uri(self.uri(parts));
+        let uri = self.client_uri.find(parts)?;
+        let request = RequestHead::from(parts).uri(&uri);
         let content_length = content_length(&request);
         let mut claim = Claim::parse(request, &self.options)?;
         let announced_len = content_length.unwrap_or(0).max(body.size_hint().lower());
@@ -129,20 +138,19 @@ impl Policy {
         response
     }
 
-    /// The URI that the client sent, if `original_uri` finds it; otherwise the URI of the request.
-    fn uri<'a>(&self, parts: &'a Parts) -> &'a Uri {
-        self.original_uri
-            .and_then(|original| original(&parts.extensions))
-            .unwrap_or(&parts.uri)
+    /// The URI that the client sent, if it is known; otherwise the URI of the request.
+    fn uri<'a>(&self, parts: &'a Parts) -> Cow<'a, Uri> {
+        let found = self.client_uri.find(parts);
+        found.unwrap_or(Cow::Borrowed(&parts.uri))
     }
 
     /// The authority that the request names, escaped and cut.
     fn authority(&self, parts: &Parts) -> Option<String> {
         let field = |name| std::str::from_utf8(parts.headers.get(name)?.as_bytes()).ok();
+        let uri = self.uri(parts);
         let named = match self.options.forwarded_host() {
             Some(name) => field(name),
-            None => self
-                .uri(parts)
+            None => uri
                 .authority()
                 .map(Authority::as_str)
                 .or_else(|| field(&HOST)),
@@ -155,8 +163,8 @@ impl Policy {
         if error.kind() != AuthErrorKind::WrongMac {
             return error;
         }
-        let router_advice = if self.original_uri.is_none() {
-            "; if a router has cut the path, set `original_uri`"
+        let router_advice = if self.client_uri.is_of_request() {
+            "; if a router has cut the path, set `original_uri`; if a proxy has, `path_prefix`"
         } else {
             ""
         };
@@ -170,6 +178,7 @@ impl fmt::Debug for Policy {
             .field("options", &self.options)
             .field("has_replay_guard", &self.replay_guard.is_some())
             .field("max_body_len", &self.max_body_len)
+            .field("client_uri", &self.client_uri)
             .finish_non_exhaustive()
     }
 }

@@ -16,6 +16,7 @@ use super::{
     BoxError,
     hashed_body::{HashedBody, Piece, add_len},
     policy::Policy,
+    upgrade,
     upload::Upload,
 };
 use crate::{
@@ -57,7 +58,7 @@ where
     /// Makes the body, and asks the replay guard before the body is read.
     pub(super) fn new(
         mut body: HashedBody<B>,
-        parts: &Parts,
+        parts: &mut Parts,
         policy: &Arc<Policy>,
     ) -> Result<(Self, UseOnce), AuthError> {
         // A service that expects no body does not read it, so the proof must not wait for that.
@@ -68,6 +69,7 @@ where
             .or(body.unfinished())
             .ok_or(AuthErrorKind::BodyUnreadable)?;
         let answer = policy.use_once(head);
+        upgrade::remove_unsigned(parts, head);
         let upload = Upload::new(head.consumer(), parts.clone(), Arc::clone(policy));
         let state = match validated {
             Some(validated) => {

@@ -22,7 +22,7 @@ use super::{
     pieces::Pieces,
     policy::Policy,
     reply::Reply,
-    take_ready,
+    take_ready, upgrade,
 };
 use crate::{
     replay::{POLLED_AFTER_END, ReplayGuard, UseOnce},
@@ -61,6 +61,8 @@ pub const DEFAULT_MAX_BODY_LEN: u64 = 2 * 1024 * 1024;
 /// | [`max_body_len`](Self::max_body_len) | [`DEFAULT_MAX_BODY_LEN`], 2 MiB |
 /// | [`replay_guard`](Self::replay_guard) | its own [`MemoryReplayGuard`], started with it, by the [`clock`](ValidateOptions::clock) of the options |
 /// | [`original_uri`](Self::original_uri) | none: the consumer signed the URI of the request |
+/// | [`path_prefix`](Self::path_prefix) | none: nobody has cut the path |
+/// | [`trust_client_uri`](Self::trust_client_uri) | none: the consumer signed the URI of the request |
 /// | [`map_refusal`](Self::map_refusal) | none: the peer gets [`AuthError::to_response`] |
 ///
 /// # Security
@@ -78,12 +80,25 @@ impl ValidateAuthLayer {
     /// A layer that validates with these secrets and options.
     ///
     /// If the options contradict each other, the layer answers every request with 503. Call
-    /// [`ValidateOptions::check`] at start-up to find such a mistake.
+    /// [`check`](Self::check) at start-up to find such a mistake.
     #[must_use]
     pub fn new(secrets: impl SecretStore + 'static, options: ValidateOptions) -> Self {
         Self {
             policy: Arc::new(Policy::new(secrets, options)),
         }
+    }
+
+    /// Whether anything can be validated with the options of this layer, and with its
+    /// [`ValidateOptions`]. Call it at start-up.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthErrorKind::Misconfigured`](crate::AuthErrorKind::Misconfigured), with the wrong
+    /// option. At most one of [`original_uri`](Self::original_uri),
+    /// [`trust_client_uri`](Self::trust_client_uri) and [`path_prefix`](Self::path_prefix) may be
+    /// set.
+    pub fn check(&self) -> Result<(), AuthError> {
+        self.policy.check()
     }
 
     /// Sets the largest accepted body, in bytes. A larger body is refused with 413.
@@ -114,11 +129,13 @@ impl ValidateAuthLayer {
         self
     }
 
-    /// Names the place where a router that cuts the path has stored the URI that was sent.
+    /// Names the place where a router that cuts the path has stored the URI that was received.
     ///
-    /// If `find` returns `None`, the layer validates the URI of the request.
+    /// If `find` returns `None`, the layer refuses the request as
+    /// [`Misconfigured`](crate::AuthErrorKind::Misconfigured).
     ///
-    /// Inside of axum's `nest`:
+    /// With any router, [`RecordUriLayer`](super::RecordUriLayer) stores the URI, and
+    /// [`received_uri`](super::received_uri) finds it. axum stores it, too. Inside of its `nest`:
     ///
     /// ```
     /// # use hmac_auth::{MemorySecrets, ValidateOptions, tower::ValidateAuthLayer};
@@ -131,11 +148,76 @@ impl ValidateAuthLayer {
     ///
     /// # Security
     ///
+    /// Without this option, a layer inside of such a router accepts at `/admin/orders` what was
+    /// signed for `/orders`. `RecordUriLayer` finds out where the option was forgotten.
+    ///
     /// The MAC is checked for the original URI, while the handler sees the other one. Only the
-    /// server itself may set the original URI.
+    /// server itself may set the original URI. A `find` that falls back to the URI of the request
+    /// gives that protection up.
     #[must_use]
     pub fn original_uri(mut self, find: fn(&Extensions) -> Option<&Uri>) -> Self {
-        self.policy_mut().original_uri = Some(find);
+        self.policy_mut().client_uri.original = Some(find);
+        self
+    }
+
+    /// Puts a path prefix back that a proxy or a router has cut off, such as `/api`.
+    ///
+    /// A request that arrives as `/orders?page=2` is validated as `/api/orders?page=2`. What was
+    /// signed for `/orders` is refused. `/api` itself arrives as `/` and is validated as `/api/`.
+    /// `*` and the target of `CONNECT` have no path, and stay as they are.
+    ///
+    /// ```
+    /// # use hmac_auth::{MemorySecrets, ValidateOptions, tower::ValidateAuthLayer};
+    /// # let (secrets, options) = (MemorySecrets::new(), ValidateOptions::new());
+    /// // The stage of an API gateway at AWS.
+    /// let layer =
+    ///     ValidateAuthLayer::new(secrets, options).path_prefix("/prod");
+    /// assert!(layer.check().is_ok());
+    /// ```
+    ///
+    /// The prefix begins with `/`, does not end with `/`, has no query, and is ASCII. With another
+    /// one, [`check`](Self::check) fails, and every request is refused.
+    ///
+    /// # Security
+    ///
+    /// Use it only if nobody reaches this host without the proxy. Whoever does can send a request
+    /// for `/api/orders` to `/orders`, though not to another path.
+    #[must_use]
+    pub fn path_prefix(mut self, prefix: impl Into<Box<str>>) -> Self {
+        self.policy_mut().client_uri.prefix = Some(prefix.into());
+        self
+    }
+
+    /// Takes the URI that the client has sent from `find`, for a proxy that rewrites the path and
+    /// sends the original along.
+    ///
+    /// The closure gets the head of the request. It returns the URI with its whole path and query.
+    /// If it returns `None`, the layer refuses the request as
+    /// [`Misconfigured`](crate::AuthErrorKind::Misconfigured). An authority in the URI must be that
+    /// of `Host`, unless [`trust_forwarded_host`](ValidateOptions::trust_forwarded_host) names
+    /// another place. The layer may call the closure several times for one request.
+    ///
+    /// ```
+    /// # use hmac_auth::{MemorySecrets, ValidateOptions, tower::ValidateAuthLayer};
+    /// # let (secrets, options) = (MemorySecrets::new(), ValidateOptions::new());
+    /// // nginx: proxy_set_header X-Original-URI $request_uri;
+    /// let layer = ValidateAuthLayer::new(secrets, options).trust_client_uri(|head| {
+    ///     head.headers.get("x-original-uri")?.to_str().ok()?.parse().ok()
+    /// });
+    /// ```
+    ///
+    /// # Security
+    ///
+    /// What the closure reads must come from a proxy of your own that overwrites it in each
+    /// request, and nobody may reach this host without that proxy. A peer that can write it decides
+    /// for which path its signature is: it sends a request to `/admin` that was signed for
+    /// `/orders`.
+    #[must_use]
+    pub fn trust_client_uri(
+        mut self,
+        find: impl Fn(&Parts) -> Option<Uri> + Send + Sync + 'static,
+    ) -> Self {
+        self.policy_mut().client_uri.trusted = Some(Arc::new(find));
         self
     }
 
@@ -300,10 +382,10 @@ where
                 } => match ready!(answer.poll(cx)) {
                     Ok(()) => {
                         let (mut service, mut parts) = this.waiting.take().expect(POLLED_AFTER_END);
+                        let validated = validated.take().expect(POLLED_AFTER_END);
+                        upgrade::remove_unsigned(&mut parts, validated.proof());
                         // Only now: owning `Validated` is the proof.
-                        parts
-                            .extensions
-                            .insert(validated.take().expect(POLLED_AFTER_END));
+                        parts.extensions.insert(validated);
                         let request = Request::from_parts(parts, B::from(mem::take(body)));
                         let reply = Reply::service(service.call(request));
                         this.state.set(State::Replying { reply });

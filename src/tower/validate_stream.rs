@@ -103,21 +103,22 @@ where
         let service = take_ready(&mut self.inner);
         let (mut parts, body) = request.into_parts();
         let verified = self.policy.verify(&parts, body);
-        let state = match verified.and_then(|body| StreamedBody::new(body, &parts, &self.policy)) {
-            Ok((body, answer)) => {
-                let upload = body.upload().clone();
-                parts.extensions.insert(upload.clone());
-                State::UsingOnce {
-                    waiting: Some((service, Request::from_parts(parts, body))),
-                    answer,
-                    upload,
+        let state =
+            match verified.and_then(|body| StreamedBody::new(body, &mut parts, &self.policy)) {
+                Ok((body, answer)) => {
+                    let upload = body.upload().clone();
+                    parts.extensions.insert(upload.clone());
+                    State::UsingOnce {
+                        waiting: Some((service, Request::from_parts(parts, body))),
+                        answer,
+                        upload,
+                    }
                 }
-            }
-            Err(error) => State::Replying {
-                reply: Reply::refusal(self.policy.refuse(&error, &parts)),
-                upload: None,
-            },
-        };
+                Err(error) => State::Replying {
+                    reply: Reply::refusal(self.policy.refuse(&error, &parts)),
+                    upload: None,
+                },
+            };
         ValidateStreamFuture { state }
     }
 }

@@ -5,7 +5,9 @@ use std::{fmt, sync::Arc, time::SystemTime};
 use super::replay_id::ReplayId;
 use crate::{
     digest::BodyDigest,
-    signature::{Component, Components, Coverage, SignatureBase, SignatureInput, Span},
+    signature::{
+        Component, ComponentName, Components, Coverage, SignatureBase, SignatureInput, Span,
+    },
     structured::text,
     time::system_time,
 };
@@ -50,6 +52,17 @@ impl Proof {
     #[cfg(feature = "tower")]
     pub(crate) fn replay_id(&self) -> &ReplayId {
         &self.replay_id
+    }
+
+    /// Whether the signature covers the whole field, as it is.
+    #[cfg(feature = "tower")]
+    pub(crate) fn covers_field(&self, name: &str) -> bool {
+        self.components()
+            .any(|component| component.is_plain() && component.name() == ComponentName::Field(name))
+    }
+
+    fn components(&self) -> Components<'_> {
+        Components::of(&self.signed.text[self.signed.params_start..])
     }
 
     pub(super) fn covers_digest(&self) -> bool {
@@ -172,8 +185,7 @@ impl Validated {
 
     /// The components that the signature covers: nothing else of the head is proven.
     pub fn components(&self) -> impl Iterator<Item = Component<'_>> {
-        let signed = &self.0.signed;
-        Components::of(&signed.text[signed.params_start..])
+        self.0.components()
     }
 
     /// The id that a replay guard remembers.

@@ -4,13 +4,16 @@
 //! stands with its topic and fails if the defect is put into this crate. `cargo test pitfall_` runs
 //! all of them.
 
-use crate::core::{
-    authority, base, checks, coverage, debug, defaults, digest,
-    freshness::source,
-    head, keyid, mac, noise, proof,
-    replay::guard,
-    secrets::{absence, change, name},
-    vectors,
+use crate::{
+    core::{
+        authority, base, checks, coverage, debug, defaults, digest,
+        freshness::source,
+        head, keyid, mac, noise, proof,
+        replay::guard,
+        secrets::{absence, change, name},
+        vectors,
+    },
+    tower::{received_uri, upgrade},
 };
 
 /// One defect that was found in a signature library or in the code around one.
@@ -265,6 +268,20 @@ const PITFALLS: &[Pitfall] = &[
         wrong: "a file that was replaced by one with an old time was never read again",
         holds: "the identity of a file has its ctime, its inode and its device",
         tests: tests![change::pitfall_35_a_replaced_file_with_an_old_time_is_noticed],
+    },
+    Pitfall {
+        number: 38,
+        seen: "servers that upgrade a connection behind an authenticating layer",
+        wrong: "an `Upgrade` was added to a signed request: a stranger wrote to the connection",
+        holds: "an upgrade that is not covered does not reach the service",
+        tests: tests![upgrade::pitfall_38_an_upgrade_that_is_not_signed_does_not_reach_the_service],
+    },
+    Pitfall {
+        number: 39,
+        seen: "routers that cut the path: axum `nest`, express `use`",
+        wrong: "a request that was signed for `/orders` was good at `/admin/orders`",
+        holds: "a difference of the URI that nobody explains is refused",
+        tests: tests![received_uri::pitfall_39_a_difference_that_nobody_explains_is_refused],
     },
 ];
 

@@ -1,12 +1,15 @@
 //! The layers for tower, in process and behind real sockets.
 
 mod body;
+mod client_uri;
 mod events;
 mod guard;
 mod polling;
+pub(crate) mod received_uri;
 mod refusal;
 mod router;
 mod service;
 mod signing;
 mod sockets;
+pub(crate) mod upgrade;
 mod upload;

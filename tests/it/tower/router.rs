@@ -138,7 +138,8 @@ async fn a_router_that_cuts_the_path_has_to_tell_it() {
     let hint = mem::take(&mut *reason.lock().unwrap());
     assert!(
         hint.contains(
-            "seen here: POST host.example /orders; if a router has cut the path, set `original_uri`"
+            "seen here: POST host.example /orders; if a router has cut the path, set `original_uri`; if a \
+             proxy has, `path_prefix`"
         ),
         "{hint}"
     );
@@ -163,6 +164,9 @@ async fn a_router_that_cuts_the_path_has_to_tell_it() {
         EVENTS.take().pop().expect("an event")["path"],
         "/api/orders"
     );
-    // Where nobody has put another URI, that of the request counts.
-    assert_eq!(ask(&layer, whole(signed(post()))).await.refusal(), None);
+    // Where nobody has put the URI that was received, none can be validated.
+    assert_eq!(
+        ask(&layer, whole(signed(post()))).await.refusal(),
+        Some(Kind::Misconfigured)
+    );
 }

@@ -147,3 +147,26 @@ fn a_future_panics_when_it_is_polled_after_its_end() {
         );
     }
 }
+
+/// An app instance signs nothing of a request, so it cannot ask for an upgrade. The pages of an app
+/// open their WebSockets with it.
+#[test]
+fn upgrades_reach_the_service() {
+    let mut request = request(json!({}));
+    let headers = request.headers_mut();
+    headers.insert("upgrade", "websocket".parse().unwrap());
+    headers.insert("connection", "upgrade".parse().unwrap());
+    let on_upgrade = hyper::upgrade::on(&mut request);
+    request.extensions_mut().insert(on_upgrade);
+    let service = service_fn(async |request: Request<Body>| {
+        let headers = request.headers();
+        assert!(headers.contains_key("upgrade") && headers.contains_key("connection"));
+        let on_upgrade = request.extensions().get::<hyper::upgrade::OnUpgrade>();
+        assert!(on_upgrade.is_some());
+        Ok::<_, std::convert::Infallible>(Response::new(Body::empty()))
+    });
+    let layer = layer(DEFAULT_APP_SECRET_NAME);
+    let service = ServiceBuilder::new().layer(layer).service(service);
+    let response = block_on(service.oneshot(request)).unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+}
