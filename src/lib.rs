@@ -92,7 +92,7 @@
 //! | `wix` | yes | the backend of a Wix app: app instances, access tokens, elevation |
 //! | `tower` | no | layers for servers and clients on tower; with `wix`, those for app instances and CORS |
 //! | `client` | no | signs and sends with reqwest; with `wix`, exchanges access tokens |
-//! | `tracing` | no | an event for each request that a layer refuses, and for an unusable secret file; switches `tower` on |
+//! | `tracing` | no | an event for each request that a layer refuses, accepts or signs, and for an unusable secret file; switches `tower` on |
 //! | `aws-lc-rs` | no | SHA-2 and HMAC from AWS-LC instead of `sha2`, with the same results; needs a C compiler |
 //!
 //! # Guide

@@ -59,8 +59,10 @@ pub use self::{
     validate_stream::{ValidateStream, ValidateStreamFuture, ValidateStreamLayer},
 };
 
+#[cfg(all(feature = "tracing", feature = "client"))]
+pub(crate) use self::events::request_signed;
 #[cfg(all(feature = "tracing", feature = "wix"))]
-pub(crate) use self::events::refusal_event;
+pub(crate) use self::events::{record_on_span, refusal_event};
 #[cfg(feature = "wix")]
 pub(crate) use self::reply::Reply;
 
@@ -73,6 +75,8 @@ mod hashed_body;
 mod pace;
 mod pieces;
 mod policy;
+#[cfg(feature = "tracing")]
+mod previous_secret;
 mod record_uri;
 mod reply;
 mod sign_request;

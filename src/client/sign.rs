@@ -74,6 +74,10 @@ pub fn sign(
         Some(Some(body)) => sign_parts(&mut parts, body, secrets, options).map_err(Into::into),
         Some(None) => Err(InvokeError::StreamedBody),
     };
+    #[cfg(feature = "tracing")]
+    if signed.is_ok() {
+        crate::tower::request_signed(&parts);
+    }
     // The headers go back in any case. After an error, they are unchanged.
     *request.headers_mut() = parts.headers;
     signed

@@ -305,10 +305,32 @@ impl MemoryReplayGuard {
         AuthError::new(AuthErrorKind::BeforeGuardStart).detail(detail)
     }
 
-    /// How many signatures are remembered.
+    /// How many signatures are remembered. Those whose time is over count until a further request
+    /// comes.
+    ///
+    /// To watch the guard of a layer, give the layer a clone of an `Arc` of the guard:
+    ///
+    /// ```
+    /// # use hmac_auth::{MemorySecrets, ValidateOptions, tower::ValidateAuthLayer};
+    /// # let (secrets, options) = (MemorySecrets::new(), ValidateOptions::new());
+    /// use std::sync::Arc;
+    ///
+    /// use hmac_auth::MemoryReplayGuard;
+    ///
+    /// let guard = Arc::new(MemoryReplayGuard::new());
+    /// let layer = ValidateAuthLayer::new(secrets, options)
+    ///     .replay_guard(Arc::clone(&guard));
+    /// println!("{} of {} places taken", guard.len(), guard.max_len());
+    /// ```
     #[must_use]
     pub fn len(&self) -> usize {
         self.total.load(Ordering::Relaxed)
+    }
+
+    /// How many signatures are remembered at most: the [`capacity`](Self::capacity).
+    #[must_use]
+    pub fn max_len(&self) -> usize {
+        self.capacity
     }
 
     /// Whether none is remembered.

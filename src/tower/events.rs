@@ -1,11 +1,20 @@
-//! Events for the operator: one for each refusal of a layer.
+//! Events for the operator: one for each request that a layer refuses, accepts or signs.
 
-use http::HeaderMap;
+use http::{HeaderMap, request::Parts};
+use tracing::{Level, Span, level_filters::LevelFilter};
 
-use crate::{escape::escape, signature::SignatureInputs, validate::AuthError};
+use crate::{
+    escape::escape,
+    message::RequestHead,
+    signature::{SignatureBase, SignatureInputs},
+    validate::{AuthError, Claim, Proof, ValidateOptions},
+};
 
 /// How many key ids one event names.
 const MAX_KEY_IDS: usize = 4;
+
+/// How many bytes of a signature base one event shows.
+const MAX_BASE_LEN: usize = 4 * 1024;
 
 /// Records one event for a refusal.
 ///
@@ -58,4 +67,95 @@ fn key_ids(headers: &HeaderMap) -> Option<String> {
         .take(MAX_KEY_IDS)
         .collect();
     (!key_ids.is_empty()).then(|| key_ids.join(", "))
+}
+
+/// Records that a layer has let a request through.
+pub(super) fn request_accepted(proof: &Proof) {
+    tracing::debug!(
+        target: "hmac_auth",
+        consumer = escape(proof.consumer()),
+        key_id = proof.key_id().map(escape),
+        by_previous_secret = proof.by_previous_secret(),
+        "request accepted"
+    );
+}
+
+/// Records that a secret is still in use which a rotation has replaced.
+pub(super) fn previous_secret_used(proof: &Proof) {
+    tracing::warn!(
+        target: "hmac_auth",
+        consumer = escape(proof.consumer()),
+        key_id = proof.key_id().map(escape),
+        secret_name = escape(proof.secret_name()),
+        "a consumer still signs with a previous secret"
+    );
+}
+
+/// Names the consumer on the current span, if that span has a field `consumer`.
+pub(super) fn record_consumer(proof: &Proof) {
+    record_on_span("consumer", proof.consumer());
+}
+
+/// Gives the current span this value of the field, if the span has the field.
+pub(crate) fn record_on_span(field: &'static str, value: &str) {
+    // Where nobody listens, this is all it costs.
+    if LevelFilter::current() == LevelFilter::OFF {
+        return;
+    }
+    let span = Span::current();
+    if span.has_field(field) {
+        span.record(field, escape(value).as_str());
+    }
+}
+
+/// Records the texts that a host takes to be signed, where no secret has given the MAC of one.
+pub(super) fn wrong_mac(request: RequestHead<'_>, options: &ValidateOptions) {
+    if !tracing::enabled!(target: "hmac_auth", Level::DEBUG) {
+        return;
+    }
+    let Ok(mut claim) = Claim::parse(request, options) else {
+        return;
+    };
+    loop {
+        if let Ok(base) = claim.signature_base() {
+            tracing::debug!(
+                target: "hmac_auth",
+                key_id = claim.key_id().as_deref().map(escape),
+                base = %one_line(&base),
+                "the MAC does not match this signature base"
+            );
+        }
+        if !claim.advance() {
+            break;
+        }
+    }
+}
+
+/// Records the text that a consumer has signed. The new signature is the last one of the request.
+pub(crate) fn request_signed(parts: &Parts) {
+    if !tracing::enabled!(target: "hmac_auth", Level::DEBUG) {
+        return;
+    }
+    let Some(Ok(input)) = SignatureInputs::new(&parts.headers).last() else {
+        return;
+    };
+    if let Ok(base) = SignatureBase::of_request(&RequestHead::from(parts), &input) {
+        tracing::debug!(
+            target: "hmac_auth",
+            key_id = input.key_id().as_deref().map(escape),
+            base = %one_line(&base),
+            "request signed"
+        );
+    }
+}
+
+/// The redacted base in one line: quotation marks, backslashes and line breaks are escaped.
+fn one_line(base: &SignatureBase) -> String {
+    let mut text = format!("{:?}", base.to_string());
+    if text.len() > MAX_BASE_LEN {
+        // All of it is ASCII.
+        text.truncate(MAX_BASE_LEN);
+        text.push('…');
+    }
+    text
 }

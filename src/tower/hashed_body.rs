@@ -112,11 +112,6 @@ where
         })
     }
 
-    /// The facts that the head proves; `None` after the end.
-    pub(super) fn unfinished(&self) -> Option<&Proof> {
-        self.head.as_ref().map(VerifiedHead::proof)
-    }
-
     /// The proof, if the body is known to be empty before it is read.
     pub(super) fn finish_if_empty(&mut self) -> Result<Option<Validated>, AuthError> {
         let is_empty = self.body.is_end_stream() && self.len.announced.unwrap_or(0) == 0;
@@ -129,6 +124,13 @@ where
     /// The number of bytes that are still to come.
     pub(super) fn size_hint(&self) -> SizeHint {
         add_len(self.body.size_hint(), self.rest.len())
+    }
+}
+
+impl<B> HashedBody<B> {
+    /// The facts that the head proves; `None` after the end.
+    pub(super) fn unfinished(&self) -> Option<&Proof> {
+        self.head.as_ref().map(VerifiedHead::proof)
     }
 }
 

@@ -6,14 +6,14 @@ use bytes::Bytes;
 use http::{Response, Uri, header::HOST, request::Parts, uri::Authority};
 use http_body::Body;
 
-#[cfg(feature = "tracing")]
-use super::events;
 use super::{
     BoxError, DEFAULT_MAX_BODY_LEN,
     client_uri::ClientUri,
     grpc,
     hashed_body::{HashedBody, content_length, too_large},
 };
+#[cfg(feature = "tracing")]
+use super::{events, previous_secret::PreviousSecretReminder};
 use crate::{
     message::{RequestHead, escape_authority},
     replay::{MemoryReplayGuard, ReplayGuard, UseOnce},
@@ -30,6 +30,9 @@ pub(super) struct Policy {
     pub(super) max_body_len: u64,
     pub(super) client_uri: ClientUri,
     pub(super) map_refusal: Option<MapRefusal>,
+    /// All clones remind together.
+    #[cfg(feature = "tracing")]
+    previous_secrets: Arc<PreviousSecretReminder>,
 }
 
 pub(super) type MapRefusal =
@@ -45,6 +48,8 @@ impl Policy {
             max_body_len: DEFAULT_MAX_BODY_LEN,
             client_uri: ClientUri::default(),
             map_refusal: None,
+            #[cfg(feature = "tracing")]
+            previous_secrets: Arc::default(),
         }
     }
 
@@ -71,7 +76,13 @@ impl Policy {
         }
         let head = match claim.verify_any(&*self.secrets) {
             Ok(head) => head,
-            Err(error) => return Err(self.explain(error)),
+            Err(error) => {
+                #[cfg(feature = "tracing")]
+                if error.kind() == AuthErrorKind::WrongMac {
+                    events::wrong_mac(request, &self.options);
+                }
+                return Err(self.explain(error));
+            }
         };
         if announced_len > 0 && !head.covers_body() {
             return Err(AuthErrorKind::BodyNotCovered.into());
@@ -101,6 +112,19 @@ impl Policy {
         match &self.replay_guard {
             Some(guard) => guard.use_once(proof.replay_id(), proof.consumer()),
             None => UseOnce::ready(Ok(())),
+        }
+    }
+
+    /// Names the consumer of a request whose head is proven, and the secret if it is an old one.
+    #[cfg(feature = "tracing")]
+    pub(super) fn trace_consumer(&self, proof: &Proof) {
+        events::record_consumer(proof);
+        if proof.by_previous_secret()
+            && self
+                .previous_secrets
+                .is_due(proof.consumer(), self.options.now())
+        {
+            events::previous_secret_used(proof);
         }
     }
 

@@ -16,17 +16,22 @@ use crate::replay::POLLED_AFTER_END;
 pin_project! {
     #[derive(Debug)]
     #[project = ReplyProjection]
-    pub(crate) enum Reply<F> {
-        Service { #[pin] response: F },
+    pub(crate) enum Reply<F, P> {
+        // `None` after the response has come.
+        Service { #[pin] response: F, proof: Option<P> },
         Refusal { response: Response<Bytes> },
         // After the end.
         Given,
     }
 }
 
-impl<F> Reply<F> {
-    pub(crate) fn service(response: F) -> Self {
-        Self::Service { response }
+impl<F, P> Reply<F, P> {
+    /// The answer of the service. It gets the proof of the request, for those outside of the layer.
+    pub(crate) fn service(response: F, proof: P) -> Self {
+        Self::Service {
+            response,
+            proof: Some(proof),
+        }
     }
 
     pub(crate) fn refusal(response: Response<Bytes>) -> Self {
@@ -34,8 +39,9 @@ impl<F> Reply<F> {
     }
 }
 
-impl<F, R, E> Future for Reply<F>
+impl<F, P, R, E> Future for Reply<F, P>
 where
+    P: Clone + Send + Sync + 'static,
     F: Future<Output = Result<Response<R>, E>>,
     R: From<Bytes>,
 {
@@ -43,7 +49,13 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let result = match self.as_mut().project() {
-            ReplyProjection::Service { response } => ready!(response.poll(cx)),
+            ReplyProjection::Service { response, proof } => {
+                let mut result = ready!(response.poll(cx));
+                if let (Ok(response), Some(proof)) = (&mut result, proof.take()) {
+                    response.extensions_mut().insert(proof);
+                }
+                result
+            }
             ReplyProjection::Refusal { response } => Ok(mem::take(response).map(R::from)),
             ReplyProjection::Given => panic!("{POLLED_AFTER_END}"),
         };

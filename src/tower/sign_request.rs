@@ -16,6 +16,8 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
+#[cfg(feature = "tracing")]
+use super::events;
 use super::{BoxError, take_ready};
 use crate::{
     replay::POLLED_AFTER_END,
@@ -219,6 +221,8 @@ impl Signer {
         }
         let body = body.to_bytes();
         sign_parts(&mut parts, &body, &*self.secrets, &self.options)?;
+        #[cfg(feature = "tracing")]
+        events::request_signed(&parts);
         Ok(Request::from_parts(parts, B::from(body)))
     }
 }

@@ -12,6 +12,8 @@ use http::request::Parts;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
+#[cfg(feature = "tracing")]
+use super::events;
 use super::{
     BoxError,
     hashed_body::{HashedBody, Piece, add_len},
@@ -94,6 +96,14 @@ where
     }
 }
 
+#[cfg(feature = "tracing")]
+impl<B> StreamedBody<B> {
+    /// Leaves a trace when the service is called.
+    pub(super) fn trace(&self) {
+        self.upload.trace(self.body.unfinished());
+    }
+}
+
 impl<B> Body for StreamedBody<B>
 where
     B: Body,
@@ -124,6 +134,8 @@ where
                     }
                 }
                 Ok(Piece::End(validated)) => {
+                    #[cfg(feature = "tracing")]
+                    events::request_accepted(validated.proof());
                     this.upload.prove(validated);
                     *this.state = State::Proven;
                 }

@@ -8,7 +8,11 @@ use std::{
 use bytes::Bytes;
 use http::{Response, request::Parts};
 
+#[cfg(feature = "tracing")]
+use super::events;
 use super::policy::Policy;
+#[cfg(feature = "tracing")]
+use crate::validate::Proof;
 use crate::validate::{AuthError, Validated};
 
 /// A request whose head is proven while its body is still coming.
@@ -60,6 +64,19 @@ impl Upload {
     pub(super) fn prove(&self, validated: Validated) {
         // A body ends once.
         let _ = self.0.validated.set(validated);
+    }
+
+    /// Leaves a trace when the service is called. `unfinished` is the proof of a head whose body
+    /// is still to come.
+    #[cfg(feature = "tracing")]
+    pub(super) fn trace(&self, unfinished: Option<&Proof>) {
+        let finished = self.validated().map(Validated::proof);
+        if let Some(proof) = finished.or(unfinished) {
+            self.0.policy.trace_consumer(proof);
+        }
+        if let Some(proof) = finished {
+            events::request_accepted(proof);
+        }
     }
 
     /// Makes the answer to a refused request.

@@ -16,6 +16,8 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
+#[cfg(feature = "tracing")]
+use super::events;
 use super::{
     BoxError, ValidateStreamLayer,
     hashed_body::{HashedBody, Piece},
@@ -341,7 +343,7 @@ pin_project! {
     enum State<S: Service<Request<B>>, B> {
         Reading { #[pin] body: HashedBody<B>, pieces: Pieces },
         UsingOnce { validated: Option<Validated>, body: Bytes, #[pin] answer: UseOnce },
-        Replying { #[pin] reply: Reply<S::Future> },
+        Replying { #[pin] reply: Reply<S::Future, Validated> },
     }
 }
 
@@ -384,10 +386,15 @@ where
                         let (mut service, mut parts) = this.waiting.take().expect(POLLED_AFTER_END);
                         let validated = validated.take().expect(POLLED_AFTER_END);
                         upgrade::remove_unsigned(&mut parts, validated.proof());
+                        #[cfg(feature = "tracing")]
+                        {
+                            this.policy.trace_consumer(validated.proof());
+                            events::request_accepted(validated.proof());
+                        }
                         // Only now: owning `Validated` is the proof.
-                        parts.extensions.insert(validated);
+                        parts.extensions.insert(validated.clone());
                         let request = Request::from_parts(parts, B::from(mem::take(body)));
-                        let reply = Reply::service(service.call(request));
+                        let reply = Reply::service(service.call(request), validated);
                         this.state.set(State::Replying { reply });
                         continue;
                     }

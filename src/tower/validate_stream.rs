@@ -141,7 +141,7 @@ pin_project! {
             upload: Upload,
         },
         Replying {
-            #[pin] reply: Reply<S::Future>,
+            #[pin] reply: Reply<S::Future, Upload>,
             // Its refusal wins over the answer of the service.
             upload: Option<Upload>,
         },
@@ -166,9 +166,13 @@ where
                 } => {
                     let answer = ready!(answer.poll(cx));
                     let (mut service, request) = waiting.take().expect(POLLED_AFTER_END);
+                    #[cfg(feature = "tracing")]
+                    if answer.is_ok() {
+                        request.body().trace();
+                    }
                     match answer {
                         Ok(()) => State::Replying {
-                            reply: Reply::service(service.call(request)),
+                            reply: Reply::service(service.call(request), upload.clone()),
                             upload: Some(upload.clone()),
                         },
                         Err(error) => State::Replying {
@@ -181,13 +185,22 @@ where
                     let response = ready!(reply.poll(cx));
                     return Poll::Ready(match upload.as_ref().and_then(Upload::take_refusal) {
                         Some(refusal) => Ok(refusal.map(R::from)),
-                        None => response,
+                        None => response.map(with_proof),
                     });
                 }
             };
             this.state.set(next);
         }
     }
+}
+
+/// Adds the proof to a response, if the body is proven by now.
+fn with_proof<R>(mut response: Response<R>) -> Response<R> {
+    let upload = response.extensions().get::<Upload>();
+    if let Some(validated) = upload.and_then(Upload::validated).cloned() {
+        response.extensions_mut().insert(validated);
+    }
+    response
 }
 
 impl<S: Service<Request<StreamedBody<B>>>, B> fmt::Debug for ValidateStreamFuture<S, B> {

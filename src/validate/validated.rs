@@ -35,7 +35,7 @@ pub(crate) struct Proof {
 }
 
 impl Proof {
-    fn key_id(&self) -> Option<&str> {
+    pub(crate) fn key_id(&self) -> Option<&str> {
         self.signed.part(self.signed.key_id)
     }
 
@@ -47,6 +47,16 @@ impl Proof {
 
     pub(crate) fn expires(&self) -> Option<i64> {
         self.signed.expires
+    }
+
+    #[cfg(feature = "tracing")]
+    pub(crate) fn secret_name(&self) -> &str {
+        &self.secret_name
+    }
+
+    #[cfg(feature = "tracing")]
+    pub(crate) fn by_previous_secret(&self) -> bool {
+        self.by_previous_secret
     }
 
     #[cfg(feature = "tower")]

@@ -11,5 +11,6 @@ mod router;
 mod service;
 mod signing;
 mod sockets;
+mod trace;
 pub(crate) mod upgrade;
 mod upload;

@@ -18,7 +18,10 @@ use super::{
     AppInstance, error::AppInstanceError, options::AppInstanceOptions, request::app_instance_of,
 };
 #[cfg(feature = "tracing")]
-use crate::{escape::escape, tower::refusal_event};
+use crate::{
+    escape::escape,
+    tower::{record_on_span, refusal_event},
+};
 use crate::{secret::SecretStore, tower::Reply};
 
 /// Makes [`ValidateAppInstance`] services, which let only requests with a valid app instance
@@ -138,8 +141,17 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let reply = match self.layer.validate(&request) {
             Ok(instance) => {
-                request.extensions_mut().insert(instance);
-                Reply::service(self.inner.call(request))
+                #[cfg(feature = "tracing")]
+                {
+                    record_on_span("instance_id", instance.instance_id());
+                    tracing::debug!(
+                        target: "hmac_auth",
+                        instance_id = escape(instance.instance_id()),
+                        "app instance accepted"
+                    );
+                }
+                request.extensions_mut().insert(instance.clone());
+                Reply::service(self.inner.call(request), instance)
             }
             Err(error) => {
                 #[cfg(feature = "tracing")]
@@ -168,7 +180,7 @@ pin_project! {
     #[derive(Debug)]
     pub struct ValidateAppInstanceFuture<F> {
         #[pin]
-        reply: Reply<F>,
+        reply: Reply<F, AppInstance>,
     }
 }
 

@@ -183,7 +183,12 @@ pub(crate) fn layer() -> ValidateAuthLayer {
 }
 
 pub(crate) fn sign_layer() -> SignRequestLayer {
-    SignRequestLayer::new(secrets(), sign_options())
+    sign_layer_with(sign_options())
+}
+
+pub(crate) fn sign_layer_with(options: SignOptions) -> SignRequestLayer {
+    Recorder::install();
+    SignRequestLayer::new(secrets(), options)
 }
 
 /// A service for both modes. It answers 201 whatever comes of the body, and insists on being asked

@@ -138,8 +138,8 @@ async fn a_router_that_cuts_the_path_has_to_tell_it() {
     let hint = mem::take(&mut *reason.lock().unwrap());
     assert!(
         hint.contains(
-            "seen here: POST host.example /orders; if a router has cut the path, set `original_uri`; if a \
-             proxy has, `path_prefix`"
+            "seen here: POST host.example /orders; if a router has cut the path, set \
+             `original_uri`; if a proxy has, `path_prefix`"
         ),
         "{hint}"
     );

@@ -420,3 +420,11 @@ fn extreme_windows_do_not_overflow() {
     assert_eq!(refusal(&guard, &validated), None);
     assert_eq!(refusal(&guard, &validated), Some(AuthErrorKind::Replayed));
 }
+
+#[test]
+fn how_full_a_guard_is_can_be_read() {
+    let guard = MemoryReplayGuard::new().capacity(3);
+    assert_eq!((guard.len(), guard.max_len()), (0, 3));
+    let guard = MemoryReplayGuard::new();
+    assert_eq!(guard.max_len(), hmac_auth::DEFAULT_REPLAY_CAPACITY);
+}
