@@ -1,7 +1,7 @@
 //! The heads of requests and responses, as they are signed. A host's own policy is not part of
 //! them.
 
-#[cfg(feature = "tower")]
+#[cfg(feature = "tracing")]
 pub(crate) use self::authority::escape_authority;
 pub(crate) use self::{
     authority::Authority,

@@ -1,9 +1,13 @@
 //! How a host validates and refuses: the part that both of its layers share.
 
-use std::{borrow::Cow, fmt, sync::Arc};
+#[cfg(feature = "tracing")]
+use std::borrow::Cow;
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
-use http::{Response, Uri, header::HOST, request::Parts, uri::Authority};
+use http::{Response, request::Parts};
+#[cfg(feature = "tracing")]
+use http::{Uri, header::HOST, uri::Authority};
 use http_body::Body;
 
 use super::{
@@ -15,11 +19,14 @@ use super::{
 #[cfg(feature = "tracing")]
 use super::{events, previous_secret::PreviousSecretReminder};
 use crate::{
-    message::{RequestHead, escape_authority},
+    message::RequestHead,
     replay::{MemoryReplayGuard, ReplayGuard, UseOnce},
     secret::SecretStore,
     validate::{AuthError, AuthErrorKind, Claim, HOST_ADVICE, Proof, ValidateOptions, Validated},
 };
+
+#[cfg(feature = "tracing")]
+use crate::message::escape_authority;
 
 #[derive(Clone)]
 pub(super) struct Policy {
@@ -163,12 +170,14 @@ impl Policy {
     }
 
     /// The URI that the client sent, if it is known; otherwise the URI of the request.
+    #[cfg(feature = "tracing")]
     fn uri<'a>(&self, parts: &'a Parts) -> Cow<'a, Uri> {
         let found = self.client_uri.find(parts);
         found.unwrap_or(Cow::Borrowed(&parts.uri))
     }
 
     /// The authority that the request names, escaped and cut.
+    #[cfg(feature = "tracing")]
     fn authority(&self, parts: &Parts) -> Option<String> {
         let field = |name| std::str::from_utf8(parts.headers.get(name)?.as_bytes()).ok();
         let uri = self.uri(parts);

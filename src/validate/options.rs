@@ -316,7 +316,7 @@ impl ValidateOptions {
         whole_seconds(self.max_time_diff)
     }
 
-    #[cfg(feature = "tower")]
+    #[cfg(feature = "tracing")]
     pub(crate) fn forwarded_host(&self) -> Option<&HeaderName> {
         self.forwarded_host.as_ref()
     }

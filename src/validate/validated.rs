@@ -5,9 +5,7 @@ use std::{fmt, sync::Arc, time::SystemTime};
 use super::replay_id::ReplayId;
 use crate::{
     digest::BodyDigest,
-    signature::{
-        Component, ComponentName, Components, Coverage, SignatureBase, SignatureInput, Span,
-    },
+    signature::{Component, Components, Coverage, SignatureBase, SignatureInput, Span},
     structured::text,
     time::system_time,
 };
@@ -67,8 +65,9 @@ impl Proof {
     /// Whether the signature covers the whole field, as it is.
     #[cfg(feature = "tower")]
     pub(crate) fn covers_field(&self, name: &str) -> bool {
-        self.components()
-            .any(|component| component.is_plain() && component.name() == ComponentName::Field(name))
+        self.components().any(|component| {
+            component.is_plain() && component.name() == crate::signature::ComponentName::Field(name)
+        })
     }
 
     fn components(&self) -> Components<'_> {
