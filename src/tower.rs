@@ -62,7 +62,7 @@ pub use self::{
 #[cfg(all(feature = "tracing", feature = "client"))]
 pub(crate) use self::events::request_signed;
 #[cfg(all(feature = "tracing", feature = "wix"))]
-pub(crate) use self::events::{record_on_span, refusal_event};
+pub(crate) use self::events::{is_recording, record_on_span, refusal_event};
 #[cfg(feature = "wix")]
 pub(crate) use self::reply::Reply;
 

@@ -93,15 +93,18 @@ pub(super) fn previous_secret_used(proof: &Proof) {
 
 /// Names the consumer on the current span, if that span has a field `consumer`.
 pub(super) fn record_consumer(proof: &Proof) {
-    record_on_span("consumer", proof.consumer());
+    if is_recording() {
+        record_on_span("consumer", proof.consumer());
+    }
+}
+
+/// Whether anybody listens: where nobody does, this is all that a record costs.
+pub(crate) fn is_recording() -> bool {
+    LevelFilter::current() != LevelFilter::OFF
 }
 
 /// Gives the current span this value of the field, if the span has the field.
 pub(crate) fn record_on_span(field: &'static str, value: &str) {
-    // Where nobody listens, this is all it costs.
-    if LevelFilter::current() == LevelFilter::OFF {
-        return;
-    }
     let span = Span::current();
     if span.has_field(field) {
         span.record(field, escape(value).as_str());

@@ -61,13 +61,10 @@ impl<'a> Candidates<'a> {
         while let Some(input) = inputs.next_unchecked() {
             let label = match &input {
                 Ok(input) => input.label(),
-                Err(syntax) => match inputs.label_read_over() {
-                    Some(label) => label.as_bytes(),
-                    None => {
-                        let kind = AuthErrorKind::MalformedSignatureInput;
-                        return Err(AuthError::malformed(kind, *syntax));
-                    }
-                },
+                Err(syntax) => inputs
+                    .label_read_over()
+                    .ok_or_else(|| malformed_input(*syntax))?
+                    .as_bytes(),
             };
             let mut signatures = known.iter_mut();
             let Some(signature) = signatures.find(|one| one.label == label) else {
@@ -92,9 +89,7 @@ impl<'a> Candidates<'a> {
             let input = match input.check() {
                 Ok(input) => input,
                 Err(syntax) => {
-                    let kind = AuthErrorKind::MalformedSignatureInput;
-                    let malformed = AuthError::malformed(kind, syntax);
-                    refusal = Some(AuthError::furthest(refusal, malformed));
+                    refusal = Some(AuthError::furthest(refusal, malformed_input(syntax)));
                     continue;
                 }
             };
@@ -137,21 +132,19 @@ impl<'a> Candidates<'a> {
         if let Some(label) = unpaired.or(lone.map(|signature| text(signature.label))) {
             return Err(AuthError::new(AuthErrorKind::UnpairedLabel).detail(escape(label)));
         }
-        match (first, refusal, not_meant) {
-            (Some(first), ..) => Ok(Self {
+        if let Some(first) = first {
+            return Ok(Self {
                 first,
                 others,
                 meant,
-            }),
-            (None, Some(refusal), _) => Err(refusal),
-            (None, None, Some((kind, input))) => Err(refusal_of(kind, input.text(), read_over)),
-            (None, None, None) => Err(match read_over {
-                Some((_, syntax)) => {
-                    AuthError::malformed(AuthErrorKind::MalformedSignatureInput, syntax)
-                }
-                None => AuthErrorKind::MissingSignature.into(),
-            }),
+            });
         }
+        Err(match (refusal, not_meant, read_over) {
+            (Some(refusal), ..) => refusal,
+            (None, Some((kind, input)), read_over) => refusal_of(kind, input.text(), read_over),
+            (None, None, Some((_, syntax))) => malformed_input(syntax),
+            (None, None, None) => AuthErrorKind::MissingSignature.into(),
+        })
     }
 }
 
@@ -235,9 +228,14 @@ fn refusal_of(
     if let Some((label, syntax)) = read_over {
         detail.push_str("; the signature `");
         push_escaped(&mut detail, text(label));
-        detail.push_str(&format!("` is malformed {syntax}"));
+        detail.push_str("` is malformed ");
+        detail.push_str(&syntax.to_string());
     }
     AuthError::new(kind).detail(detail)
+}
+
+fn malformed_input(syntax: SyntaxError) -> AuthError {
+    AuthError::malformed(AuthErrorKind::MalformedSignatureInput, syntax)
 }
 
 /// The refusal of a signature that is no byte sequence, or not one of 32 bytes without parameters.

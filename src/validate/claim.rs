@@ -193,19 +193,19 @@ impl<'a> Claim<'a> {
         let mut known: Vec<(&str, Option<SecretSet>)> = Vec::new();
         loop {
             let name = self.secret_name();
-            let set = match known.iter().find(|(one, _)| *one == name) {
-                Some((_, set)) => set.clone(),
-                None => {
+            let asked = known.iter().find(|(one, _)| *one == name);
+            let set = asked.map_or_else(
+                || {
                     let set = secrets.lookup(name).map_err(|error| {
                         refusal = Some(AuthError::furthest(refusal.take(), error.into()));
                     });
-                    let set = set.ok();
-                    if !self.candidates.others.is_empty() {
-                        known.push((name, set.clone()));
-                    }
-                    set
-                }
-            };
+                    set.ok()
+                },
+                |(_, set)| set.clone(),
+            );
+            if !self.candidates.others.is_empty() {
+                known.push((name, set.clone()));
+            }
             if let Some(set) = set {
                 match self.verify_head(&set) {
                     Ok(head) => return Ok(head),

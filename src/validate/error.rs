@@ -238,9 +238,9 @@ impl AuthError {
         self
     }
 
-    pub(super) fn wrong_mac(seen: Box<Seen>) -> Self {
+    pub(super) fn wrong_mac(seen: Seen) -> Self {
         Self {
-            detail: Some(Detail::Seen(seen)),
+            detail: Some(Detail::Seen(Box::new(seen))),
             ..Self::new(AuthErrorKind::WrongMac)
         }
     }

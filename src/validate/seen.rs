@@ -24,11 +24,7 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    pub(super) fn new(
-        request: &RequestHead<'_>,
-        secrets: &SecretSet,
-        base: SignatureBase,
-    ) -> Box<Self> {
+    pub(super) fn new(request: &RequestHead<'_>, secrets: &SecretSet, base: SignatureBase) -> Self {
         // The room of the base is no longer needed: refusing takes no more allocations than
         // accepting.
         let (mut texts, _) = base.into_parts();
@@ -41,14 +37,14 @@ impl Seen {
         }
         let authority_end = texts.len();
         push_start(&mut texts, request.path().as_bytes());
-        Box::new(Self {
+        Self {
             secrets: secrets.clone(),
             texts,
             method_end,
             authority_end,
             query_len: request.query().map_or(0, str::len),
             advice: [""; 2],
-        })
+        }
     }
 
     /// Adds what a caller knows that may help.

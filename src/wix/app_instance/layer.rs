@@ -20,7 +20,7 @@ use super::{
 #[cfg(feature = "tracing")]
 use crate::{
     escape::escape,
-    tower::{record_on_span, refusal_event},
+    tower::{is_recording, record_on_span, refusal_event},
 };
 use crate::{secret::SecretStore, tower::Reply};
 
@@ -143,7 +143,9 @@ where
             Ok(instance) => {
                 #[cfg(feature = "tracing")]
                 {
-                    record_on_span("instance_id", instance.instance_id());
+                    if is_recording() {
+                        record_on_span("instance_id", instance.instance_id());
+                    }
                     tracing::debug!(
                         target: "hmac_auth",
                         instance_id = escape(instance.instance_id()),

@@ -23,7 +23,8 @@ fn strangers() -> Vec<(String, String)> {
         let names: Vec<_> = (0..count).map(|index| format!("\"x-{index}\"")).collect();
         names.join(" ")
     };
-    let parameters: String = (0..17).map(|index| format!(";p{index}=1")).collect();
+    let parameters: Vec<_> = (0..17).map(|index| format!(";p{index}=1")).collect();
+    let parameters = parameters.concat();
     let inputs = [
         format!("({})", list(MAX_COMPONENTS + 1)),
         format!("({})", list(500)),

@@ -77,6 +77,5 @@ pub(crate) async fn reason(layer: ValidateAuthLayer, request: Request<Script>) -
         response
     });
     let _ = layer.layer(Capture::default()).oneshot(request).await;
-    let reason = reason.lock().unwrap().clone();
-    reason
+    reason.lock().unwrap().clone()
 }

@@ -149,7 +149,7 @@ fn a_future_panics_when_it_is_polled_after_its_end() {
 }
 
 /// An app instance signs nothing of a request, so it cannot ask for an upgrade. The pages of an app
-/// open their WebSockets with it.
+/// open their web sockets with it.
 #[test]
 fn upgrades_reach_the_service() {
     let mut request = request(json!({}));
