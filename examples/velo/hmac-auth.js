@@ -8,8 +8,8 @@ import crypto from 'crypto';
 import { fetch } from 'wix-fetch';
 import { getSecret } from 'wix-secrets-backend';
 import {
-  AuthError, digestsOf, fieldOf, fingerprintOf, has, macOf, matches, messageOf, normalAuthority, readInput, readInputs,
-  readSignatures, shown, signatureBase,
+  AuthError, digestsOf, escaped, fieldOf, fingerprintOf, has, isFieldName, macOf, matches, MAX_FIELD_LEN, messageOf,
+  normalAuthority, readInput, readInputs, readSignatures, shownAuthority, signatureBase,
 } from 'backend/http-signature.js';
 
 const DEFAULT_SECRET_NAME = 'hmac-authentication-secret-key';
@@ -28,9 +28,14 @@ const MAX_REMEMBERED = 10_000; // signatures, in one process
  * @param {object} [options]
  * @param {string | string[]} [options.secretName] in the Secrets Manager; several during a rotation, the current one first
  * @param {Record<string, string | string[]>} [options.keyIds] the consumers: key ids with names of secrets; replaces `secretName`
+ * @param {boolean} [options.acceptSharedSecretNames] accepts one name for several key ids, each of which can then pass as another
  * @param {number} [options.maxTimeDiff] how old a signature may be, in milliseconds
  * @param {string[]} [options.authorities] the domains of this site. Without them, a request for any other host that has the same
  *   secret is accepted here too
+ * @param {string[]} [options.requireIfPresent] fields that must be covered where the request has them, by their lower-case names:
+ *   those that the handler trusts when they come
+ * @param {boolean} [options.acceptUncoveredContentType] accepts a body whose `Content-Type` is not covered, so that anybody on the
+ *   way can change it. For foreign clients that do not sign it
  * @param {boolean} [options.ignoreHostHeader] takes the domain from `request.url` alone, should Wix put another name into `host`
  * @param {(id: string, until: Date) => boolean | Promise<boolean>} [options.onceOnly] stores `id` until then, and says true if it
  *   was not there. Default: the memory of this one process
@@ -43,7 +48,9 @@ export async function validateAuth(request, options = {}) {
   const now = unixSeconds();
   const host = checkedOptions(options);
   const message = messageOf(request);
-  const proven = await provenSignature(message, host, now);
+  const candidates = candidatesOf(message, host, now);
+  checkAuthority(message, host);
+  const proven = await provenSignature(candidates, message, host);
   await checkBody(request, proven);
   await checkReplay(proven, host);
 }
@@ -56,6 +63,7 @@ export async function validateAuth(request, options = {}) {
  * @param {object} [options]
  * @param {string} [options.secretName] in the Secrets Manager
  * @param {string} [options.keyId] under which the host knows this consumer
+ * @param {string[]} [options.authorities] the only hosts to sign for, where the URL comes from outside
  * @returns {Promise<WixFetchResponse>}
  */
 export async function invoke(endpointUrl, fetchOptions = {}, options = {}) {
@@ -63,33 +71,38 @@ export async function invoke(endpointUrl, fetchOptions = {}, options = {}) {
   return fetch(url, init);
 }
 
-/** The first signature that passes all checks of the head, what needs the secret after what does not. */
-async function provenSignature(message, host, now) {
+/** The first signature with a right MAC. */
+async function provenSignature({ candidates, meant }, message, host) {
   let refusal;
-  // A request with four signatures must not ask for each secret four times.
+  // A peer must not make this site ask for a secret, nor fail to get it, more than once.
   const secrets = new Map();
-  for (const candidate of candidatesOf(message.headers, host)) {
+  const secretNamed = (name) => secrets.get(name) ?? secrets.set(name, secretOf(name)).get(name);
+  for (const candidate of candidates) {
     try {
-      checkForm(candidate);
-      checkCoverage(candidate, message);
-      checkFreshness(candidate, host, now);
-      checkAuthority(message, host);
-      await checkMac(candidate, message, host, secrets);
+      await checkMac(candidate, message, host, meant, secretNamed);
       return { ...candidate, digests: digestsOf(message.headers) };
     } catch (error) {
       // Another signature of the request may be the right one.
-      if (!(error instanceof AuthError)) throw error;
-      if (!refusal || error.rank > refusal.rank) refusal = error;
+      refusal = furthest(refusal, error);
     }
   }
   throw refusal;
 }
 
+/** Of two refusals, the one that came further. */
+function furthest(refusal, error) {
+  if (!(error instanceof AuthError)) throw error;
+  return refusal && refusal.stage >= error.stage ? refusal : error;
+}
+
 const OPTIONS = {
   secretName: ['string', 'object'],
   keyIds: ['object'],
+  acceptSharedSecretNames: ['boolean'],
   maxTimeDiff: ['number'],
   authorities: ['object'],
+  requireIfPresent: ['object'],
+  acceptUncoveredContentType: ['boolean'],
   ignoreHostHeader: ['boolean'],
   onceOnly: ['function'],
   debugSignatureBase: ['function'],
@@ -112,87 +125,175 @@ function checkedOptions(options) {
   };
   const authorityOf = (text) => {
     const authority = normalAuthority(String(text));
-    if (!authority) throw misconfigured(`the authority ${shown(text)} is not \`host\` or \`host:port\``);
+    if (!authority) throw misconfigured(`the authority ${shownAuthority(text)} is not \`host\` or \`host:port\``);
     return authority;
   };
   const consumers = keyIds && new Map(Object.entries(keyIds).map(([keyId, names]) => [keyId, namesOf(names)]));
   if (consumers && consumers.size === 0) throw misconfigured('`keyIds` is empty: nobody could be accepted');
+  const owners = new Map();
+  for (const [keyId, names] of consumers ?? []) {
+    if (!isPrintable(keyId)) throw misconfigured(`the key id \`${escaped(keyId)}\` is not printable ASCII`);
+    if (keyId.length > MAX_FIELD_LEN) throw misconfigured(`the key id \`${escaped(keyId)}\` is longer than a field can be`);
+    for (const name of names) {
+      const owner = owners.get(name) ?? keyId;
+      if (owner !== keyId && !options.acceptSharedSecretNames) {
+        const both = `the key ids \`${escaped(owner)}\` and \`${escaped(keyId)}\` have one secret, \`${escaped(name)}\``;
+        throw misconfigured(`${both}: give each its own, or set \`acceptSharedSecretNames\``);
+      }
+      owners.set(name, owner);
+    }
+  }
+  const requiredIfPresent = [].concat(options.requireIfPresent ?? []).map(String);
+  const unusable = requiredIfPresent.find((name) => !isFieldName(name));
+  if (unusable !== undefined) {
+    throw misconfigured(`\`${escaped(unusable)}\` cannot be required if present: name a lower-case field`);
+  }
   const listed = authorities && [].concat(authorities).map(authorityOf);
   if (listed && listed.length === 0) throw misconfigured('`authorities` is empty: no request could be accepted');
-  return { ...options, secretNames: namesOf(secretName), consumers, listed, maxAge: Math.ceil(maxTimeDiff / 1000) };
+  const maxAge = Math.ceil(maxTimeDiff / 1000);
+  return { ...options, secretNames: namesOf(secretName), consumers, listed, requiredIfPresent, maxAge };
 }
 
-/** The signatures that may be meant for this host: by key id and algorithm, never by label. Those of others are ignored. */
-function candidatesOf(headers, host) {
-  const inputs = readInputs(headers);
+/**
+ * The signatures that may be meant for this host: by key id and algorithm, never by label. Those of others are read over. Each
+ * candidate has passed all checks that need no secret; `meant` counts those too that have not.
+ */
+function candidatesOf(message, host, now) {
+  let signatures = new Map();
+  let malformed;
+  try {
+    signatures = readSignatures(message.headers);
+  } catch (error) {
+    // Counts only if `Signature-Input` has no error.
+    malformed = error;
+  }
   const candidates = [];
-  let notMeant = new AuthError('missing_signature');
+  let meant = 0;
+  let refusal;
+  let notMeant;
+  let readOver;
+  let unpaired;
+  const inputs = readInputs(message.headers);
   for (const [label, input] of inputs) {
+    const signature = signatures.get(label);
+    if (!signature) {
+      unpaired = label;
+      continue;
+    }
+    if (input.problem) {
+      readOver = { label, problem: input.problem };
+      continue;
+    }
     const { keyid, alg = 'hmac-sha256' } = input.values;
     const secretNames = host.consumers ? host.consumers.get(keyid) : host.secretNames;
-    if (!secretNames) notMeant = new AuthError('unknown_key_id', `keyid ${keyid === undefined ? 'is absent' : shown(keyid)}`);
-    else if (alg !== 'hmac-sha256') notMeant = new AuthError('unsupported_algorithm', `alg ${shown(alg)}`);
-    else if (candidates.length === MAX_CANDIDATES) throw new AuthError('too_many_candidates');
-    else candidates.push({ label, ...input, secretNames });
+    if (!secretNames || alg !== 'hmac-sha256') {
+      notMeant = secretNames ? ['unsupported_algorithm', 'alg', alg] : ['unknown_key_id', 'keyid', keyid];
+      continue;
+    }
+    if (input.flaw) {
+      refusal = furthest(refusal, new AuthError('malformed_signature_input', input.flaw));
+      continue;
+    }
+    meant += 1;
+    if (meant > MAX_CANDIDATES) throw new AuthError('too_many_candidates');
+    try {
+      checkForm(signature);
+      const uncovered = checkCoverage(input, message, host);
+      checkFreshness(input, host, now);
+      candidates.push({ ...input, signature, secretNames, uncovered });
+    } catch (error) {
+      refusal = furthest(refusal, error);
+    }
   }
-  const signatures = readSignatures(headers);
-  for (const label of [...inputs.keys(), ...signatures.keys()]) {
-    if (!(inputs.has(label) && signatures.has(label))) throw new AuthError('unpaired_label', shown(label));
+  if (malformed) throw malformed;
+  const [lone, loneSignature] = [...signatures].find(([label]) => !inputs.has(label)) ?? [];
+  if (loneSignature?.problem) throw new AuthError('malformed_signature', loneSignature.problem);
+  if ((unpaired ?? lone) !== undefined) throw new AuthError('unpaired_label', escaped(unpaired ?? lone));
+  if (candidates.length > 0) return { candidates, meant };
+  if (refusal) throw refusal;
+  if (notMeant) {
+    const [kind, parameter, value] = notMeant;
+    const more = readOver ? `; the signature \`${escaped(readOver.label)}\` is malformed: ${readOver.problem}` : '';
+    throw new AuthError(kind, `${parameter} ${value === undefined ? 'is absent' : `"${escaped(value)}"`}${more}`);
   }
-  if (candidates.length === 0) throw notMeant;
-  return candidates.map((candidate) => ({ ...candidate, signature: signatures.get(candidate.label) }));
+  throw readOver ? new AuthError('malformed_signature_input', readOver.problem) : new AuthError('missing_signature');
 }
 
 /** `timingSafeEqual` needs equal lengths, and a parameter of the signature itself is not signed. */
-function checkForm({ signature }) {
-  if (signature.bytes.length !== 32 || signature.parameters.size > 0) {
-    throw new AuthError('malformed_signature', 'it is not 32 bytes without parameters');
+function checkForm({ bytes, parameters, problem }) {
+  if (problem) throw new AuthError('malformed_signature', problem);
+  if (bytes.length !== 32 || parameters.size > 0) {
+    throw new AuthError('malformed_signature', 'the signature is not 32 bytes without parameters');
   }
 }
 
-/** Everything that is present must be covered, by a component without parameters. The body has its turn when it is there. */
-function checkCoverage({ covered }, { query }) {
+/**
+ * Everything that is present must be covered, by a component without parameters. Returns what else must be if there is a body: the
+ * fields that say what it means.
+ */
+function checkCoverage({ covered }, { query, headers }, { requiredIfPresent, acceptUncoveredContentType }) {
   const alternatives = { '@method': [], '@authority': ['@target-uri'], '@path': ['@target-uri', '@request-target'] };
   if (query) alternatives['@query'] = ['@target-uri', '@request-target'];
   for (const [name, others] of Object.entries(alternatives)) {
     if (![name, ...others].some((component) => covered.has(component))) throw new AuthError('not_covered', name);
   }
+  const isOpen = (name) => fieldOf(headers, name) !== undefined && !covered.has(name);
+  const open = requiredIfPresent.find(isOpen);
+  if (open) throw new AuthError('not_covered', open);
+  const [uncovered] = [...(acceptUncoveredContentType ? [] : ['content-type']), 'content-encoding'].filter(isOpen);
+  // Without a digest, the body itself is refused, whatever it means.
+  const hasBody = /[1-9]/.test(fieldOf(headers, 'content-length') ?? '');
+  if (uncovered && covered.has('content-digest') && hasBody) throw new AuthError('not_covered', uncovered);
+  return uncovered;
 }
 
 /** In whole seconds of at most 15 digits, which a number holds exactly. */
 function checkFreshness({ values: { created, expires } }, { maxAge }, now) {
   if (created === undefined) throw new AuthError('missing_created');
   if (now - created > maxAge) throw new AuthError('stale', `${now - created} s old, ${maxAge} s allowed`);
-  if (created - now > MAX_CLOCK_SKEW) throw new AuthError('in_future', `${created - now} s ahead, ${MAX_CLOCK_SKEW} s allowed`);
+  if (created - now > MAX_CLOCK_SKEW) {
+    const isInMilliseconds = Math.abs(Math.trunc(created / 1000) - now) < 366 * 24 * 60 * 60;
+    throw new AuthError('in_future', isInMilliseconds
+      ? `\`created\` is ${created}, which seems to be in milliseconds: the consumer must count in seconds`
+      : `compare the clocks: ${created - now} s ahead, ${MAX_CLOCK_SKEW} s allowed`);
+  }
   if (expires < now) throw new AuthError('expired', `${now - expires} s ago`);
 }
 
-function checkAuthority({ authority, url, headers }, { listed, ignoreHostHeader }) {
-  if (!authority) throw new AuthError('invalid_authority', `request.url is ${shown(url)}`);
+function checkAuthority({ authority, received, headers }, { listed, ignoreHostHeader }) {
+  if (!authority) throw new AuthError('invalid_authority', `${shownAuthority(received)} in request.url`);
   const field = ignoreHostHeader ? undefined : fieldOf(headers, 'host');
   if (field !== undefined && normalAuthority(field) !== authority) {
-    if (!normalAuthority(field)) throw new AuthError('invalid_authority', `the \`host\` header is ${shown(field)}`);
-    throw new AuthError('conflicting_authority', `${shown(authority)} and ${shown(field)}; see \`ignoreHostHeader\``);
+    if (!normalAuthority(field)) throw new AuthError('invalid_authority', `${shownAuthority(field)} in the \`host\` header`);
+    throw new AuthError('conflicting_authority', `"${escaped(authority)}" and "${escaped(field)}"; see \`ignoreHostHeader\``);
   }
-  if (listed && !listed.includes(authority)) throw new AuthError('unlisted_authority', shown(authority));
+  if (listed && !listed.includes(authority)) {
+    const some = listed.slice(0, 3).map(escaped).join(', ') + (listed.length > 3 ? ', …' : '');
+    throw new AuthError('unlisted_authority', `${escaped(authority)}, listed: ${some}`);
+  }
 }
 
-async function checkMac(candidate, message, { debugSignatureBase }, secrets) {
-  const base = signatureBase(message, candidate);
+async function checkMac(candidate, message, { debugSignatureBase }, meant, secretNamed) {
+  let base;
+  const fingerprints = [];
   for (const name of candidate.secretNames) {
-    if (!secrets.has(name)) secrets.set(name, await secretOf(name));
-    if (crypto.timingSafeEqual(macOf(secrets.get(name), base), candidate.signature.bytes)) return;
+    const secret = await secretNamed(name);
+    fingerprints.push(fingerprintOf(secret));
+    base ??= signatureBase(message, candidate, meant);
+    if (crypto.timingSafeEqual(macOf(secret, base), candidate.signature.bytes)) return;
   }
   debugSignatureBase?.(base);
-  const seen = `seen here: ${shown(message.method)} ${shown(message.authority)} ${shown(message.path)}`;
-  const fingerprints = candidate.secretNames.map((name) => fingerprintOf(secrets.get(name)));
-  throw new AuthError('wrong_mac', `secrets tried, by their fingerprints: ${fingerprints.join(', ')}: ${seen}`);
+  const { method, authority, path, query } = message;
+  const seen = `seen here: ${[method, authority, path].map(escaped).join(' ')}`;
+  const hidden = query && ` with a query of ${Buffer.byteLength(query)} bytes, which a proxy may have re-encoded or reordered`;
+  throw new AuthError('wrong_mac', `secrets tried, by their fingerprints: ${fingerprints.join(', ')}; ${seen}${hidden || ''}`);
 }
 
 /** With a digest for each byte of the body. Even one that is not covered is checked: a wrong digest is never passed on. */
-async function checkBody(request, { covered, digests }) {
+async function checkBody(request, { covered, uncovered, digests }) {
   const body = await readBody(request);
   if (body.length > 0 && !covered.has('content-digest')) throw new AuthError('body_not_covered');
+  if (body.length > 0 && uncovered) throw new AuthError('not_covered', uncovered);
   if (digests && !matches(digests, body)) throw new AuthError('wrong_digest');
 }
 
@@ -245,23 +346,28 @@ function rememberHere(id, until) {
 /** The URL and the options for `fetch`: all is signed as it will be sent. */
 async function sign(endpointUrl, fetchOptions, options, now) {
   for (const [name, value] of Object.entries(options)) {
-    if (!['secretName', 'keyId'].includes(name)) throw new TypeError(`there is no option \`${name}\`, only secretName and keyId`);
-    if (typeof value !== 'string' || !/^[ -~]+$/.test(value)) throw new TypeError(`\`${name}\` is not a text in printable ASCII`);
+    const known = ['secretName', 'keyId', 'authorities'];
+    if (!known.includes(name)) throw new TypeError(`there is no option \`${name}\`, only ${known.join(', ')}`);
+    const isText = typeof value === 'string' && value !== '' && isPrintable(value);
+    if (name !== 'authorities' && !isText) throw new TypeError(`\`${name}\` is not a text in printable ASCII`);
   }
   const { secretName = DEFAULT_SECRET_NAME, keyId } = options;
   const { method = 'GET', headers: givenHeaders = {}, body = '', ...otherOptions } = fetchOptions;
   if (typeof body !== 'string') throw new TypeError('the body is not a string: JSON.stringify it, for example');
 
   const url = parsedUrl(endpointUrl);
-  if (!/^https?:$/.test(url.protocol)) throw new TypeError(`${url.protocol} cannot be signed: the URL begins with https:`);
+  // What stands before the colon may be the name of a user.
+  const protocol = url.host ? url.protocol : 'this';
+  if (!/^https?:$/.test(url.protocol)) throw new TypeError(`${protocol} cannot be signed: the URL begins with https:`);
   if (url.username || url.password) throw new TypeError('the URL has user information, which no host accepts: remove it');
   url.hash = '';
+  if ('authorities' in options) checkAuthorityOf(url, options.authorities);
 
   const headers = {};
   const pairs = typeof givenHeaders[Symbol.iterator] === 'function' ? givenHeaders : Object.entries(givenHeaders);
   for (const [givenName, value] of pairs) {
     const name = givenName.toLowerCase();
-    if (has(headers, name)) throw new TypeError(`the header ${shown(name)} is given twice: join its values`);
+    if (has(headers, name)) throw new TypeError(`the header "${escaped(name)}" is given twice: join its values`);
     if (/^signature(-input)?$/.test(name)) throw new TypeError(`the header ${name} is set by invoke: remove it`);
     headers[name] = String(value).trim();
   }
@@ -283,10 +389,23 @@ async function sign(endpointUrl, fetchOptions, options, now) {
   const message = { method: method.toUpperCase(), authority: url.host, path: url.pathname, query: url.search.slice(1), headers };
   const base = signatureBase(message, readInput(input));
   headers['signature-input'] = `sig1=${input}`;
+  if (headers['signature-input'].length > MAX_FIELD_LEN) {
+    throw new TypeError('the `Signature-Input` would have more than 8 KiB: shorten the key id');
+  }
   headers.signature = `sig1=:${macOf(await secretOf(secretName), base).toString('base64')}:`;
   // `fetch` refuses a body of a GET, be it empty. `manual`: a redirect would show the signature to somebody else.
   const init = { ...otherOptions, method: message.method, headers, redirect: 'manual', ...(body && { body }) };
   return { url: url.href, init };
+}
+
+/** A URL from outside must not make this site sign for somebody else's host. */
+function checkAuthorityOf({ host, protocol }, authorities) {
+  const defaultPort = protocol === 'http:' ? '80' : '443';
+  const listed = [].concat(authorities).map((text) => normalAuthority(String(text), defaultPort));
+  if (listed.length === 0 || !listed.every(Boolean)) throw new TypeError('`authorities` is not a list of `host` or `host:port`');
+  if (!listed.includes(host)) {
+    throw new TypeError(`no signature for \`${escaped(host)}\`: \`authorities\` does not list it, so the URL is not one to call`);
+  }
 }
 
 function parsedUrl(text) {
@@ -297,20 +416,37 @@ function parsedUrl(text) {
   }
 }
 
-/** The UTF-8 bytes of a secret. An empty or short one is never used as a key. */
+/**
+ * What nobody puts into a secret on purpose, and the remedy. The text of the Secrets Manager is the key as it is: nothing is cut
+ * off, so a line break at its end, which the files of the crate may have, is an error too.
+ */
+const ACCIDENTS = [
+  [/\ufeff/, 'has a byte order mark (BOM): store it without one'],
+  [/[\r\n]+$/, 'ends with a line break: remove it'],
+  [/[\r\n]/, 'has several lines or a carriage return: write it in one line'],
+  [/^["'`\u2018-\u201f\xab\xbb]|["'`\u2018-\u201f\xab\xbb]$/, 'begins or ends with a quotation mark: remove it'],
+  [/^\s|\s$/, 'begins or ends with a blank or a tab: remove it'],
+  [/[\0-\x1f\x7f-\x9f]/, 'has a control character: remove it'],
+  [/[\xad\u200b-\u200f\u2028-\u202e\u2060-\u2069]/, 'has an invisible character: type it anew'],
+  [/\ufffd/, 'has a replacement character (U+FFFD): take it from its source again'],
+];
+
+/** The UTF-8 bytes of a secret. An empty or short one is never used as a key, nor one that was pasted wrongly. */
 async function secretOf(name) {
+  const unavailable = (detail, cause) => new AuthError('secret_unavailable', `"${escaped(name)}" ${detail}`, cause);
   let text;
   try {
     text = await getSecret(name);
   } catch (cause) {
-    throw new AuthError('secret_unavailable', `${shown(name)} cannot be read from the Secrets Manager`, cause);
+    throw unavailable('cannot be read from the Secrets Manager', cause);
   }
-  if (typeof text !== 'string') throw new AuthError('secret_unavailable', `${shown(name)} is not set in the Secrets Manager`);
+  if (typeof text !== 'string') throw unavailable('is not set in the Secrets Manager');
+  const accident = ACCIDENTS.find(([pattern]) => pattern.test(text));
+  if (accident) throw unavailable(`${accident[1]} in the Secrets Manager`);
   const secret = Buffer.from(text, 'utf8');
-  if (secret.length < MIN_SECRET_LEN) {
-    throw new AuthError('secret_unavailable', `${shown(name)} has ${secret.length} bytes, at least ${MIN_SECRET_LEN} are needed`);
-  }
+  if (secret.length < MIN_SECRET_LEN) throw unavailable(`has ${secret.length} bytes, at least ${MIN_SECRET_LEN} are needed`);
   return secret;
 }
 
+const isPrintable = (text) => /^[ -~]*$/.test(text);
 const unixSeconds = () => Math.floor(Date.now() / 1000);

@@ -9,7 +9,8 @@ const hmacOptions = {
   authorities: ['www.YOURSITE.com'],
 };
 
-const headers = { 'Content-Type': 'application/json' };
+// A shared cache must not keep an answer for those who do not sign.
+const headers = { 'Content-Type': 'application/json', 'Cache-Control': 'private' };
 
 export async function get_siteStats(request) {
   return authenticated(request, async () => ({ data: { userCount: 100, monthlyRevenue: 80091.23 } }));
@@ -35,13 +36,14 @@ async function authenticated(request, handle) {
  */
 function refusal({ kind, message, status = 503 }) {
   console.warn(`request refused: ${kind}: ${message}`);
+  const refused = { ...headers, 'Cache-Control': 'no-store' };
   if (status !== 401) {
     const error = status === 400 ? 'Incomplete body' : 'Authentication unavailable';
-    return response({ status, headers: { ...headers, ...(status === 503 && { 'Retry-After': '5' }) }, body: { error } });
+    return response({ status, headers: { ...refused, ...(status === 503 && { 'Retry-After': '5' }) }, body: { error } });
   }
   const challenge = {
     'WWW-Authenticate': 'Signature',
     'Accept-Signature': 'sig1=("@method" "@authority" "@path" "@query" "content-digest");created;alg="hmac-sha256"',
   };
-  return response({ status, headers: { ...headers, ...challenge }, body: { error: 'Invalid authentication token' } });
+  return response({ status, headers: { ...refused, ...challenge }, body: { error: 'Invalid authentication token' } });
 }

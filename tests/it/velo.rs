@@ -2,6 +2,7 @@
 
 mod agreement;
 mod answer;
+mod limits;
 mod memory;
 mod options;
 mod refusal;

@@ -6,7 +6,7 @@ use hmac_auth::{
     signature::{RequestHead, SIGNATURE, SIGNATURE_INPUT, SignatureBase, SignatureInputs},
     validate_auth,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header::COOKIE};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -43,7 +43,7 @@ pub(crate) fn verdict(request: &TestRequest) -> String {
 }
 
 /// What an HTTP function gets for this request. Field lines are trimmed and joined, as Node does
-/// it.
+/// it: those of `Cookie` by another rule.
 pub(crate) fn request_json(request: &TestRequest) -> Value {
     let mut headers = serde_json::Map::new();
     for name in request.headers().keys() {
@@ -60,7 +60,8 @@ pub(crate) fn request_json(request: &TestRequest) -> Value {
                     .collect::<String>()
             })
             .collect();
-        headers.insert(name.to_string(), json!(lines.join(", ")));
+        let separator = if *name == COOKIE { "; " } else { ", " };
+        headers.insert(name.to_string(), json!(lines.join(separator)));
     }
     json!({ "method": request.method().as_str(), "url": request.uri().to_string(), "headers": headers, "body": STANDARD.encode(request.body()) })
 }

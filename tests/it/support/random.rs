@@ -173,7 +173,7 @@ pub(crate) fn random_input(random: &mut Random) -> String {
         "x-trace",
         r#""x-trace"; sf=?1;req"#,
     ];
-    const PARAMETERS: [&str; 40] = [
+    const PARAMETERS: [&str; 46] = [
         ";created=1700000000",
         ";created=1699999900",
         ";created=1700000100",
@@ -214,6 +214,12 @@ pub(crate) fn random_input(random: &mut Random) -> String {
         ";W=1",
         ";  v=7",
         " ;v=7",
+        ";d=@1659578233",
+        ";d=@-0",
+        ";d=@1.5",
+        r#";s=%"f%c3%bc %41""#,
+        r#";s=%"%c3""#,
+        r#";s=%"%C3%BC""#,
     ];
     let mut input = "(".to_owned();
     let mut components = vec![

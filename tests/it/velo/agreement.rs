@@ -1,14 +1,14 @@
 //! The crate and the site agree, request by request, down to the kind.
 
 use hmac_auth::{ValidateOptions, sign_request, signature::Scheme, validate_auth};
-use http::Version;
+use http::{HeaderValue, Version};
 use serde_json::json;
 
 use crate::support::{
     message::{request_of, signed_as_is, verdict, with_a_change},
     node::Worker,
     random::{Random, random_input, random_request, random_sign_options},
-    request::{NOW, get, secrets, time, with_header},
+    request::{NOW, TestRequest, get, secrets, signed, time, with_header, with_signature},
 };
 
 /// Requests of all shapes, and of each several with one thing changed: both implementations say the
@@ -56,7 +56,12 @@ fn the_crate_and_the_site_agree_about_syntax() {
         *request.uri_mut() = "https://host.example/a%2Fb?page=2&q=a+b%20c&q&%70=%zz"
             .parse()
             .unwrap();
-        let request = signed_as_is(request, &random_input(&mut random));
+        let mut request = signed_as_is(request, &random_input(&mut random));
+        // Mostly read over, unless it is a candidate too.
+        if random.below(3) == 0 {
+            let stranger = random_input(&mut random);
+            request = beside(request, &stranger);
+        }
         let expected = verdict(&request);
         assert_eq!(
             worker.verdict(&request),
@@ -74,11 +79,123 @@ fn the_crate_and_the_site_agree_about_syntax() {
         "stale",
         "unsupported_component",
         "absent_component",
+        "wrong_mac",
     ] {
         assert!(
             verdicts.get(kind).is_some_and(|count| *count > 10),
             "{verdicts:?}"
         );
+    }
+}
+
+/// Adds a member with the label of a stranger, and a MAC that is none.
+fn beside(request: TestRequest, input: &str) -> TestRequest {
+    match HeaderValue::try_from(format!("other={input}")) {
+        Ok(_) => with_signature(request, "other", input, &[7; 32]),
+        Err(_) => request,
+    }
+}
+
+/// Members that RFC 9651 allows and our limits do not, and members that it does not allow: alone, and
+/// beside a signature of ours.
+#[test]
+fn the_crate_and_the_site_agree_about_strangers() {
+    let Some(mut worker) = Worker::start() else {
+        return;
+    };
+    let names = |count: usize| (0..count).map(|i| format!("\"x-{i}\"")).collect::<Vec<_>>();
+    let parameters = (0..17)
+        .map(|i| format!(";p{i}"))
+        .collect::<Vec<_>>()
+        .concat();
+    let read_over = [
+        format!("=({})", names(33).join(" ")),
+        format!("=({})", names(500).join(" ")),
+        format!("=(){parameters}"),
+        format!("=(\"x-a\"{parameters})"),
+        r#"=(%"f%c3%bc" @1 1.5 token "x" ?0 :YQ==:;a;b=1)"#.to_owned(),
+        r#"=("x-a" "x-a")"#.to_owned(),
+        r#"=("x-a";sf "x-a"; sf=?1)"#.to_owned(),
+        r#"=("x-a");b;b"#.to_owned(),
+        "=();created=@1700000000".to_owned(),
+        "=();keyid=token".to_owned(),
+        "=();nonce".to_owned(),
+        "=();b=:YQ:".to_owned(),
+        "=1".to_owned(),
+        "=?1".to_owned(),
+        "=token;a=1".to_owned(),
+        "=:YQ:".to_owned(),
+        String::new(),
+        ";a;b=2".to_owned(),
+    ];
+    let spoiling = [
+        "=",
+        "=(",
+        "=(\"x-a\"\"x-b\")",
+        "=() x",
+        "=();B",
+        "=();at=@1.5",
+        "=();at=@",
+        "=();by=%f",
+        "=();by=%\"f%C3%bc\"",
+        "=();by=%\"%c3\"",
+        "=();b=:Y:",
+        "=();b=:YQ=:",
+        "=();b=1234567890123456",
+        "=();b=1.1234",
+    ];
+    let signatures = [
+        ":YQ==:",
+        ":YQ:",
+        ":YR==:",
+        "::",
+        ":YQ==:;a=@1",
+        "(a \"b\")",
+        "?0",
+        "%\"\"",
+        "@1",
+    ];
+    let with = |request: TestRequest, input: &str, signature: &str| {
+        let request = with_header(request, "signature-input", &format!("other{input}"));
+        with_header(request, "signature", &format!("other={signature}"))
+    };
+    for (index, input) in read_over.iter().enumerate() {
+        let signature = signatures[index % signatures.len()];
+        let before = signed(with(get(), input, signature));
+        let behind = with(signed(get()), input, signature);
+        for request in [before, behind] {
+            assert_eq!(verdict(&request), "accepted", "{input} {signature}");
+            assert_eq!(worker.verdict(&request), "accepted", "{input} {signature}");
+        }
+        let alone = with(get(), input, signature);
+        assert_eq!(
+            worker.verdict(&alone),
+            verdict(&alone),
+            "{input} {signature}"
+        );
+        let lone = with_header(signed(get()), "signature", &format!("other={signature}"));
+        assert_eq!(worker.verdict(&lone), verdict(&lone), "{signature}");
+        let lone = with_header(signed(get()), "signature-input", &format!("other{input}"));
+        assert_eq!(worker.verdict(&lone), "unpaired_label", "{input}");
+        assert_eq!(verdict(&lone), "unpaired_label", "{input}");
+    }
+    for input in spoiling {
+        let request = with(signed(get()), input, ":YQ==:");
+        assert_eq!(
+            worker.verdict(&request),
+            "malformed_signature_input",
+            "{input}"
+        );
+        assert_eq!(verdict(&request), "malformed_signature_input", "{input}");
+    }
+    for signature in ["", ":YQ", ":Y-Q=:", ":Y:", ":YQ=:", ":YQ==: x", "@"] {
+        let request = with(signed(get()), "=()", signature);
+        assert_eq!(
+            worker.verdict(&request),
+            "malformed_signature",
+            "{signature}"
+        );
+        assert_eq!(verdict(&request), "malformed_signature", "{signature}");
     }
 }
 

@@ -103,6 +103,22 @@ fn what_is_accepted() {
             ),
         ),
         (
+            "cookies in two lines",
+            signed_as(
+                with_header(with_header(get(), "cookie", "a=1"), "cookie", "b=2"),
+                &format!(r#"("@method" "@target-uri" "cookie"){created}"#),
+            ),
+        ),
+        (
+            "types of RFC 9651",
+            signed_as(
+                get(),
+                &format!(
+                    r#"("@method" "@target-uri"){created};d=@-0;e=@1659578233;s=%"f%c3%bc%41""#
+                ),
+            ),
+        ),
+        (
             "spelt otherwise",
             signed_as(
                 get(),

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::support::{
     message::{request_json, request_of},
     node::Worker,
-    request::{self, NOW, SECRET, get, secret, signed, time, with_header},
+    request::{self, NOW, SECRET, get, post, secret, signed, signed_as, time, with_header},
 };
 
 #[test]
@@ -32,6 +32,38 @@ fn invoke_refuses_what_it_cannot_sign() {
             json!({}),
             json!({}),
             "user information",
+        ),
+        (
+            "user:pw@host.example/",
+            json!({}),
+            json!({}),
+            "cannot be signed",
+        ),
+        ("//user:pw@host.example/", json!({}), json!({}), "not a URL"),
+        ("https://user:pw@/", json!({}), json!({}), "not a URL"),
+        (
+            url,
+            json!({}),
+            json!({ "authorities": ["other.example", "host.example:80"] }),
+            "no signature for `host.example`",
+        ),
+        (
+            url,
+            json!({}),
+            json!({ "authorities": [] }),
+            "`authorities`",
+        ),
+        (
+            url,
+            json!({}),
+            json!({ "authorities": ["https://host.example"] }),
+            "`authorities`",
+        ),
+        (
+            url,
+            json!({}),
+            json!({ "secretName": null }),
+            "`secretName`",
         ),
         (
             url,
@@ -82,10 +114,125 @@ fn invoke_refuses_what_it_cannot_sign() {
             .as_str()
             .unwrap_or_else(|| panic!("{complaint}: {answer}"));
         assert!(
-            message.contains(complaint) && !message.contains("pw"),
+            message.contains(complaint) && !message.contains("pw") && !message.contains("user:"),
             "{complaint}: {message}"
         );
     }
+    for (url, listed) in [
+        ("https://HOST.example:443/", "host.example"),
+        ("https://host.example:8443/", "Host.Example:8443"),
+        ("http://host.example/", "host.example:80"),
+    ] {
+        let options = json!({ "authorities": ["other.example", listed] });
+        worker.ok(json!({ "operation": "sign", "url": url, "options": options }));
+    }
+}
+
+/// The text of a secret is the key as it is. What nobody puts into one on purpose is an error.
+#[test]
+fn a_secret_that_was_pasted_wrongly_is_named() {
+    let Some(mut worker) = Worker::start() else {
+        return;
+    };
+    let good = "b5a8f2c9 d01e\"4763'a1908d7c6b";
+    let sign = json!({ "operation": "sign", "url": "https://host.example/" });
+    for (text, complaint) in [
+        (format!("\u{feff}{good}"), "byte order mark"),
+        (format!("{good}\n"), "ends with a line break"),
+        (format!("{good}\r\n"), "ends with a line break"),
+        (format!("{good}\n{good}"), "has several lines"),
+        (format!("{good}\r{good}"), "carriage return"),
+        (format!("\"{good}\""), "quotation mark"),
+        (format!("'{good}"), "quotation mark"),
+        (format!("{good}\u{201d}"), "quotation mark"),
+        (format!(" {good}"), "a blank or a tab"),
+        (format!("{good}\t"), "a blank or a tab"),
+        (format!("{good}\u{a0}"), "a blank or a tab"),
+        (format!("{good}\0{good}"), "control character"),
+        (format!("{good}\u{200b}{good}"), "invisible character"),
+        (format!("{good}\u{fffd}"), "replacement character"),
+    ] {
+        let mut call = sign.clone();
+        call["secrets"] = json!({ DEFAULT_SECRET_NAME: text });
+        let error = worker.call(call)["error"].take();
+        assert_eq!(
+            (&error["kind"], &error["status"]),
+            (&json!("secret_unavailable"), &json!(503))
+        );
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains(complaint), "{complaint}: {message}");
+        assert!(!error.to_string().contains("b5a8"), "{error}");
+    }
+    let mut call = sign;
+    call["secrets"] = json!({ DEFAULT_SECRET_NAME: good });
+    worker.ok(call);
+}
+
+#[test]
+fn what_says_how_to_read_the_body_is_covered() {
+    let Some(mut worker) = Worker::start() else {
+        return;
+    };
+    let covered = r#""@method" "@authority" "@path" "@query" "content-digest""#;
+    let digest = signed(post()).headers()["content-digest"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    let foreign = |more: &[(&'static str, &str)]| {
+        let request = with_header(post(), "content-digest", &digest);
+        let request = more.iter().fold(request, |request, (name, value)| {
+            with_header(request, name, value)
+        });
+        signed_as(request, &format!("({covered});created={NOW}"))
+    };
+    let (type_only, both) = (foreign(&[]), foreign(&[("content-encoding", "gzip")]));
+    let announced = foreign(&[("content-length", "23")]);
+    let lenient = json!({ "acceptUncoveredContentType": true });
+    for (request, options, field) in [
+        (&type_only, json!({}), Some("content-type")),
+        (&announced, json!({}), Some("content-type")),
+        (&both, json!({}), Some("content-type")),
+        (&type_only, lenient.clone(), None),
+        (&both, lenient, Some("content-encoding")),
+        (
+            &with_header(signed(get()), "content-type", "text/html"),
+            json!({}),
+            None,
+        ),
+        (
+            &with_header(signed(get()), "prefer", "x"),
+            json!({ "requireIfPresent": ["impersonate-user", "prefer"] }),
+            Some("prefer"),
+        ),
+        (
+            &signed(get()),
+            json!({ "requireIfPresent": ["prefer"] }),
+            None,
+        ),
+        (
+            &request::signed_with(
+                with_header(get(), "prefer", "x"),
+                &request::sign_options().cover("prefer"),
+            ),
+            json!({ "requireIfPresent": ["prefer"] }),
+            None,
+        ),
+    ] {
+        let mut options = options;
+        options["onceOnly"] = json!("neverUsed");
+        let Some(field) = field else {
+            assert_eq!(worker.validate(request, options), json!({ "ok": true }));
+            continue;
+        };
+        assert_eq!(
+            worker.refuses(request, options)["message"],
+            format!("a required component is not covered: {field}")
+        );
+    }
+    // Another signature of the request may cover it.
+    let added = with_header(announced, "x-other", "1");
+    let second = request::signed_with(added, &request::sign_options().label("second"));
+    worker.accepts(&second);
 }
 
 #[test]
@@ -153,6 +300,43 @@ fn options_that_cannot_be_meant_are_refused() {
         (json!({ "keyIds": {} }), "nobody could be accepted"),
         (json!({ "keyIds": null }), "`keyIds` is"),
         (json!({ "keyIds": { "a": "" } }), "a secret has a name"),
+        (
+            json!({ "keyIds": { "a": "one", "b": ["two", "one"] } }),
+            "the key ids `a` and `b` have one secret, `one`",
+        ),
+        (json!({ "keyIds": { "ü": "one" } }), "not printable ASCII"),
+        (
+            json!({ "keyIds": { "a\nb": "one" } }),
+            "not printable ASCII",
+        ),
+        (
+            json!({ "keyIds": { "a".repeat(8193): "one" } }),
+            "longer than a field can be",
+        ),
+        (
+            json!({ "acceptSharedSecretNames": "yes" }),
+            "`acceptSharedSecretNames` is",
+        ),
+        (
+            json!({ "acceptUncoveredContentType": 1 }),
+            "`acceptUncoveredContentType` is",
+        ),
+        (
+            json!({ "requireIfPresent": "prefer" }),
+            "`requireIfPresent` is",
+        ),
+        (
+            json!({ "requireIfPresent": ["Prefer"] }),
+            "`Prefer` cannot be required if present",
+        ),
+        (
+            json!({ "requireIfPresent": ["@query"] }),
+            "`@query` cannot be required if present",
+        ),
+        (
+            json!({ "authorities": ["alice:secret@host.example"] }),
+            "`…@host.example`",
+        ),
         (json!({ "secretName": [] }), "a secret has a name"),
         (
             json!({ "secretName": ["a", "b", "c", "d", "e"] }),
@@ -187,7 +371,10 @@ fn options_are_obeyed() {
     };
     let with_key_id =
         |key_id: &str| request::signed_with(get(), &request::sign_options().key_id(key_id));
-    let key_ids = json!({ "keyIds": { "site-a": DEFAULT_SECRET_NAME, "site-b": ["other", DEFAULT_SECRET_NAME] } });
+    let key_ids = json!({
+        "keyIds": { "site-a": DEFAULT_SECRET_NAME, "site-b": ["other", DEFAULT_SECRET_NAME] },
+        "acceptSharedSecretNames": true,
+    });
     assert_eq!(
         worker.validate(&with_key_id("site-a"), key_ids.clone()),
         json!({ "ok": true })
@@ -242,7 +429,7 @@ fn options_are_obeyed() {
     );
     assert_eq!(
         worker.refuses(&aged(3), json!({ "maxTimeDiff": 1500 }))["message"],
-        "the signature is too old: 3 s old, 2 s allowed"
+        "the signature is too old: the clocks differ, or it came late or once more: 3 s old, 2 s allowed"
     );
     assert_eq!(
         worker.validate(&aged(100), json!({ "maxTimeDiff": 100_000 })),
@@ -280,10 +467,44 @@ fn a_mismatch_can_be_found() {
     let error = worker.refuses(&request, json!({}));
     let message = error["message"].as_str().unwrap();
     assert!(
-        message.ends_with(r#": seen here: "GET" "host.example" "/orders/""#),
+        message.ends_with(
+            "; seen here: GET host.example /orders/ with a query of 6 bytes, \
+             which a proxy may have re-encoded or reordered"
+        ),
         "{message}"
     );
     assert!(error["seen"].as_array().unwrap().is_empty());
+
+    // It names some of the listed domains, and no user.
+    for (listed, shown) in [
+        (
+            vec!["a.example", "b.example"],
+            "host.example, listed: a.example, b.example",
+        ),
+        (
+            vec!["a.example", "b.example", "c.example", "d.example"],
+            "host.example, listed: a.example, b.example, c.example, …",
+        ),
+    ] {
+        let error = worker.refuses(&signed(get()), json!({ "authorities": listed }));
+        let message = error["message"].as_str().unwrap();
+        assert!(message.ends_with(&format!(": {shown}")), "{message}");
+    }
+    for (url, shown) in [
+        ("https://alice:secret@host.example/a?b", "`…@host.example`"),
+        ("https://alice:se@cret@host.example/", "`…@host.example`"),
+        ("//alice:secret@host.example/a?token", "`…@host.example/a`"),
+        ("/orders?token", "`/orders`"),
+    ] {
+        let mut call = request_json(&signed(get()));
+        call["url"] = json!(url);
+        let call = json!({ "operation": "validate", "now": NOW, "request": call });
+        let error = worker.call(call)["error"].take();
+        assert_eq!(
+            error["message"],
+            format!("the authority is not `host` or `host:port`: {shown} in request.url")
+        );
+    }
 
     let error = worker.refuses(&request, json!({ "debugSignatureBase": true }));
     let base = error["seen"][0].as_str().unwrap();

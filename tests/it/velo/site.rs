@@ -209,6 +209,7 @@ async fn a_site_refuses() {
             "{kind}"
         );
         assert_eq!(headers["www-authenticate"], "Signature");
+        assert_eq!(headers["cache-control"], "no-store");
         assert!(
             headers["accept-signature"]
                 .to_str()
