@@ -192,7 +192,7 @@ fn sign(
         lines.push_component(&component, &request)?;
     }
     // The label is not signed.
-    lines.finish_copy(input.start + options.label.len() + "=".len()..input.end);
+    lines.finish_copy(input.start + options.label.len() + "=".len()..input.end)?;
     let mac = secrets.current().mac(&text[base..]);
 
     text.truncate(base);

@@ -31,8 +31,9 @@ use crate::{
 
 const REQUESTS: u32 = 64;
 
-/// Most instructions that the layer may take for one request beyond buffering and hashing.
-const MAX_BEYOND_HASHING: f64 = 8_000.0;
+/// Most instructions that the layer may take for one request beyond buffering and hashing. The proof
+/// in the extensions of the response, which access logs outside of the layer read, takes 630 of them.
+const MAX_BEYOND_HASHING: f64 = 9_000.0;
 
 pub(crate) fn measure(report: &mut Report) {
     println!("\n# Instructions\n");

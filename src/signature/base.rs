@@ -287,16 +287,22 @@ impl<'t, 'r> BaseLines<'t, 'r> {
         self.text.extend_from_slice(SIGNATURE_PARAMS);
         let params_start = self.text.len();
         self.text.extend_from_slice(params);
-        if self.text.len() > self.max_end {
-            return Err(ValueError::TooLarge.of_plain("@signature-params"));
-        }
+        self.check_end()?;
         Ok(params_start)
     }
 
     /// Writes the last line, with a value that stands in the text already.
-    pub(crate) fn finish_copy(self, params: Range<usize>) {
+    pub(crate) fn finish_copy(self, params: Range<usize>) -> Result<(), BaseError> {
         self.text.extend_from_slice(SIGNATURE_PARAMS);
         self.text.extend_from_within(params);
+        self.check_end()
+    }
+
+    fn check_end(&self) -> Result<(), BaseError> {
+        if self.text.len() > self.max_end {
+            return Err(ValueError::TooLarge.of_plain("@signature-params"));
+        }
+        Ok(())
     }
 }
 

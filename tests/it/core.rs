@@ -5,6 +5,7 @@ pub(crate) mod base;
 pub(crate) mod checks;
 pub(crate) mod consumers;
 pub(crate) mod coverage;
+pub(crate) mod covering;
 pub(crate) mod debug;
 pub(crate) mod defaults;
 pub(crate) mod digest;

@@ -6,10 +6,11 @@
 
 use crate::{
     core::{
-        authority, base, checks, coverage, debug, defaults, digest,
+        authority, base, checks, coverage, debug, defaults, digest, errors,
         freshness::source,
-        head, keyid, mac, noise, proof,
+        head, keyid, limits, mac, meaning, noise, proof,
         replay::guard,
+        retry,
         secrets::{absence, change, name},
         vectors,
     },
@@ -255,6 +256,16 @@ const PITFALLS: &[Pitfall] = &[
         tests: tests![defaults::pitfall_30_defaults_are_strict_and_weakening_is_spelled_out],
     },
     Pitfall {
+        number: 32,
+        seen: "MinIO and others",
+        wrong: "work for each signature before any check: a refusal was dearer than an acceptance",
+        holds: "one budget for a request before the first matching MAC, shared by its signatures",
+        tests: tests![
+            limits::pitfall_32_a_store_is_asked_once_for_a_name,
+            limits::pitfall_32_single_parameters_of_the_query_are_shared_too,
+        ],
+    },
+    Pitfall {
         number: 34,
         seen: "name suffixes with a meaning, such as `.previous` and `_PREVIOUS`",
         wrong: "the previous secret of one consumer was the secret of another one",
@@ -270,6 +281,20 @@ const PITFALLS: &[Pitfall] = &[
         tests: tests![change::pitfall_35_a_replaced_file_with_an_old_time_is_noticed],
     },
     Pitfall {
+        number: 36,
+        seen: "golang/go#31808, AsyncHttpClient#2339",
+        wrong: "the password of a URL stood in errors and logs",
+        holds: "user information appears nowhere",
+        tests: tests![errors::remedy::pitfall_36_user_information_appears_nowhere],
+    },
+    Pitfall {
+        number: 37,
+        seen: "decompression behind an authenticating layer",
+        wrong: "an added Content-Encoding changed what the handler saw",
+        holds: "what says how to read the body is covered",
+        tests: tests![meaning::pitfall_37_what_says_how_to_read_the_body_is_covered],
+    },
+    Pitfall {
         number: 38,
         seen: "servers that upgrade a connection behind an authenticating layer",
         wrong: "an `Upgrade` was added to a signed request: a stranger wrote to the connection",
@@ -282,6 +307,13 @@ const PITFALLS: &[Pitfall] = &[
         wrong: "a request that was signed for `/orders` was good at `/admin/orders`",
         holds: "a difference of the URI that nobody explains is refused",
         tests: tests![received_uri::pitfall_39_a_difference_that_nobody_explains_is_refused],
+    },
+    Pitfall {
+        number: 40,
+        seen: "aws-lite#217, lockbook#3276",
+        wrong: "a retry signed the signed request, or was told to",
+        holds: "a retry replaces its own signature, and only that",
+        tests: tests![retry::pitfall_40_a_retry_replaces_its_own_signature_and_is_no_replay],
     },
 ];
 

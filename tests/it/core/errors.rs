@@ -2,6 +2,6 @@
 
 mod answer;
 mod kind;
-mod remedy;
+pub(crate) mod remedy;
 mod signing;
 mod text;

@@ -178,3 +178,117 @@ fn a_repeated_name_is_found_whatever_it_looks_like() {
         assert_eq!(inputs.is_ok(), is_accepted, "{list}");
     }
 }
+
+/// A store that counts how often it is asked.
+struct Counting(hmac_auth::MemorySecrets, std::sync::atomic::AtomicUsize);
+
+impl hmac_auth::SecretStore for Counting {
+    fn lookup(&self, name: &str) -> Result<hmac_auth::SecretSet, hmac_auth::SecretError> {
+        self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.0.lookup(name)
+    }
+}
+
+/// Four signatures of one key id cost one look-up, whether there is a secret or not.
+#[test]
+pub(crate) fn pitfall_32_a_store_is_asked_once_for_a_name() {
+    for store in [secrets(), hmac_auth::MemorySecrets::new()] {
+        let zeros = [0; 32];
+        let request = ["a", "b", "c", "d"].iter().fold(get(), |request, label| {
+            crate::support::request::with_signature(
+                request,
+                label,
+                crate::support::request::INPUT,
+                &zeros,
+            )
+        });
+        let store = Counting(store, std::sync::atomic::AtomicUsize::new(0));
+        assert!(validate_auth(&request, &store, &options()).is_err());
+        assert_eq!(store.1.into_inner(), 1);
+    }
+}
+
+/// The signatures of one request share what one may cost.
+#[test]
+pub(crate) fn pitfall_32_single_parameters_of_the_query_are_shared_too() {
+    let of = |params: usize, candidates: usize, pairs: usize| {
+        let mut query: Vec<_> = (0..params).map(|index| format!("p{index}=1")).collect();
+        query.extend((params..pairs).map(|index| format!("q{index}")));
+        let list: String = (0..params).fold(String::new(), |mut list, index| {
+            write!(list, r#" "@query-param";name="p{index}""#).unwrap();
+            list
+        });
+        let input = format!(
+            r#"("@method" "@authority" "@path" "@query"{list});created={}"#,
+            crate::support::request::NOW
+        );
+        let mut request = get();
+        *request.uri_mut() = format!("https://host.example/?{}", query.join("&"))
+            .parse()
+            .unwrap();
+        let request = (0..candidates).fold(request, |request, index| {
+            let label = format!("s{index}");
+            crate::support::request::with_signature(request, &label, &input, &[0; 32])
+        });
+        validate_auth(&request, &secrets(), &options())
+            .unwrap_err()
+            .kind()
+    };
+    use hmac_auth::signature::MAX_QUERY_PAIRS;
+    for candidates in 1..=4 {
+        let (params, pairs) = (MAX_QUERY_PARAMS / candidates, MAX_QUERY_PAIRS / candidates);
+        assert_eq!(
+            of(params, candidates, pairs),
+            AuthErrorKind::WrongMac,
+            "{candidates}"
+        );
+        assert_eq!(
+            of(params + 1, candidates, pairs),
+            AuthErrorKind::TooLarge,
+            "{candidates}"
+        );
+        assert_eq!(
+            of(params, candidates, pairs + 1),
+            AuthErrorKind::TooLarge,
+            "{candidates}"
+        );
+        // A query of which no single parameter is covered is only text.
+        assert_eq!(
+            of(0, candidates, 1_000),
+            AuthErrorKind::WrongMac,
+            "{candidates}"
+        );
+    }
+}
+
+/// RFC 9421 section 2.2.8: the same whether the query is read once or for each parameter.
+#[test]
+fn each_parameter_has_its_own_value() {
+    let mut request = get();
+    *request.uri_mut() = "https://host.example/?a=1&&b=x%20y+z&%63=3&empty=&flag&d=a=b"
+        .parse()
+        .unwrap();
+    let names = ["d", "flag", "empty", "c", "b", "a"];
+    let options_of_sign = names.iter().fold(sign_options(), |options, name| {
+        options.cover(format!("\"@query-param\";name=\"{name}\""))
+    });
+    let signed = signed_with(request, &options_of_sign);
+    let base = crate::support::request::base_of(
+        &signed,
+        signed.headers()["signature-input"]
+            .to_str()
+            .unwrap()
+            .strip_prefix("sig1=")
+            .unwrap(),
+    );
+    for line in [
+        "\"@query-param\";name=\"a\": 1\n",
+        "\"@query-param\";name=\"b\": x%20y%20z\n",
+        "\"@query-param\";name=\"c\": 3\n",
+        "\"@query-param\";name=\"empty\": \n",
+        "\"@query-param\";name=\"flag\": \n",
+        "\"@query-param\";name=\"d\": a%3Db\n",
+    ] {
+        assert!(base.as_str().contains(line), "{}", base.as_str());
+    }
+}

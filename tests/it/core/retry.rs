@@ -31,7 +31,7 @@ fn error(mut request: TestRequest, options: &SignOptions) -> SignError {
 
 /// The host has used the first signature, and its answer was lost.
 #[test]
-fn pitfall_40_a_retry_replaces_its_own_signature_and_is_no_replay() {
+pub(crate) fn pitfall_40_a_retry_replaces_its_own_signature_and_is_no_replay() {
     let ours = sign_options().key_id("site-a");
     for request in [get(), post()] {
         let first = signed_with(request, &ours);

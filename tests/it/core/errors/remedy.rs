@@ -208,7 +208,7 @@ fn an_international_name_gets_its_ascii_form() {
 
 /// A password in a URL stands in no error, wherever the URL comes from.
 #[test]
-fn pitfall_36_user_information_appears_nowhere() {
+pub(crate) fn pitfall_36_user_information_appears_nowhere() {
     let user = |uri: &str| {
         let mut request =
             with_signature(with_uri(get(), "/orders?page=2"), "sig1", INPUT, &[0; 32]);
