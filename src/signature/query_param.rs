@@ -18,7 +18,7 @@ pub(super) struct QueryParams<'q> {
 struct Pairs<'q> {
     /// The keys, decoded, one behind the other.
     keys: Vec<u8>,
-    /// Where each key ends, and its value as it stands.
+    /// How long each key is, and its value as it stands.
     pairs: Vec<(usize, &'q str)>,
 }
 
@@ -50,19 +50,44 @@ impl<'q> QueryParams<'q> {
             Some(pairs) => pairs,
             none => none.insert(Pairs::read(query, self.max_pairs)?),
         };
-        let name: Vec<u8> = decoded(encoded_name).collect();
-        // A name that is not spelled as it would be written here names nothing.
-        if !encoded(name.iter().copied()).eq(encoded_name.bytes()) {
-            return Err(ValueError::Absent);
-        }
-        let value = pairs.only_value_of(&name).ok_or(ValueError::Absent)?;
+        let decoded_name;
+        let name = if is_plain(encoded_name) {
+            encoded_name.as_bytes()
+        } else {
+            decoded_name = decoded(encoded_name).collect::<Vec<_>>();
+            // A name that is not spelled as it would be written here names nothing.
+            if !encoded(decoded_name.iter().copied()).eq(encoded_name.bytes()) {
+                return Err(ValueError::Absent);
+            }
+            &decoded_name
+        };
+        let value = pairs.only_value_of(name).ok_or(ValueError::Absent)?;
         let start = out.len();
-        out.extend(encoded(decoded(value)).take(MAX_FIELD_LEN + 1));
+        if is_plain(value) {
+            out.extend_from_slice(value.as_bytes());
+        } else {
+            out.extend(encoded(decoded(value)).take(MAX_FIELD_LEN + 1));
+        }
         if out.len() - start > MAX_FIELD_LEN {
             return Err(ValueError::TooLarge);
         }
         Ok(())
     }
+}
+
+/// The text before and behind the first `byte`, which is ASCII. Most pairs are short, so that a search
+/// with a start of its own takes longer.
+fn split_at_byte(text: &str, byte: u8) -> (&str, &str) {
+    match text.bytes().position(|one| one == byte) {
+        Some(at) => (&text[..at], &text[at + 1..]),
+        None => (text, ""),
+    }
+}
+
+/// Whether a text is the same when it is decoded, and when it is encoded. Most are, and a peer may
+/// make a signature cover eight of them.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(is_unreserved)
 }
 
 impl<'q> Pairs<'q> {
@@ -87,14 +112,15 @@ impl<'q> Pairs<'q> {
             if all.pairs.len() == max_pairs {
                 return Err(ValueError::TooLarge);
             }
-            let (pair, after) = rest.split_once('&').unwrap_or((rest, ""));
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let (pair, after) = split_at_byte(rest, b'&');
+            let (key, value) = split_at_byte(pair, b'=');
+            let start = all.keys.len();
             if key.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
                 all.keys.extend(decoded(key));
             } else {
                 all.keys.extend_from_slice(key.as_bytes());
             }
-            all.pairs.push((all.keys.len(), value));
+            all.pairs.push((all.keys.len() - start, value));
             rest = after;
         }
     }
@@ -102,11 +128,15 @@ impl<'q> Pairs<'q> {
     /// The value of a key that occurs exactly once.
     fn only_value_of(&self, name: &[u8]) -> Option<&'q str> {
         let (mut start, mut found) = (0, None);
-        for (end, value) in &self.pairs {
-            if self.keys[start..*end] == *name && found.replace(*value).is_some() {
+        for (len, value) in &self.pairs {
+            // Most keys have another length, which is faster to see.
+            if *len == name.len()
+                && self.keys[start..start + len] == *name
+                && found.replace(*value).is_some()
+            {
                 return None;
             }
-            start = *end;
+            start += len;
         }
         found
     }
@@ -130,11 +160,16 @@ fn decoded(text: &str) -> impl Iterator<Item = u8> {
     })
 }
 
+/// Whether a byte stands for itself in both spellings.
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'*' | b'-' | b'.' | b'_')
+}
+
 /// Percent-encodes bytes, so that a space is always `%20`.
 fn encoded(bytes: impl Iterator<Item = u8>) -> impl Iterator<Item = u8> {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     bytes.flat_map(|byte| {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'*' | b'-' | b'.' | b'_') {
+        if is_unreserved(byte) {
             [Some(byte), None, None]
         } else {
             [
