@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::use_once::{AcceptOnce, UseOnce};
-use crate::validate::{ReplayId, Validated};
+use crate::validate::{AuthError, ReplayId, Validated};
 
 /// Remembers which signatures were used.
 ///
@@ -50,6 +50,19 @@ pub trait ReplayGuard: Send + Sync {
     /// The [consumer](Validated::consumer) is proven, too: for guards that share out their room.
     fn use_once(&self, id: &ReplayId, consumer: &str) -> UseOnce;
 
+    /// The error of [`use_once`](Self::use_once), if the guard knows at once that it will refuse
+    /// this signature.
+    ///
+    /// The layers of `tower` call this method before they read a body, so that nobody can have the
+    /// body of a used-up request read again. The method must not wait, and changes nothing. `None`
+    /// says that the answer is unknown: [`use_once`](Self::use_once) decides after the body.
+    ///
+    /// By default, the answer is unknown. Leave it so for a guard that has to ask another machine.
+    fn known_refusal(&self, id: &ReplayId) -> Option<AuthError> {
+        let _ = id;
+        None
+    }
+
     /// Gives the proof back if this is the first use of its signature.
     ///
     /// This is [`use_once`](Self::use_once) for a host without a layer: a replayed request leaves
@@ -78,5 +91,9 @@ pub trait ReplayGuard: Send + Sync {
 impl<T: ReplayGuard + ?Sized> ReplayGuard for Arc<T> {
     fn use_once(&self, id: &ReplayId, consumer: &str) -> UseOnce {
         (**self).use_once(id, consumer)
+    }
+
+    fn known_refusal(&self, id: &ReplayId) -> Option<AuthError> {
+        (**self).known_refusal(id)
     }
 }

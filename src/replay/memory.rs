@@ -233,9 +233,7 @@ impl MemoryReplayGuard {
         if id.created() <= self.last_refused() {
             return Err(self.before_start(id));
         }
-        let fingerprint =
-            u64::from_le_bytes(id.as_bytes().first_chunk().copied().unwrap_or_default());
-        let index = usize::from(id.as_bytes()[31]) % SHARDS;
+        let (fingerprint, index) = (fingerprint(id), shard_index(id));
         let consumer = self.consumer(consumer);
 
         // Only a guard that seems full looks at the other shards for seconds that are over, and
@@ -271,6 +269,20 @@ impl MemoryReplayGuard {
             }
         }
         Err(AuthErrorKind::ReplayGuardFull.into())
+    }
+
+    /// The error of [`remember`](Self::remember), as far as it is known without remembering.
+    fn known_error(&self, id: &ReplayId) -> Option<AuthError> {
+        if id.created() <= self.last_refused() {
+            return Some(self.before_start(id));
+        }
+        let shard = self.lock(shard_index(id));
+        if shard.dropped.is_some_and(|dropped| id.created() <= dropped) {
+            return Some(forgotten());
+        }
+        let second = shard.seconds.get(&id.created())?;
+        let is_used = second.used.contains(&fingerprint(id));
+        is_used.then(|| AuthErrorKind::Replayed.into())
     }
 
     /// The last second whose signatures could have been used before the start.
@@ -410,6 +422,19 @@ impl ReplayGuard for MemoryReplayGuard {
     fn use_once(&self, id: &ReplayId, consumer: &str) -> UseOnce {
         UseOnce::ready(self.remember(id, consumer))
     }
+
+    fn known_refusal(&self, id: &ReplayId) -> Option<AuthError> {
+        self.known_error(id)
+    }
+}
+
+/// What is remembered of a signature.
+fn fingerprint(id: &ReplayId) -> u64 {
+    u64::from_le_bytes(id.as_bytes().first_chunk().copied().unwrap_or_default())
+}
+
+fn shard_index(id: &ReplayId) -> usize {
+    usize::from(id.as_bytes()[31]) % SHARDS
 }
 
 impl fmt::Debug for MemoryReplayGuard {
