@@ -7,7 +7,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 /// Makes the HTTP answer for the peer.
 ///
 /// A 401 has a challenge of the `scheme`, as RFC 9110 section 15.5.2 asks. A 503 says when the peer
-/// may try again.
+/// may try again. No cache stores a refusal, whatever its status.
 pub(crate) fn refusal_response(
     status: StatusCode,
     body: &'static str,
@@ -20,6 +20,7 @@ pub(crate) fn refusal_response(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/json"),
     );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     match status {
         StatusCode::UNAUTHORIZED => {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(scheme))

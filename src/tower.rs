@@ -64,10 +64,12 @@ pub(crate) use self::events::request_signed;
 #[cfg(all(feature = "tracing", feature = "wix"))]
 pub(crate) use self::events::{is_recording, record_on_span, refusal_event};
 #[cfg(feature = "wix")]
-pub(crate) use self::reply::Reply;
+pub(crate) use self::reply::{Reply, close_connection};
 
 mod buffered_body;
+mod cache_control;
 mod client_uri;
+mod drain;
 #[cfg(feature = "tracing")]
 mod events;
 mod grpc;

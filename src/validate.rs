@@ -68,6 +68,20 @@ mod verified_head;
 ///
 /// [`AuthError`]: its kind is for the operator, its response for the peer.
 ///
+/// # Caches
+///
+/// A shared cache does not know that a signature protects an answer, and gives it to anybody. The
+/// layers of `tower` say `private`. Without them, say it in each of your answers:
+///
+/// ```
+/// use http::header::{CACHE_CONTROL, HeaderValue};
+///
+/// let mut response = http::Response::new("the answer");
+/// response
+///     .headers_mut()
+///     .insert(CACHE_CONTROL, HeaderValue::from_static("private"));
+/// ```
+///
 /// # Security
 ///
 /// The peer chooses everything in the request, but nothing in the request chooses the secret or the

@@ -6,11 +6,12 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
+use http::request::Parts;
 use http_body::{Body, SizeHint};
 use http_body_util::LengthLimitError;
 use pin_project_lite::pin_project;
 
-use super::{BoxError, pace::Pace};
+use super::{BoxError, drain::Drain, pace::Pace, policy::Policy};
 use crate::{
     message::{KnownField, RequestHead},
     validate::{AuthError, AuthErrorKind, Proof, Validated, VerifiedHead},
@@ -22,11 +23,37 @@ pin_project! {
         body: B,
         // Read, but not hashed yet.
         rest: Bytes,
-        // None after the end.
+        // None after the end, and in a refused request.
         head: Option<VerifiedHead>,
+        refusal: Option<Box<Refusal>>,
+        source: Source,
         len: BodyLen,
         pace: Pace,
     }
+}
+
+/// What becomes of a request that is refused before the end of its body.
+struct Refusal {
+    error: AuthError,
+    /// Comes first.
+    drain: Option<Drain>,
+}
+
+/// The peer's end of a body.
+#[derive(Clone, Copy, PartialEq)]
+enum Source {
+    Open,
+    /// Cut off by a limit of another layer: it cannot be read any further.
+    Cut,
+    Ended,
+}
+
+/// What is left of the body of a refused request.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Rest {
+    Nothing,
+    /// The peer may still be sending.
+    Unread,
 }
 
 /// The next part of a body.
@@ -42,30 +69,71 @@ where
     B: Body,
     B::Error: Into<BoxError>,
 {
-    pub(super) fn new(
+    pub(super) fn new(body: B, head: VerifiedHead, len: BodyLen) -> Self {
+        Self {
+            head: Some(head),
+            ..Self::unread(body, len)
+        }
+    }
+
+    /// A body whose next piece is this error.
+    pub(super) fn refused(
         body: B,
-        head: VerifiedHead,
-        content_length: Option<u64>,
-        max_len: u64,
+        len: BodyLen,
+        error: AuthError,
+        policy: &Policy,
+        request: &Parts,
     ) -> Self {
+        Self::unread(body, len).refuse(error, policy, request)
+    }
+
+    fn unread(body: B, len: BodyLen) -> Self {
         Self {
             body,
             rest: Bytes::new(),
-            head: Some(head),
-            len: BodyLen {
-                read: 0,
-                max: max_len,
-                announced: content_length,
-            },
+            head: None,
+            refusal: None,
+            source: Source::Open,
+            len,
             pace: Pace::default(),
         }
     }
 
+    /// Refuses the request. Its body is read to its end first, if that is of use to the peer.
+    pub(super) fn refuse(mut self, error: AuthError, policy: &Policy, request: &Parts) -> Self {
+        let drain = self.drain(policy, request);
+        self.refusal = Some(Box::new(Refusal { error, drain }));
+        self
+    }
+
+    fn drain(&self, policy: &Policy, request: &Parts) -> Option<Drain> {
+        if self.source != Source::Open || self.left() == Rest::Nothing {
+            return None;
+        }
+        policy.drain(request, self.len.left(), &self.body.size_hint())
+    }
+
     /// The next piece. The caller must not poll the body again after its end or an error.
     pub(super) fn poll_piece(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
+        policy: &Policy,
+        request: &Parts,
     ) -> Poll<Result<Piece, AuthError>> {
+        if self.refusal.is_none() {
+            match ready!(self.as_mut().poll_signed(cx)) {
+                Ok(piece) => return Poll::Ready(Ok(piece)),
+                Err(error) => {
+                    let drain = self.drain(policy, request);
+                    *self.as_mut().project().refusal = Some(Box::new(Refusal { error, drain }));
+                }
+            }
+        }
+        self.poll_refusal(cx).map(Err)
+    }
+
+    /// The next bytes, hashed, or the proof.
+    fn poll_signed(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Piece, AuthError>> {
         let mut this = self.project();
         let Some(head) = this.head else {
             return Poll::Ready(Err(AuthErrorKind::BodyUnreadable.into()));
@@ -78,7 +146,15 @@ where
                 return Poll::Ready(Ok(Piece::Data(piece)));
             }
             let frame = match this.body.as_mut().poll_frame(cx) {
-                Poll::Ready(Some(frame)) => frame.map_err(|error| unreadable(error.into()))?,
+                Poll::Ready(Some(Ok(frame))) => frame,
+                Poll::Ready(Some(Err(error))) => {
+                    let error = unreadable(error.into());
+                    *this.source = match error.kind() {
+                        AuthErrorKind::BodyTooLarge => Source::Cut,
+                        _ => Source::Ended,
+                    };
+                    return Poll::Ready(Err(error));
+                }
                 Poll::Ready(None) => break,
                 Poll::Pending => {
                     this.pace.others_had_their_turn();
@@ -88,10 +164,11 @@ where
             match frame.into_data() {
                 Ok(mut data) => {
                     let len = data.remaining();
+                    let added = this.len.add(len);
                     if len > 0 {
                         head.check_coverage_of_body()?;
                     }
-                    this.len.add(len)?;
+                    added?;
                     this.pace.count_frame(len);
                     *this.rest = data.copy_to_bytes(len);
                 }
@@ -100,16 +177,46 @@ where
                         .trailers_ref()
                         .is_some_and(|fields| !fields.is_empty()) =>
                 {
+                    *this.source = Source::Ended;
                     return Poll::Ready(Err(AuthErrorKind::TrailersNotCovered.into()));
                 }
                 Err(_) => {}
             }
         }
+        *this.source = Source::Ended;
         this.len.check_end()?;
         Poll::Ready(match this.head.take() {
             Some(head) => head.finish().map(Piece::End),
             None => Err(AuthErrorKind::BodyUnreadable.into()),
         })
+    }
+
+    /// The error of the refusal, after what is left of the body.
+    fn poll_refusal(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<AuthError> {
+        let this = self.project();
+        if let Some(Refusal { drain, .. }) = this.refusal.as_deref_mut() {
+            if let Some(running) = drain {
+                if ready!(running.poll(this.body, cx)) {
+                    *this.source = Source::Ended;
+                }
+                *drain = None;
+            }
+        }
+        let refusal = this.refusal.take();
+        Poll::Ready(
+            refusal.map_or(AuthErrorKind::BodyUnreadable.into(), |refusal| {
+                refusal.error
+            }),
+        )
+    }
+
+    /// Whether the peer may still be sending.
+    pub(super) fn left(&self) -> Rest {
+        if self.source == Source::Ended || self.body.is_end_stream() {
+            Rest::Nothing
+        } else {
+            Rest::Unread
+        }
     }
 
     /// The proof, if the body is known to be empty before it is read.
@@ -135,7 +242,7 @@ impl<B> HashedBody<B> {
 }
 
 /// The length of a body, in bytes.
-struct BodyLen {
+pub(super) struct BodyLen {
     read: u64,
     max: u64,
     /// By `Content-Length`.
@@ -143,6 +250,22 @@ struct BodyLen {
 }
 
 impl BodyLen {
+    pub(super) fn new(announced: Option<u64>, max: u64) -> Self {
+        Self {
+            read: 0,
+            max,
+            announced,
+        }
+    }
+
+    /// How many more bytes of a refused body may be read: none, if that is not all of them.
+    fn left(&self) -> u64 {
+        match self.announced.unwrap_or(self.max) {
+            end if end <= self.max => end.saturating_sub(self.read),
+            _ => 0,
+        }
+    }
+
     fn add(&mut self, len: usize) -> Result<(), AuthError> {
         let len = u64::try_from(len).unwrap_or(u64::MAX);
         self.read = self.read.saturating_add(len);

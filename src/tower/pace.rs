@@ -46,6 +46,11 @@ impl Pace {
         self.hashed += MIN_FRAME_LEN.saturating_sub(len);
     }
 
+    /// Counts a frame that is dropped.
+    pub(super) fn skip(&mut self, len: usize) {
+        self.hashed += len.max(MIN_FRAME_LEN);
+    }
+
     /// How many of `len` bytes this task may hash now; at least one.
     pub(super) fn take(&mut self, len: usize) -> usize {
         let len = len.min(MAX_HASHED_AT_ONCE.saturating_sub(self.hashed).max(1));

@@ -5,16 +5,18 @@ use std::borrow::Cow;
 use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
-use http::{Response, request::Parts};
+use http::{Response, Version, header::EXPECT, request::Parts};
 #[cfg(feature = "tracing")]
 use http::{Uri, header::HOST, uri::Authority};
-use http_body::Body;
+use http_body::{Body, SizeHint};
 
 use super::{
-    BoxError, DEFAULT_MAX_BODY_LEN,
+    BoxError, DEFAULT_MAX_BODY_LEN, cache_control,
     client_uri::ClientUri,
+    drain::{Drain, Drains},
     grpc,
-    hashed_body::{HashedBody, content_length, too_large},
+    hashed_body::{BodyLen, HashedBody, Rest, content_length, too_large},
+    reply,
 };
 #[cfg(feature = "tracing")]
 use super::{events, previous_secret::PreviousSecretReminder};
@@ -22,7 +24,10 @@ use crate::{
     message::RequestHead,
     replay::{MemoryReplayGuard, ReplayGuard, UseOnce},
     secret::SecretStore,
-    validate::{AuthError, AuthErrorKind, Claim, HOST_ADVICE, Proof, ValidateOptions, Validated},
+    validate::{
+        AuthError, AuthErrorKind, Claim, HOST_ADVICE, Proof, ValidateOptions, Validated,
+        VerifiedHead,
+    },
 };
 
 #[cfg(feature = "tracing")]
@@ -40,6 +45,7 @@ pub(super) struct Policy {
     /// All clones remind together.
     #[cfg(feature = "tracing")]
     previous_secrets: Arc<PreviousSecretReminder>,
+    drains: Drains,
 }
 
 pub(super) type MapRefusal =
@@ -57,6 +63,7 @@ impl Policy {
             map_refusal: None,
             #[cfg(feature = "tracing")]
             previous_secrets: Arc::default(),
+            drains: Drains::default(),
         }
     }
 
@@ -68,38 +75,74 @@ impl Policy {
 
     /// Makes all checks that need no byte of the body.
     ///
-    /// A body over the limit is refused before its secret is looked up.
-    pub(super) fn verify<B: Body>(&self, parts: &Parts, body: B) -> Result<HashedBody<B>, AuthError>
+    /// Before the MAC, no answer depends on the length of the body: it would show a peer without a
+    /// secret which key ids, authorities, tags and times are right. A refused request has its
+    /// refusal as the first piece of its body.
+    pub(super) fn verify<B: Body>(&self, request: &Parts, body: B) -> HashedBody<B>
     where
         B::Error: Into<BoxError>,
     {
-        let uri = self.client_uri.find(parts)?;
-        let request = RequestHead::from(parts).uri(&uri);
-        let content_length = content_length(&request);
-        let mut claim = Claim::parse(request, &self.options)?;
+        let head = RequestHead::from(request);
+        let content_length = content_length(&head);
         let announced_len = content_length.unwrap_or(0).max(body.size_hint().lower());
+        let len = BodyLen::new(content_length, self.max_body_len);
+        let verified = self
+            .verify_head(head, request)
+            .and_then(|head| self.check_unread(head, announced_len, body.is_end_stream()));
+        match verified {
+            Ok(head) => HashedBody::new(body, head, len),
+            Err(error) => HashedBody::refused(body, len, error, self, request),
+        }
+    }
+
+    fn verify_head(
+        &self,
+        head: RequestHead<'_>,
+        request: &Parts,
+    ) -> Result<VerifiedHead, AuthError> {
+        let uri = self.client_uri.find(request)?;
+        let head = head.uri(&uri);
+        let verified = Claim::parse(head, &self.options)?.verify_any(&*self.secrets);
+        verified.map_err(|error| {
+            #[cfg(feature = "tracing")]
+            if error.kind() == AuthErrorKind::WrongMac {
+                events::wrong_mac(head, &self.options);
+            }
+            self.explain(error)
+        })
+    }
+
+    /// Refuses a proven head whose body can be of no use.
+    fn check_unread(
+        &self,
+        head: VerifiedHead,
+        announced_len: u64,
+        is_empty: bool,
+    ) -> Result<VerifiedHead, AuthError> {
         if announced_len > self.max_body_len {
             return Err(too_large(self.max_body_len));
         }
-        let head = match claim.verify_any(&*self.secrets) {
-            Ok(head) => head,
-            Err(error) => {
-                #[cfg(feature = "tracing")]
-                if error.kind() == AuthErrorKind::WrongMac {
-                    events::wrong_mac(request, &self.options);
-                }
-                return Err(self.explain(error));
-            }
-        };
-        if announced_len > 0 && !head.covers_body() {
-            return Err(AuthErrorKind::BodyNotCovered.into());
+        if announced_len > 0 {
+            head.check_coverage_of_body()?;
         }
-        Ok(HashedBody::new(
-            body,
-            head,
-            content_length,
-            self.max_body_len,
-        ))
+        let guard = self.replay_guard.as_ref().filter(|_| !is_empty);
+        match guard.and_then(|guard| guard.known_refusal(head.proof().replay_id())) {
+            Some(error) => Err(error),
+            None => Ok(head),
+        }
+    }
+
+    /// Begins to read what is left of a refused body, so that the refusal reaches a peer that reads
+    /// no answer before it has sent everything.
+    ///
+    /// A stream of HTTP/2 does not need this: it ends without its connection. After
+    /// `Expect: 100-continue`, the peer waits for an answer.
+    pub(super) fn drain(&self, request: &Parts, left: u64, hint: &SizeHint) -> Option<Drain> {
+        let is_of_use = request.version < Version::HTTP_2
+            && !request.headers.contains_key(EXPECT)
+            && hint.lower() <= left
+            && left > 0;
+        is_of_use.then(|| self.drains.begin(left)).flatten()
     }
 
     /// Asks the replay guard.
@@ -136,7 +179,7 @@ impl Policy {
     }
 
     /// Makes the answer for the peer, and an event for the operator.
-    pub(super) fn refuse(&self, error: &AuthError, parts: &Parts) -> Response<Bytes> {
+    pub(super) fn refuse(&self, error: &AuthError, parts: &Parts, left: Rest) -> Response<Bytes> {
         let by_this_server;
         let error = if error.kind() == AuthErrorKind::Replayed
             && parts.extensions.get::<Validated>().is_some()
@@ -164,6 +207,10 @@ impl Policy {
         }
         if let Some(map) = &self.map_refusal {
             response = map(response, error, parts);
+            cache_control::keep_unstored(response.headers_mut());
+        }
+        if left == Rest::Unread {
+            reply::close_connection(&mut response, parts.version);
         }
         response.extensions_mut().insert(error.kind());
         response

@@ -1,4 +1,5 @@
-//! The end of every future of a host's layer: the answer of the service, or a refusal.
+//! The end of every future of a host's layer: the answer of the service, which no shared cache may
+//! store, or a refusal.
 
 use std::{
     future::Future,
@@ -8,9 +9,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::Response;
+use http::{HeaderValue, Response, Version, header::CONNECTION};
 use pin_project_lite::pin_project;
 
+use super::cache_control::keep_private;
 use crate::replay::POLLED_AFTER_END;
 
 pin_project! {
@@ -51,8 +53,11 @@ where
         let result = match self.as_mut().project() {
             ReplyProjection::Service { response, proof } => {
                 let mut result = ready!(response.poll(cx));
-                if let (Ok(response), Some(proof)) = (&mut result, proof.take()) {
-                    response.extensions_mut().insert(proof);
+                if let Ok(response) = &mut result {
+                    keep_private(response.headers_mut());
+                    if let Some(proof) = proof.take() {
+                        response.extensions_mut().insert(proof);
+                    }
                 }
                 result
             }
@@ -61,5 +66,15 @@ where
         };
         self.set(Self::Given);
         Poll::Ready(result)
+    }
+}
+
+/// Says that the connection ends here, because the body of the request was not read to its end.
+///
+/// Only HTTP/1 has this field, and only there does the connection end with the body.
+pub(crate) fn close_connection<B>(response: &mut Response<B>, version: Version) {
+    if version < Version::HTTP_2 {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
     }
 }

@@ -57,19 +57,22 @@ where
     B: Body,
     B::Error: Into<BoxError>,
 {
-    /// Makes the body, and asks the replay guard before the body is read.
+    /// Makes the body, and asks the replay guard before the body is read. Gives a refused body
+    /// back.
     pub(super) fn new(
         mut body: HashedBody<B>,
         parts: &mut Parts,
         policy: &Arc<Policy>,
-    ) -> Result<(Self, UseOnce), AuthError> {
+    ) -> Result<(Self, UseOnce), HashedBody<B>> {
         // A service that expects no body does not read it, so the proof must not wait for that.
-        let validated = body.finish_if_empty()?;
-        let head = validated
-            .as_ref()
-            .map(Validated::proof)
-            .or(body.unfinished())
-            .ok_or(AuthErrorKind::BodyUnreadable)?;
+        let validated = match body.finish_if_empty() {
+            Ok(validated) => validated,
+            Err(error) => return Err(body.refuse(error, policy, parts)),
+        };
+        let head = validated.as_ref().map(Validated::proof);
+        let Some(head) = head.or(body.unfinished()) else {
+            return Err(body);
+        };
         let answer = policy.use_once(head);
         upgrade::remove_unsigned(parts, head);
         let upload = Upload::new(head.consumer(), parts.clone(), Arc::clone(policy));
@@ -93,6 +96,12 @@ where
 
     pub(super) fn upload(&self) -> &Upload {
         &self.upload
+    }
+
+    /// Refuses the request before its body is read.
+    pub(super) fn refuse(self, error: AuthError) -> HashedBody<B> {
+        let (policy, parts) = (self.upload.policy(), self.upload.parts());
+        self.body.refuse(error, policy, parts)
     }
 }
 
@@ -126,7 +135,8 @@ where
                 }
                 State::Failed(kind) => return Poll::Ready(Some(Err((*kind).into()))),
             }
-            match ready!(this.body.as_mut().poll_piece(cx)) {
+            let (policy, parts) = (this.upload.policy(), this.upload.parts());
+            match ready!(this.body.as_mut().poll_piece(cx, policy, parts)) {
                 Ok(Piece::Data(piece)) => {
                     let before = mem::replace(this.last, piece);
                     if !before.is_empty() {
@@ -141,7 +151,7 @@ where
                 }
                 Err(error) => {
                     this.last.clear();
-                    this.upload.fail(&error);
+                    this.upload.fail(&error, this.body.left());
                     *this.state = State::Failed(error.kind());
                     return Poll::Ready(Some(Err(error)));
                 }

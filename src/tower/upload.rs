@@ -10,7 +10,7 @@ use http::{Response, request::Parts};
 
 #[cfg(feature = "tracing")]
 use super::events;
-use super::policy::Policy;
+use super::{hashed_body::Rest, policy::Policy};
 #[cfg(feature = "tracing")]
 use crate::validate::Proof;
 use crate::validate::{AuthError, Validated};
@@ -79,14 +79,17 @@ impl Upload {
         }
     }
 
-    /// Makes the answer to a refused request.
-    pub(super) fn refuse(&self, error: &AuthError) -> Response<Bytes> {
-        self.0.policy.refuse(error, &self.0.parts)
+    pub(super) fn policy(&self) -> &Policy {
+        &self.0.policy
+    }
+
+    pub(super) fn parts(&self) -> &Parts {
+        &self.0.parts
     }
 
     /// Refuses the request, whatever the service will answer.
-    pub(super) fn fail(&self, error: &AuthError) {
-        let refusal = self.refuse(error);
+    pub(super) fn fail(&self, error: &AuthError, left: Rest) {
+        let refusal = self.0.policy.refuse(error, &self.0.parts, left);
         *self
             .0
             .refusal

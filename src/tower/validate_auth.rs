@@ -20,7 +20,7 @@ use tower_service::Service;
 use super::events;
 use super::{
     BoxError, ValidateStreamLayer,
-    hashed_body::{HashedBody, Piece},
+    hashed_body::{HashedBody, Piece, Rest},
     pieces::Pieces,
     policy::Policy,
     reply::Reply,
@@ -49,10 +49,29 @@ pub const DEFAULT_MAX_BODY_LEN: u64 = 2 * 1024 * 1024;
 /// The layer makes all checks of [`validate_auth`](crate::validate_auth), in this order:
 ///
 /// 1. the head and the options;
-/// 2. the length that `Content-Length` announces: over the limit, the body stays unread;
-/// 3. the MAC;
-/// 4. the body while it comes, up to the limit, and its digest;
-/// 5. the replay guard.
+/// 2. the MAC;
+/// 3. the length that `Content-Length` announces;
+/// 4. what the replay guard knows at once: see [`ReplayGuard::known_refusal`];
+/// 5. the body while it comes, up to the limit, and its digest;
+/// 6. the replay guard.
+///
+/// Before the MAC, no answer depends on the length: 413 or 401 would show a peer without a secret
+/// which key ids, authorities, tags and times are right.
+///
+/// # Caches
+///
+/// A shared cache does not know that a signature protects an answer. The layer adds `private` to
+/// the `Cache-Control` of each answer that does not itself say `public`, `s-maxage`, `private` or
+/// `no-store`. A refusal says `no-store`.
+///
+/// # Unread bodies
+///
+/// Many proxies read no answer before they have sent the whole request. Over HTTP/1, the layer
+/// therefore reads what is left of the body of a refused request, drops it, and then answers. It
+/// reads at most [`max_body_len`](Self::max_body_len) bytes for at most 5 seconds, and waits a
+/// second for the first byte. It does so for at most 64 requests at once, only in a runtime of
+/// tokio, and never after `Expect: 100-continue`. Beyond that, the answer comes at once, with
+/// `Connection: close`.
 ///
 /// [The module](super) says where in the stack the layer belongs.
 ///
@@ -104,6 +123,20 @@ impl ValidateAuthLayer {
     }
 
     /// Sets the largest accepted body, in bytes. A larger body is refused with 413.
+    ///
+    /// The extractors of axum, such as `Bytes` and `Json`, have a limit of their own: 2 MB, with
+    /// 413 as well. Raise both:
+    ///
+    /// ```
+    /// # use axum::{Router, body::Bytes, routing::post};
+    /// # use hmac_auth::{MemorySecrets, ValidateOptions, tower::ValidateAuthLayer};
+    /// # let (secrets, options) = (MemorySecrets::new(), ValidateOptions::new());
+    /// # let router = Router::new().route("/", post(async |_: Bytes| ()));
+    /// use axum::extract::DefaultBodyLimit;
+    ///
+    /// let validate = ValidateAuthLayer::new(secrets, options).max_body_len(8 << 20);
+    /// let app: Router = router.layer(validate).layer(DefaultBodyLimit::max(8 << 20));
+    /// ```
     #[must_use]
     pub fn max_body_len(mut self, bytes: u64) -> Self {
         self.policy_mut().max_body_len = bytes;
@@ -310,14 +343,9 @@ where
         let service = take_ready(&mut self.inner);
         let (parts, body) = request.into_parts();
         let policy = Arc::clone(&self.policy);
-        let state = match policy.verify(&parts, body) {
-            Ok(body) => State::Reading {
-                body,
-                pieces: Pieces::default(),
-            },
-            Err(error) => State::Replying {
-                reply: Reply::refusal(policy.refuse(&error, &parts)),
-            },
+        let state = State::Reading {
+            body: policy.verify(&parts, body),
+            pieces: Pieces::default(),
         };
         ValidateAuthFuture {
             policy,
@@ -359,24 +387,27 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {
-            let error = match this.state.as_mut().project() {
-                StateProjection::Reading { body, pieces } => match ready!(body.poll_piece(cx)) {
-                    Ok(Piece::Data(piece)) => {
-                        pieces.push(piece);
-                        continue;
+            let (error, left) = match this.state.as_mut().project() {
+                StateProjection::Reading { mut body, pieces } => {
+                    let (_, parts) = this.waiting.as_ref().expect(POLLED_AFTER_END);
+                    match ready!(body.as_mut().poll_piece(cx, this.policy, parts)) {
+                        Ok(Piece::Data(piece)) => {
+                            pieces.push(piece);
+                            continue;
+                        }
+                        Ok(Piece::End(validated)) => {
+                            let answer = this.policy.use_once(validated.proof());
+                            let body = mem::take(pieces).into_bytes();
+                            this.state.set(State::UsingOnce {
+                                validated: Some(validated),
+                                body,
+                                answer,
+                            });
+                            continue;
+                        }
+                        Err(error) => (error, body.left()),
                     }
-                    Ok(Piece::End(validated)) => {
-                        let answer = this.policy.use_once(validated.proof());
-                        let body = mem::take(pieces).into_bytes();
-                        this.state.set(State::UsingOnce {
-                            validated: Some(validated),
-                            body,
-                            answer,
-                        });
-                        continue;
-                    }
-                    Err(error) => error,
-                },
+                }
                 StateProjection::UsingOnce {
                     validated,
                     body,
@@ -398,12 +429,12 @@ where
                         this.state.set(State::Replying { reply });
                         continue;
                     }
-                    Err(error) => error,
+                    Err(error) => (error, Rest::Nothing),
                 },
                 StateProjection::Replying { reply } => return reply.poll(cx),
             };
             let (_, parts) = this.waiting.take().expect(POLLED_AFTER_END);
-            let reply = Reply::refusal(this.policy.refuse(&error, &parts));
+            let reply = Reply::refusal(this.policy.refuse(&error, &parts, left));
             this.state.set(State::Replying { reply });
         }
     }

@@ -9,14 +9,15 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, request::Parts};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
-    BoxError, policy::Policy, reply::Reply, streamed_body::StreamedBody, take_ready, upload::Upload,
+    BoxError, hashed_body::HashedBody, policy::Policy, reply::Reply, streamed_body::StreamedBody,
+    take_ready, upload::Upload,
 };
 use crate::replay::{POLLED_AFTER_END, UseOnce};
 
@@ -37,7 +38,8 @@ use crate::replay::{POLLED_AFTER_END, UseOnce};
 ///     .streaming();
 /// ```
 ///
-/// The layer checks head, MAC and replay guard before it calls the service. The service gets the
+/// The layer checks head, MAC and replay guard before it calls the service. Caches and unread bodies
+/// are treated as [`ValidateAuthLayer`](super::ValidateAuthLayer) says. The service gets the
 /// body as a [`StreamedBody`], and an [`Upload`] in the extensions of the request.
 ///
 /// In axum, `Router::layer` and `MethodRouter::layer` accept this layer directly. If middleware
@@ -102,30 +104,30 @@ where
     fn call(&mut self, request: Request<B>) -> ValidateStreamFuture<S, B> {
         let service = take_ready(&mut self.inner);
         let (mut parts, body) = request.into_parts();
-        let verified = self.policy.verify(&parts, body);
-        let state =
-            match verified.and_then(|body| StreamedBody::new(body, &mut parts, &self.policy)) {
-                Ok((body, answer)) => {
-                    let upload = body.upload().clone();
-                    parts.extensions.insert(upload.clone());
-                    State::UsingOnce {
-                        waiting: Some((service, Request::from_parts(parts, body))),
-                        answer,
-                        upload,
-                    }
+        let body = self.policy.verify(&parts, body);
+        let state = match StreamedBody::new(body, &mut parts, &self.policy) {
+            Ok((body, answer)) => {
+                let upload = body.upload().clone();
+                parts.extensions.insert(upload.clone());
+                State::UsingOnce {
+                    waiting: Some((service, Request::from_parts(parts, body))),
+                    answer,
+                    upload,
                 }
-                Err(error) => State::Replying {
-                    reply: Reply::refusal(self.policy.refuse(&error, &parts)),
-                    upload: None,
-                },
-            };
-        ValidateStreamFuture { state }
+            }
+            Err(body) => State::Refusing { body, parts },
+        };
+        ValidateStreamFuture {
+            policy: Arc::clone(&self.policy),
+            state,
+        }
     }
 }
 
 pin_project! {
     /// The response of the service, or the answer to a refused request.
     pub struct ValidateStreamFuture<S: Service<Request<StreamedBody<B>>>, B> {
+        policy: Arc<Policy>,
         #[pin]
         state: State<S, B>,
     }
@@ -140,6 +142,8 @@ pin_project! {
             #[pin] answer: UseOnce,
             upload: Upload,
         },
+        // Refused before the service is called.
+        Refusing { #[pin] body: HashedBody<B>, parts: Parts },
         Replying {
             #[pin] reply: Reply<S::Future, Upload>,
             // Its refusal wins over the answer of the service.
@@ -151,6 +155,8 @@ pin_project! {
 impl<S, B, R> Future for ValidateStreamFuture<S, B>
 where
     S: Service<Request<StreamedBody<B>>, Response = Response<R>>,
+    B: Body,
+    B::Error: Into<BoxError>,
     R: From<Bytes>,
 {
     type Output = Result<Response<R>, S::Error>;
@@ -175,8 +181,18 @@ where
                             reply: Reply::service(service.call(request), upload.clone()),
                             upload: Some(upload.clone()),
                         },
+                        Err(error) => State::Refusing {
+                            body: request.into_body().refuse(error),
+                            parts: upload.parts().clone(),
+                        },
+                    }
+                }
+                StateProjection::Refusing { mut body, parts } => {
+                    match ready!(body.as_mut().poll_piece(cx, this.policy, parts)) {
+                        // A refused body has no pieces.
+                        Ok(_) => continue,
                         Err(error) => State::Replying {
-                            reply: Reply::refusal(upload.refuse(&error)),
+                            reply: Reply::refusal(this.policy.refuse(&error, parts, body.left())),
                             upload: None,
                         },
                     }

@@ -14,7 +14,7 @@ use crate::{
         secrets::{absence, change, name},
         vectors,
     },
-    tower::{received_uri, upgrade},
+    tower::{caches, received_uri, uniform, upgrade},
 };
 
 /// One defect that was found in a signature library or in the code around one.
@@ -256,6 +256,13 @@ const PITFALLS: &[Pitfall] = &[
         tests: tests![defaults::pitfall_30_defaults_are_strict_and_weakening_is_spelled_out],
     },
     Pitfall {
+        number: 31,
+        seen: "swicg/activitypub-http-signature#23, jonbaldie/varnish#47",
+        wrong: "a shared cache stored the answer to a signed request and gave it to anybody",
+        holds: "answers of a protected service are private unless they say otherwise",
+        tests: tests![caches::pitfall_31_no_shared_cache_may_store_what_does_not_say_so],
+    },
+    Pitfall {
         number: 32,
         seen: "MinIO and others",
         wrong: "work for each signature before any check: a refusal was dearer than an acceptance",
@@ -264,6 +271,13 @@ const PITFALLS: &[Pitfall] = &[
             limits::pitfall_32_a_store_is_asked_once_for_a_name,
             limits::pitfall_32_single_parameters_of_the_query_are_shared_too,
         ],
+    },
+    Pitfall {
+        number: 33,
+        seen: "any server that looks at `Content-Length` first",
+        wrong: "413 or 401 showed which key ids, authorities and times were right",
+        holds: "nothing but the MAC decides between answers",
+        tests: tests![uniform::pitfall_33_only_the_mac_decides_between_answers],
     },
     Pitfall {
         number: 34,
@@ -323,9 +337,7 @@ const ROWS: usize = 40;
 #[test]
 fn each_number_stands_once_and_has_tests_of_that_number() {
     let numbers: Vec<usize> = PITFALLS.iter().map(|pitfall| pitfall.number).collect();
-    assert!(numbers.is_sorted_by(|one, next| one < next), "{numbers:?}");
-    assert_eq!(numbers[..30], (1..=30).collect::<Vec<_>>());
-    assert!(numbers.last() <= Some(&ROWS), "{numbers:?}");
+    assert_eq!(numbers, (1..=ROWS).collect::<Vec<_>>());
     for pitfall in PITFALLS {
         let number = pitfall.number;
         assert!(!pitfall.tests.is_empty(), "{number} has no test");

@@ -1,7 +1,9 @@
 //! The layers for tower, in process and behind real sockets.
 
 mod body;
+pub(crate) mod caches;
 mod client_uri;
+mod drain;
 mod events;
 mod guard;
 mod polling;
@@ -12,5 +14,6 @@ mod service;
 mod signing;
 mod sockets;
 mod trace;
+pub(crate) mod uniform;
 pub(crate) mod upgrade;
 mod upload;

@@ -9,7 +9,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{
+    Request, Response,
+    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
+};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -22,7 +25,10 @@ use crate::{
     escape::escape,
     tower::{is_recording, record_on_span, refusal_event},
 };
-use crate::{secret::SecretStore, tower::Reply};
+use crate::{
+    secret::SecretStore,
+    tower::{Reply, close_connection},
+};
 
 /// Makes [`ValidateAppInstance`] services, which let only requests with a valid app instance
 /// through.
@@ -31,6 +37,10 @@ use crate::{secret::SecretStore, tower::Reply};
 /// never reaches the inner service: the peer gets [`AppInstanceError::to_response`], and the
 /// extensions of this response hold the [`AppInstanceErrorKind`](super::AppInstanceErrorKind). With
 /// the feature `tracing`, each refusal is an event.
+///
+/// The answers of the service say `Cache-Control: private`, unless they say `public`, `s-maxage`,
+/// `private` or `no-store` themselves. A refusal says `no-store`. The layer does not read bodies, so
+/// a refused request with a body ends its connection over HTTP/1.
 ///
 /// Put [`cors`](crate::wix::cors()) outside of this layer: the preflight request of a browser has
 /// no app instance.
@@ -162,11 +172,23 @@ where
                     path = escape(request.uri().path()),
                     "app instance refused"
                 );
-                Reply::refusal(refusal(&error))
+                let mut response = refusal(&error);
+                if has_body(&request) {
+                    // This layer knows no type of body, so it leaves the body unread.
+                    close_connection(&mut response, request.version());
+                }
+                Reply::refusal(response)
             }
         };
         ValidateAppInstanceFuture { reply }
     }
+}
+
+/// Whether the head announces a body.
+fn has_body<B>(request: &Request<B>) -> bool {
+    let headers = request.headers();
+    headers.contains_key(TRANSFER_ENCODING)
+        || headers.get(CONTENT_LENGTH).is_some_and(|len| len != "0")
 }
 
 fn refusal(error: &AppInstanceError) -> Response<Bytes> {

@@ -136,6 +136,13 @@ pub(crate) fn hinted(mut request: Request<Script>, len: u64) -> Request<Script> 
     request
 }
 
+/// The peer sends its body only after `100 Continue`.
+pub(crate) fn expecting(mut request: Request<Script>) -> Request<Script> {
+    let value = HeaderValue::from_static("100-continue");
+    request.headers_mut().insert("expect", value);
+    request
+}
+
 pub(crate) fn stale() -> TestRequest {
     signed_with(post(), &SignOptions::new().at(time(NOW - 61)))
 }

@@ -3,7 +3,10 @@
 use std::{
     future::Future,
     pin::pin,
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Waker},
     time::Duration,
 };
@@ -16,8 +19,10 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tower::ServiceExt;
 
 use crate::support::{
-    layers::{Handler, Host, Step, ask, ask_both, data, guard, host, layer, whole, with_body},
-    request::{post, secrets, signed, signed_with},
+    layers::{
+        Handler, Host, Step, ask, ask_both, data, expecting, guard, host, layer, whole, with_body,
+    },
+    request::{NOW, post, secrets, signed, signed_with, time},
 };
 
 #[tokio::test]
@@ -169,4 +174,65 @@ async fn the_service_waits_for_the_guard() {
         &layer().replay_guard(Gate(Arc::clone(&other))).streaming(),
     )
     .await;
+}
+
+/// Somebody who has recorded a request cannot have its body read again and again.
+#[tokio::test]
+async fn a_used_up_request_is_refused_with_its_body_unread() {
+    let guard = Arc::new(guard());
+    let layer = layer().replay_guard(Arc::clone(&guard));
+    let request = signed(post());
+    assert_eq!(ask(&layer, whole(request.clone())).await.refusal(), None);
+    // `Expect` shows that nothing is even dropped.
+    let again = || expecting(whole(request.clone()));
+    for seen in ask_both(&layer, again).await {
+        let refusal = (seen.refusal(), seen.calls, seen.polls);
+        assert_eq!(refusal, (Some(Kind::Replayed), 0, 0));
+    }
+    // So is a request from before the start of the guard, which may be used up.
+    let late = self::guard().started_at(time(NOW + 1));
+    let layer = layer.replay_guard(late);
+    for seen in ask_both(&layer, || expecting(whole(signed(post())))).await {
+        let refusal = (seen.refusal(), seen.calls, seen.polls);
+        assert_eq!(refusal, (Some(Kind::BeforeGuardStart), 0, 0));
+    }
+    assert_eq!(guard.len(), 1, "asking has changed nothing");
+}
+
+/// A guard far away would make each request wait twice.
+#[tokio::test]
+async fn a_guard_that_knows_nothing_at_once_is_asked_after_the_body_only() {
+    #[derive(Default)]
+    struct Remote(AtomicUsize);
+
+    impl ReplayGuard for Remote {
+        fn use_once(&self, _: &ReplayId, _: &str) -> UseOnce {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            UseOnce::ready(Err(Kind::Replayed.into()))
+        }
+    }
+
+    let remote = Arc::new(Remote::default());
+    let layer = layer().replay_guard(Arc::clone(&remote));
+    let forged = with_body(signed(post()), [data("forged")]);
+    assert_eq!(ask(&layer, forged).await.refusal(), Some(Kind::WrongDigest));
+    assert_eq!(remote.0.load(Ordering::Relaxed), 0);
+    let seen = ask(&layer, whole(signed(post()))).await;
+    assert_eq!((seen.refusal(), seen.polls), (Some(Kind::Replayed), 2));
+    assert_eq!(remote.0.load(Ordering::Relaxed), 1);
+}
+
+/// The body of the first was still coming when the guard was asked about the second.
+#[tokio::test]
+async fn of_two_requests_whose_bodies_come_at_once_one_is_accepted() {
+    let layer = layer();
+    let request = signed(post());
+    let slow = || {
+        let body = Bytes::from(request.body().clone());
+        with_body(request.clone(), [Step::Wait, Step::Data(body)])
+    };
+    let (one, other) = tokio::join!(ask(&layer, slow()), ask(&layer, slow()));
+    let mut refusals = [one.refusal(), other.refusal()];
+    refusals.sort_by_key(Option::is_some);
+    assert_eq!(refusals, [None, Some(Kind::Replayed)]);
 }

@@ -10,16 +10,20 @@ use tower::{Layer, ServiceExt, service_fn};
 
 use crate::support::{
     cases::{Case, Down, assert_profile, bad_bodies, bad_heads, refused_by_guards},
-    layers::{LEN, Script, Step, ask_both, data, layer, whole, with_body},
+    layers::{LEN, Script, Step, ask_both, data, expecting, layer, whole, with_body},
     request::{TestRequest, post, signed},
 };
 
 #[tokio::test]
-async fn whatever_the_head_shows_is_refused_unread_and_reaches_no_service() {
+async fn whatever_the_head_shows_is_refused_and_reaches_no_service() {
     for (kind, layer, request) in bad_heads() {
         for seen in ask_both(&layer, request).await {
-            assert_eq!((seen.refusal(), seen.calls, seen.polls), (Some(kind), 0, 0));
+            assert_eq!((seen.refusal(), seen.calls), (Some(kind), 0));
             assert_profile(&seen.response, kind);
+        }
+        // With `Expect`, nothing is even read to be dropped.
+        for seen in ask_both(&layer, || expecting(request())).await {
+            assert_eq!((seen.refusal(), seen.calls, seen.polls), (Some(kind), 0, 0));
         }
     }
 }
@@ -27,7 +31,7 @@ async fn whatever_the_head_shows_is_refused_unread_and_reaches_no_service() {
 #[tokio::test]
 async fn whatever_the_guard_refuses_reaches_no_service() {
     for (kind, layer, request) in refused_by_guards() {
-        let [buffered, streamed] = ask_both(&layer, request).await;
+        let [buffered, streamed] = ask_both(&layer, || expecting(request())).await;
         assert_eq!(streamed.polls, 0);
         for seen in [buffered, streamed] {
             assert_eq!((seen.refusal(), seen.calls), (Some(kind), 0));

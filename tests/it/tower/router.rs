@@ -170,3 +170,29 @@ async fn a_router_that_cuts_the_path_has_to_tell_it() {
         Some(Kind::Misconfigured)
     );
 }
+
+/// Axum's extractors have a limit of their own, which the docs of `max_body_len` name.
+#[tokio::test]
+async fn axums_own_limit_is_raised_beside_ours() {
+    use axum::{Router, body::Bytes, extract::DefaultBodyLimit, routing::post as route_post};
+    use tower::ServiceExt;
+
+    use crate::support::{layers, request};
+
+    const LEN: usize = 3 << 20;
+    let router = || Router::new().route("/orders", route_post(async |_: Bytes| ()));
+    let validate = || layers::layer().max_body_len(8 << 20);
+    for (app, status) in [
+        (router().layer(validate()), 413),
+        (
+            router()
+                .layer(validate())
+                .layer(DefaultBodyLimit::max(8 << 20)),
+            200,
+        ),
+    ] {
+        let request = request::signed(request::post().map(|_| vec![7; LEN]));
+        let response = app.oneshot(request.map(axum::body::Body::from)).await;
+        assert_eq!(response.unwrap().status(), status);
+    }
+}

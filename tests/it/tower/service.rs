@@ -43,10 +43,11 @@ async fn a_valid_request_reaches_the_service_whole_and_with_its_proof() {
                 (StatusCode::CREATED, 1),
                 "{response:?}"
             );
-            // The answer of the service, as it is.
+            // The answer of the service, which no shared cache may store.
+            assert_eq!(response.headers()["cache-control"], "private");
             assert_eq!(
                 (&response.headers()["x-consumer"], response.headers().len()),
-                (&HeaderValue::from_static("site-a"), 1)
+                (&HeaderValue::from_static("site-a"), 2)
             );
             assert_eq!(response.body(), request.body());
             assert!(

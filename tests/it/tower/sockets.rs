@@ -3,3 +3,4 @@
 mod authority;
 mod body;
 mod connection;
+mod refused;

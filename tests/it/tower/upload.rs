@@ -10,8 +10,8 @@ use http_body_util::Full;
 use crate::support::{
     cases::bad_bodies,
     layers::{
-        LARGE, LEN, Step, ask_both, chunked, data, declared, large, layer, open, read, uncovered,
-        whole, with_body,
+        LARGE, LEN, Step, ask_both, chunked, data, declared, expecting, large, layer, open, read,
+        uncovered, whole, with_body,
     },
     request::{NOW, get, post, sign_options, signed, signed_with},
 };
@@ -87,7 +87,7 @@ async fn what_is_not_covered_is_never_handed_on() {
 /// out.
 #[tokio::test]
 async fn a_declared_body_that_is_not_covered_is_refused_unread() {
-    for seen in ask_both(&layer(), || declared(whole(uncovered()), LEN)).await {
+    for seen in ask_both(&layer(), || expecting(declared(whole(uncovered()), LEN))).await {
         assert_eq!(
             (seen.refusal(), seen.calls, seen.polls),
             (Some(Kind::BodyNotCovered), 0, 0)

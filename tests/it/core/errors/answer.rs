@@ -102,7 +102,9 @@ fn responses_say_how_to_do_better() {
         let unavailable = response.status() == StatusCode::SERVICE_UNAVAILABLE;
         assert_eq!(retry_after.is_some(), unavailable, "{kind:?}");
         assert!(retry_after.is_none_or(|seconds| seconds > 0));
-        let expected = 1 + 2 * usize::from(unauthorized) + usize::from(unavailable);
+        // No cache may give a refusal to somebody else, or to the same peer later.
+        assert_eq!(headers[header::CACHE_CONTROL], "no-store", "{kind:?}");
+        let expected = 2 + 2 * usize::from(unauthorized) + usize::from(unavailable);
         assert_eq!(headers.len(), expected, "nothing else: {headers:?}");
     }
 }

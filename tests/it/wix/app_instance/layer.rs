@@ -114,6 +114,35 @@ fn without_the_app_secret_nothing_is_accepted() {
 }
 
 #[test]
+fn no_shared_cache_stores_an_answer() {
+    let cache_control = |response: &Response<Body>| {
+        let lines = response.headers().get_all("cache-control").iter();
+        let lines: Vec<&str> = lines.map(|line| line.to_str().unwrap()).collect();
+        lines.join(", ")
+    };
+    let layer = layer(DEFAULT_APP_SECRET_NAME);
+    assert_eq!(cache_control(&call(&layer, request(json!({})))), "private");
+    let owner = layer.clone().require_owner();
+    assert_eq!(cache_control(&call(&owner, request(json!({})))), "no-store");
+    let without = call(&layer, Request::new(Body::empty()));
+    assert_eq!(cache_control(&without), "no-store");
+
+    for (said, expected) in [
+        ("max-age=60", "max-age=60, private"),
+        ("public, max-age=60", "public, max-age=60"),
+    ] {
+        let service = service_fn(async |_: Request<Body>| {
+            Response::builder()
+                .header("cache-control", said)
+                .body(Body::empty())
+        });
+        let service = ServiceBuilder::new().layer(layer.clone()).service(service);
+        let response = block_on(service.oneshot(request(json!({})))).unwrap();
+        assert_eq!(cache_control(&response), expected);
+    }
+}
+
+#[test]
 fn a_future_panics_when_it_is_polled_after_its_end() {
     use std::{
         future::{Ready, ready},
