@@ -4,7 +4,10 @@ use std::{
     collections::HashMap,
     fmt,
     path::PathBuf,
-    sync::{PoisonError, RwLock},
+    sync::{
+        PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::SystemTime,
 };
 
@@ -12,7 +15,7 @@ use super::{SecretEncoding, error::SecretError, set::SecretSet, store::SecretSto
 use crate::time::Clock;
 
 use self::{
-    files::{Files, Found, States},
+    files::{Files, Found, States, Unusable},
     history::{Good, History, is_over},
     identity::SHOWS_EVERY_CHANGE,
 };
@@ -58,7 +61,15 @@ pub struct FileSecrets {
     encoding: SecretEncoding,
     clock: Clock,
     /// Names that had a good set once.
-    known: RwLock<HashMap<String, History>>,
+    known: RwLock<HashMap<String, Known>>,
+    /// How often files were read, or begun to be read.
+    reads: AtomicU64,
+}
+
+/// What the store knows of a name, and by which reading of its files.
+struct Known {
+    number: u64,
+    history: History,
 }
 
 impl FileSecrets {
@@ -70,6 +81,7 @@ impl FileSecrets {
             encoding: SecretEncoding::Text,
             clock: Clock::default(),
             known: RwLock::default(),
+            reads: AtomicU64::new(0),
         }
     }
 
@@ -96,7 +108,7 @@ impl FileSecrets {
     /// The set that was read from files in these states.
     fn kept(&self, name: &str, states: &States) -> Option<SecretSet> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        match known.get(name)? {
+        match &known.get(name)?.history {
             History::Good(good) if good.states == *states => {
                 let counts = good.is_at_rest()
                     && (SHOWS_EVERY_CHANGE || !is_over(good.read_at, self.clock.now()));
@@ -108,59 +120,69 @@ impl FileSecrets {
 
     /// Reads files until none has changed meanwhile: a rotation that is seen in part would leave
     /// out a secret.
-    fn read(&self, files: &Files<'_>, mut found: Found<States>) -> Found<Good> {
+    fn read(&self, files: &Files<'_>, mut found: Found<States>) -> (u64, Found<Good>) {
         let read_at = self.clock.now();
         let mut attempts = 0;
         loop {
+            let number = self.reads.fetch_add(1, Ordering::SeqCst);
             let Found::Secret(states) = found else {
-                return found.and_then(|_| Err(files.missing()));
+                return (number, found.and_then(|_| Err(files.missing().into())));
             };
             let read = files.read(&states, self.encoding);
             attempts += 1;
             found = files.look();
             let is_unchanged = matches!(&found, Found::Secret(after) if *after == states);
             if is_unchanged || attempts == MAX_ATTEMPTS {
-                return Found::Secret(read).and_then(|read| {
-                    read.map(|set| Good {
-                        set,
-                        states,
-                        read_at,
-                    })
-                });
+                let good = |set| Good {
+                    set,
+                    states,
+                    read_at,
+                };
+                return (number, Found::Secret(read).and_then(|read| read.map(good)));
             }
         }
     }
 
-    /// Takes note of what was found, and decides what it means for a name with this history.
+    /// Takes note of what was found, and decides what it means for a name with this history. Returns
+    /// `None` if a later reading has taken note before, so that this one counts no more.
     fn settle(
         &self,
         name: &str,
         files: &Files<'_>,
-        found: Found<Good>,
-    ) -> Result<SecretSet, SecretError> {
+        (number, found): (u64, Found<Good>),
+    ) -> Option<Result<SecretSet, SecretError>> {
         let now = self.clock.now();
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        let history = known.get_mut(name);
-        match found {
+        let mut history = known.get_mut(name);
+        if let Some(known) = &mut history {
+            if known.number > number {
+                return None;
+            }
+            known.number = number;
+        }
+        let history = history.map(|known| &mut known.history);
+        Some(match found {
             Found::Secret(good) => {
                 let set = good.set.clone();
-                known.insert(name.to_owned(), History::Good(Box::new(good)));
+                let history = History::Good(Box::new(good));
+                known.insert(name.to_owned(), Known { number, history });
                 Ok(set)
             }
-            Found::Unusable(error) => {
-                let Some(history) = history else {
-                    return Err(error);
-                };
-                let is_first = matches!(history, History::Good(_));
-                let Some(last_good) = history.fail(now) else {
-                    return Err(error);
+            Found::Unusable(Unusable { error, current }) => {
+                let is_first = matches!(history, Some(History::Good(_)));
+                let Some(last_good) = history.and_then(|history| history.fail(now)) else {
+                    return Some(Err(error));
                 };
                 // Whoever listens may look up a secret.
                 drop(known);
                 if is_first {
                     report(name, &error);
                 }
-                Ok(last_good)
+                Ok(match current {
+                    // A consumer may have it already.
+                    Some(current) if !last_good.begins_with(&current) => last_good.rotated(current),
+                    _ => last_good,
+                })
             }
             Found::Missing => match history.map(|history| history.lose(now)) {
                 Some(since) if is_over(since, now) => Err(files.removed()),
@@ -173,7 +195,7 @@ impl FileSecrets {
                 Err(files.marked())
             }
             Found::NoDirectory(error) => Err(error),
-        }
+        })
     }
 }
 
@@ -195,14 +217,18 @@ fn report(_: &str, _: &SecretError) {}
 impl SecretStore for FileSecrets {
     fn lookup(&self, name: &str) -> Result<SecretSet, SecretError> {
         let files = Files::new(&self.directory, name)?;
-        let found = files.look();
-        if let Found::Secret(states) = &found {
-            if let Some(set) = self.kept(name, states) {
-                return Ok(set);
+        loop {
+            let found = files.look();
+            if let Found::Secret(states) = &found {
+                if let Some(set) = self.kept(name, states) {
+                    return Ok(set);
+                }
+            }
+            let found = self.read(&files, found);
+            if let Some(settled) = self.settle(name, &files, found) {
+                return settled;
             }
         }
-        let found = self.read(&files, found);
-        self.settle(name, &files, found)
     }
 }
 

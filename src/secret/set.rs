@@ -62,6 +62,11 @@ impl SecretSet {
             .position(|secret| secret.mac(message).matches(mac))
     }
 
+    /// Whether this is the current secret.
+    pub(super) fn begins_with(&self, secret: &Secret) -> bool {
+        self.current().fingerprint() == secret.fingerprint()
+    }
+
     /// This set after a rotation. The oldest of more than three previous secrets is dropped.
     pub(super) fn rotated(&self, current: Secret) -> Self {
         Self(

@@ -31,7 +31,7 @@ pub(super) enum Found<T> {
     /// The file of the current secret is there.
     Secret(T),
     /// The file of the current secret is there, but it or another one is not usable.
-    Unusable(SecretError),
+    Unusable(Unusable),
     /// The file of the current secret is not in its directory.
     Missing,
     /// There is a file that revokes the secret.
@@ -40,8 +40,24 @@ pub(super) enum Found<T> {
     NoDirectory(SecretError),
 }
 
+/// Why files are not usable.
+pub(super) struct Unusable {
+    pub(super) error: SecretError,
+    /// The current secret, if only another file is not usable.
+    pub(super) current: Option<Secret>,
+}
+
+impl From<SecretError> for Unusable {
+    fn from(error: SecretError) -> Self {
+        Self {
+            error,
+            current: None,
+        }
+    }
+}
+
 impl<T> Found<T> {
-    pub(super) fn and_then<U>(self, read: impl FnOnce(T) -> Result<U, SecretError>) -> Found<U> {
+    pub(super) fn and_then<U>(self, read: impl FnOnce(T) -> Result<U, Unusable>) -> Found<U> {
         match self {
             Self::Secret(state) => read(state).map_or_else(Found::Unusable, Found::Secret),
             Self::Unusable(error) => Found::Unusable(error),
@@ -73,13 +89,13 @@ impl<'a> Files<'a> {
         match fs::symlink_metadata(&self.marker) {
             Ok(_) => return Found::Marker,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Found::Unusable(self.unreadable(&self.marker, error)),
+            Err(error) => return Found::Unusable(self.unreadable(&self.marker, error).into()),
         }
         let mut states = [None; 1 + MAX_PREVIOUS_SECRETS];
         for (state, path) in states.iter_mut().zip(&self.secrets) {
             *state = match Identity::of(path) {
                 Ok(state) => state,
-                Err(error) => return Found::Unusable(self.unreadable(path, error)),
+                Err(error) => return Found::Unusable(self.unreadable(path, error).into()),
             };
         }
         if states[0].is_some() {
@@ -106,20 +122,28 @@ impl<'a> Files<'a> {
         &self,
         states: &States,
         encoding: SecretEncoding,
-    ) -> Result<SecretSet, SecretError> {
-        let mut secrets = Vec::with_capacity(states.len());
-        let there = self.secrets.iter().zip(states);
+    ) -> Result<SecretSet, Unusable> {
+        let current = self.read_one(&self.secrets[0], encoding)?;
+        let mut previous = Vec::with_capacity(MAX_PREVIOUS_SECRETS);
+        let there = self.secrets.iter().zip(states).skip(1);
         for (path, _) in there.filter(|(_, state)| state.is_some()) {
-            let content = regular::read(path).map_err(|error| self.unreadable(path, error))?;
-            let secret = Secret::from_configured(&content, encoding).map_err(|source| {
-                let is_previous = *path != self.secrets[0];
-                unusable(self.name, &file(path), is_previous, source)
-            })?;
-            secrets.push(secret);
+            match self.read_one(path, encoding) {
+                Ok(secret) => previous.push(secret),
+                Err(error) => {
+                    let current = Some(current);
+                    return Err(Unusable { error, current });
+                }
+            }
         }
-        let mut secrets = secrets.into_iter();
-        let current = secrets.next().ok_or_else(|| self.missing())?;
-        SecretSet::with_previous(current, secrets)
+        Ok(SecretSet::with_previous(current, previous)?)
+    }
+
+    fn read_one(&self, path: &Path, encoding: SecretEncoding) -> Result<Secret, SecretError> {
+        let content = regular::read(path).map_err(|error| self.unreadable(path, error))?;
+        Secret::from_configured(&content, encoding).map_err(|source| {
+            let is_previous = *path != self.secrets[0];
+            unusable(self.name, &file(path), is_previous, source)
+        })
     }
 
     /// The error about a secret that has no file.
