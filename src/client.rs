@@ -25,9 +25,11 @@
 //!     .header("content-type", "application/json")
 //!     .body(r#"{"month":11}"#)
 //!     .build()?;
-//! let response = invoke(&client, request, &secrets, &options)
-//!     .await?
-//!     .error_for_status()?;
+//! let response = invoke(&client, request, &secrets, &options).await?;
+//! // `error_for_status` lets a redirect pass, which is no answer.
+//! if !response.status().is_success() {
+//!     return Err(format!("refused: {}", response.status()).into());
+//! }
 //! Ok(response.text().await?)
 //! # }
 //! ```
@@ -91,7 +93,8 @@ mod sign;
 /// # Security
 ///
 /// A redirect is not followed: it comes back as the response, as [`Client::new`] says. Any status
-/// is a success here, so look at `Response::status`. Only `https` hides request and response from
+/// is a success here, so look at `Response::status`. Before you call the URL of a `Location`, or any
+/// URL from outside, list the hosts to sign for in [`SignOptions::authorities`]. Only `https` hides request and response from
 /// others, and only `https` proves which host answers.
 ///
 /// # Examples

@@ -17,7 +17,7 @@ use hmac_auth::{
     signature::{RequestHead, SignatureBase, SignatureInputs},
     validate_auth,
 };
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, header::CONTENT_TYPE};
 use http_body_util::BodyExt;
 use sha2::{Digest, Sha256};
 use tower::{Layer, Service, service_fn};
@@ -31,9 +31,10 @@ use crate::{
 
 const REQUESTS: u32 = 64;
 
-/// Most instructions that the layer may take for one request beyond buffering and hashing. The proof
-/// in the extensions of the response, which access logs outside of the layer read, takes 630 of them.
-const MAX_BEYOND_HASHING: f64 = 9_000.0;
+/// Most instructions that the layer may take for one request beyond buffering and hashing. Of these,
+/// the proof in the extensions of the response takes 630, `private` in `Cache-Control` 350, and the
+/// question to the guard before the body 150.
+const MAX_BEYOND_HASHING: f64 = 9_500.0;
 
 pub(crate) fn measure(report: &mut Report) {
     println!("\n# Instructions\n");
@@ -172,7 +173,11 @@ where
 
 fn service(request: Request<Body>) -> Ready<Result<Response<Body>, Infallible>> {
     black_box(request);
-    ready(Ok(Response::new(Body::empty())))
+    let mut response = Response::new(Body::empty());
+    // As nearly all answers have, so that a layer is not charged with the first field of a map.
+    let text = HeaderValue::from_static("text/plain");
+    response.headers_mut().insert(CONTENT_TYPE, text);
+    ready(Ok(response))
 }
 
 fn requests() -> Vec<Request<Body>> {

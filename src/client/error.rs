@@ -10,7 +10,7 @@ use crate::sign::SignError;
 #[non_exhaustive]
 pub enum InvokeError {
     /// The head of the request, the secret or the options do not allow to sign it.
-    #[error("the request cannot be signed")]
+    #[error(transparent)]
     Sign(#[from] SignError),
     /// The body is a stream: from `Body::wrap`, `Body::wrap_stream`, a file or a multipart form.
     ///

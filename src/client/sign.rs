@@ -56,7 +56,11 @@ use crate::{
 /// sign(&mut request, &EnvSecrets::new(""), &options)?;
 /// println!("{:?}", request.headers()["signature-input"]);
 ///
-/// let response = client.execute(request).await?.error_for_status()?;
+/// let response = client.execute(request).await?;
+/// // `error_for_status` lets a redirect pass, which is no answer.
+/// if !response.status().is_success() {
+///     return Err(format!("refused: {}", response.status()).into());
+/// }
 /// Ok(response.text().await?)
 /// # }
 /// ```

@@ -12,8 +12,8 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignError {
-    /// There is no secret to sign with.
-    #[error("no secret to sign with")]
+    /// There is no secret to sign with. The text is that of the [`SecretError`].
+    #[error(transparent)]
     Secret(#[from] SecretError),
     /// A component cannot be signed: no authority, a field that is absent, a value that is not
     /// ASCII.
