@@ -147,7 +147,8 @@ kinds! {
     /// changed.
     WrongMac: Mac, UNAUTHORIZED, "wrong_mac",
         "the signature does not match: \
-         another secret, or the request was changed on the way (compare signature bases)";
+         another secret, or the path, the query or another part was changed on the way (compare \
+         signature bases)";
     /// The body is larger than the host accepts.
     BodyTooLarge: Body, PAYLOAD_TOO_LARGE, "body_too_large",
         "the body is too large";
@@ -369,7 +370,12 @@ impl From<BaseError> for AuthError {
                 (AuthErrorKind::UnsupportedComponent, component)
             }
             BaseError::NotAscii { component } => {
-                let detail = format!("{component}: {}", ascii_remedy(&component));
+                let by_proxy = if component.starts_with("\"@") {
+                    ", and let no proxy decode it"
+                } else {
+                    ""
+                };
+                let detail = format!("{component}: {}{by_proxy}", ascii_remedy(&component));
                 (AuthErrorKind::NotAscii, detail)
             }
             BaseError::TooLarge { component } => (AuthErrorKind::TooLarge, component),

@@ -57,7 +57,11 @@ fn a_wrong_mac_shows_what_this_host_saw() {
     assert!(!text.contains("secret="), "{text}");
     assert!(!text.contains("token"), "{text}");
     let text = refused(&changed("https://host.example/orders"), &options()).to_string();
-    assert!(!text.contains("query"), "{text}");
+    // A proxy may have removed it.
+    assert!(
+        !text.contains("with a query") && text.contains("the query"),
+        "{text}"
+    );
     // As it is signed, with a port that is no default one.
     let host = options().authorities(["host.example:8443"]);
     let request = with_uri(signed(get()), "https://Host.Example:8443/orders");
@@ -173,7 +177,12 @@ fn text_that_is_not_ascii_gets_the_remedy_that_fits() {
             INPUT,
             &[0; 32],
         );
-        assert_says(&request, &options(), Kind::NotAscii, &["percent-encode"]);
+        assert_says(
+            &request,
+            &options(),
+            Kind::NotAscii,
+            &["percent-encode", "proxy"],
+        );
     }
     let name = HeaderName::from_static("x-name");
     let mut request = get();
