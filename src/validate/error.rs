@@ -136,7 +136,7 @@ kinds! {
         "a covered component is not supported";
     /// A covered field or query parameter is not in the request.
     AbsentComponent: Base, UNAUTHORIZED, "absent_component",
-        "a covered component is not in the request";
+        "a covered component is not in the request, unless a proxy has removed it";
     /// The value of a covered component is not ASCII.
     NotAscii: Base, UNAUTHORIZED, "not_ascii",
         "the value of a covered component is not ASCII";

@@ -56,6 +56,18 @@ async fn each_framework_is_served() {
 }
 
 #[tokio::test]
+async fn nothing_differs_without_a_proxy() {
+    for (args, count) in [(&[][..], 28), (&["--http2"], 24)] {
+        let output = example("behind_a_proxy").args(args).output().await.unwrap();
+        let printed = text(&output.stdout);
+        assert!(output.status.success(), "{printed}{}", text(&output.stderr));
+        let accepted = printed.lines().filter(|line| line.ends_with(" accepted"));
+        let raw = printed.lines().filter(|line| line.ends_with(" not_ascii"));
+        assert_eq!(accepted.count() + raw.count(), count, "{printed}");
+    }
+}
+
+#[tokio::test]
 async fn only_the_listed_key_id_is_accepted() {
     let host = Host::start(&["--key-id", "site-a"]).await;
     assert_eq!(
