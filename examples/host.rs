@@ -43,6 +43,9 @@ struct Args {
     /// An authority of this host, `host` or `host:port`; repeatable [default: any]
     #[arg(long = "authority", value_name = "HOST")]
     authorities: Vec<String>,
+    /// The largest body, in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = MAX_BODY_LEN)]
+    max_body_len: u64,
     /// Accept a request as often as it is sent
     #[arg(long)]
     no_replay_guard: bool,
@@ -97,7 +100,7 @@ fn validation(args: &Args) -> Result<ValidateAuthLayer, Box<dyn Error>> {
     options.check_with(&secrets)?;
 
     let layer = ValidateAuthLayer::new(secrets, options)
-        .max_body_len(MAX_BODY_LEN)
+        .max_body_len(args.max_body_len)
         .map_refusal(|answer, error, head| {
             log_refusal(error, head);
             answer

@@ -92,7 +92,7 @@ impl Case {
 fn final_status(answer: &[u8]) -> Option<u16> {
     let mut heads = answer;
     loop {
-        let status = str::from_utf8(heads.get(9..12)?).ok()?.parse().ok()?;
+        let status = std::str::from_utf8(heads.get(9..12)?).ok()?.parse().ok()?;
         if status >= 200 {
             return Some(status);
         }

@@ -222,9 +222,7 @@ fn the_limit_of_a_base_is_one_for_both_sides() {
             .iter()
             .fold(get(), |request, name| with_header(request, name, &value))
     };
-    let all = names
-        .iter()
-        .fold(sign_options(), |options, name| options.cover(name));
+    let all = names.iter().fold(sign_options(), SignOptions::cover);
     let mut accepted = 0;
     for len in (7_900..8_192).step_by(4) {
         let mut request = large(len);

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use hmac_auth::{
     AuthErrorKind, ValidateOptions,
-    signature::{MAX_QUERY_PARAMS, SignatureInputs},
+    signature::{MAX_QUERY_PAIRS, MAX_QUERY_PARAMS, SignatureInputs},
     validate_auth,
 };
 use http::{HeaderName, Request};
@@ -234,7 +234,6 @@ pub(crate) fn pitfall_32_single_parameters_of_the_query_are_shared_too() {
             .unwrap_err()
             .kind()
     };
-    use hmac_auth::signature::MAX_QUERY_PAIRS;
     for candidates in 1..=4 {
         let (params, pairs) = (MAX_QUERY_PARAMS / candidates, MAX_QUERY_PAIRS / candidates);
         assert_eq!(
