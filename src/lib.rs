@@ -93,6 +93,7 @@
 //! | `tower` | no | layers for servers and clients on tower; with `wix`, those for app instances and CORS |
 //! | `client` | no | signs and sends with reqwest; with `wix`, exchanges access tokens |
 //! | `tracing` | no | an event for each request that a layer refuses, accepts or signs, and for an unusable secret file; switches `tower` on |
+//! | `js` | no | random numbers and the clock of a JavaScript host, on `wasm32-unknown-unknown` only |
 //! | `aws-lc-rs` | no | SHA-2 and HMAC from AWS-LC instead of `sha2`, with the same results; needs a C compiler |
 //!
 //! # Guide

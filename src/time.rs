@@ -34,6 +34,14 @@ impl Clock {
         }
     }
 
+    /// What to do if there is no clock at all.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        if SYSTEM_HAS_CLOCK || !matches!(self, Self::System) {
+            return Ok(());
+        }
+        Err("this system has no clock: give one with `clock`, or enable the feature `js`")
+    }
+
     /// The present in seconds since 1970, rounded down.
     pub(crate) fn unix_seconds(&self) -> i64 {
         unix_seconds(self.now())
@@ -50,15 +58,32 @@ impl fmt::Debug for Clock {
     }
 }
 
-#[cfg(not(hmac_auth_no_system_clock))]
-fn system_now() -> SystemTime {
-    SystemTime::now()
-}
+/// Outside of JavaScript, `wasm32-unknown-unknown` has no clock.
+const SYSTEM_HAS_CLOCK: bool = cfg!(not(all(
+    target_family = "wasm",
+    target_os = "unknown",
+    not(feature = "js")
+)));
 
 /// For the test that nothing asks the system if a clock is given.
 #[cfg(hmac_auth_no_system_clock)]
 fn system_now() -> SystemTime {
     panic!("the clock of the system was read")
+}
+
+/// At the end of time, every signature is too old: without a clock, nothing is accepted.
+#[cfg(not(hmac_auth_no_system_clock))]
+fn system_now() -> SystemTime {
+    #[cfg(all(target_family = "wasm", target_os = "unknown", feature = "js"))]
+    {
+        web_time::web::SystemTimeExt::to_std(web_time::SystemTime::now())
+    }
+    #[cfg(not(all(target_family = "wasm", target_os = "unknown", feature = "js")))]
+    if SYSTEM_HAS_CLOCK {
+        SystemTime::now()
+    } else {
+        UNIX_EPOCH + Duration::from_secs(i64::MAX.unsigned_abs())
+    }
 }
 
 /// Seconds since 1970, rounded down.

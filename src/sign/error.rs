@@ -87,7 +87,10 @@ pub enum SignError {
     )]
     TooLarge,
     /// The time, or the time of expiry, does not fit into an integer of RFC 9651.
-    #[error("the time of the signature is out of range")]
+    #[error(
+        "the time of the signature or of its end is out of range: correct the clock or \
+         `SignOptions::expires_in`; where the system has no clock, set `SignOptions::clock`"
+    )]
     TimeOutOfRange,
     /// With those that are added, the request has more header fields than `http` can hold.
     #[error("the request has more header fields than `http` can hold")]

@@ -292,12 +292,14 @@ impl ValidateOptions {
     ///
     /// [`AuthErrorKind::Misconfigured`], with the wrong option.
     pub fn check(&self) -> Result<(), AuthError> {
-        match &self.derived.problem {
-            Some(problem) => {
-                Err(AuthError::new(AuthErrorKind::Misconfigured).detail(problem.clone()))
-            }
-            None => Ok(()),
+        let misconfigured =
+            |problem| Err(AuthError::new(AuthErrorKind::Misconfigured).detail(problem));
+        if let Some(problem) = &self.derived.problem {
+            return misconfigured(problem.clone());
         }
+        self.clock
+            .check()
+            .or_else(|problem| misconfigured(problem.to_owned()))
     }
 
     /// The present.

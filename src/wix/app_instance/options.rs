@@ -110,7 +110,11 @@ impl AppInstanceOptions {
         let now = self.clock.now();
         match now.duration_since(payload.sign_date.0) {
             Ok(age) if age > self.max_age => {
-                return Err(refusal(AppInstanceErrorKind::Stale, age));
+                let stale = refusal(AppInstanceErrorKind::Stale, age);
+                return Err(match self.clock.check() {
+                    Ok(()) => stale,
+                    Err(problem) => stale.detail(problem),
+                });
             }
             Err(ahead) if ahead.duration() > self.max_clock_skew => {
                 return Err(refusal(AppInstanceErrorKind::InFuture, ahead.duration()));

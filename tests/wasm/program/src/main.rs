@@ -1,0 +1,5 @@
+//! The program for WASI.
+
+fn main() {
+    println!("{}", wasm_program::run());
+}
