@@ -107,7 +107,8 @@ pub(crate) fn is_recording() -> bool {
 pub(crate) fn record_on_span(field: &'static str, value: &str) {
     let span = Span::current();
     if span.has_field(field) {
-        span.record(field, escape(value).as_str());
+        let value = &escape(value);
+        span.record(field, value);
     }
 }
 
