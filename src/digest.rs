@@ -37,8 +37,7 @@ impl DigestAlgorithm {
 #[derive(Clone, Default)]
 pub(crate) struct BodyDigest {
     sha256: Option<([u8; 32], Sha256)>,
-    /// Rare, and four times as large as the other one.
-    sha512: Option<Box<([u8; 64], Sha512)>>,
+    sha512: Option<([u8; 64], Sha512)>,
 }
 
 impl BodyDigest {
@@ -57,7 +56,7 @@ impl BodyDigest {
                 }
                 b"sha-512" => {
                     let expected = member.of_64().ok_or(DigestError::WrongLength)?;
-                    digest.sha512 = Some(Box::new((expected, Sha512::new())));
+                    digest.sha512 = Some((expected, Sha512::new()));
                 }
                 _ => {}
             }
@@ -72,8 +71,8 @@ impl BodyDigest {
         if let Some((_, hash)) = &mut self.sha256 {
             hash.update(bytes);
         }
-        if let Some(expected_and_hash) = &mut self.sha512 {
-            expected_and_hash.1.update(bytes);
+        if let Some((_, hash)) = &mut self.sha512 {
+            hash.update(bytes);
         }
     }
 
@@ -81,7 +80,7 @@ impl BodyDigest {
     /// is compared here.
     pub(crate) fn matches(&self) -> bool {
         let sha256 = self.sha256.as_ref();
-        let sha512 = self.sha512.as_deref();
+        let sha512 = self.sha512.as_ref();
         sha256.is_none_or(|(expected, hash)| hash.clone().finish() == *expected)
             && sha512.is_none_or(|(expected, hash)| hash.clone().finish() == *expected)
     }

@@ -1,6 +1,10 @@
 //! Why a signature base cannot be built.
 
-use crate::{escape::escape, message::AuthorityError, structured::text};
+use crate::{
+    escape::{escape, push_escaped},
+    message::AuthorityError,
+    structured::text,
+};
 
 /// Why a signature base cannot be built.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -85,7 +89,14 @@ fn escape_identifier(identifier: &str) -> String {
         .strip_prefix('"')
         .and_then(|rest| rest.strip_suffix('"'));
     match name.filter(|name| name.chars().all(is_of_name)) {
-        Some(name) => format!("\"{}\"", escape(name)),
+        Some(name) => {
+            // Room for all of it: to refuse takes no more allocations than to accept.
+            let mut quoted = String::with_capacity(identifier.len().min(80));
+            quoted.push('"');
+            push_escaped(&mut quoted, name);
+            quoted.push('"');
+            quoted
+        }
         None => escape(identifier),
     }
 }

@@ -7,7 +7,11 @@ use hmac_auth::{
     AuthErrorKind, DEFAULT_SECRET_NAME, DigestAlgorithm, MemorySecrets, Secret, SignOptions,
     ValidateOptions, sign_request, validate_auth,
 };
-use http::{HeaderValue, Request, header::ACCEPT, request::Builder};
+use http::{
+    HeaderValue, Request,
+    header::{ACCEPT, CACHE_CONTROL},
+    request::Builder,
+};
 
 use crate::counting::counted;
 
@@ -267,7 +271,12 @@ fn the_layer_allocates_as_often_as_the_same_steps_by_hand() {
         let (by_hand, ()) = counted(|| {
             let validated = validate_auth(&again, &secrets, &options).unwrap();
             let validated = by_hand_guard.first_use(validated).unwrap();
-            again.extensions_mut().insert(validated);
+            again.extensions_mut().insert(validated.clone());
+            // The answer has a field for caches, and the proof for those outside of the layer.
+            let mut response = Response::new(Bytes::new());
+            let private = HeaderValue::from_static("private");
+            response.headers_mut().insert(CACHE_CONTROL, private);
+            response.extensions_mut().insert(validated);
         });
 
         let request = request.map(Full::new);
