@@ -364,7 +364,7 @@ const STAGES = [
   },
   { // the text that is signed
     unsupported_component: 'a covered component is not supported',
-    absent_component: 'a covered component is not in the request',
+    absent_component: 'a covered component is not in the request, unless a proxy has removed it',
     not_ascii: 'the value of a covered component is not ASCII',
     too_large: 'the covered components are too large',
   },
