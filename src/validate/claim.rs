@@ -73,9 +73,15 @@ impl<'a> Claim<'a> {
         request: impl Into<RequestHead<'a>>,
         options: &'a ValidateOptions,
     ) -> Result<Self, AuthError> {
+        Self::parse_head(request.into(), options)
+    }
+
+    fn parse_head(
+        mut request: RequestHead<'a>,
+        options: &'a ValidateOptions,
+    ) -> Result<Self, AuthError> {
         options.check()?;
         let now = options.now();
-        let mut request = request.into();
         request.set_scheme(options.external_scheme);
         let candidates = Candidates::read(&request, options, now)?;
         request.set_authority(policy::authority_of(&request, options)?);
@@ -111,6 +117,7 @@ impl<'a> Claim<'a> {
     /// # Errors
     ///
     /// [`AuthError`] if a covered component is absent or cannot be written.
+    #[inline]
     pub fn signature_base(&self) -> Result<SignatureBase, AuthError> {
         let budget = Budget::part_of(self.candidates.meant);
         SignatureBase::within(budget, &self.request, &self.candidates.first.input).map_err(

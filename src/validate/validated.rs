@@ -94,6 +94,7 @@ pub(super) struct SignedText {
 }
 
 impl SignedText {
+    #[inline]
     pub(super) fn new(base: SignatureBase, input: &SignatureInput<'_>) -> Self {
         let params = input.params();
         let (mut text, params_start) = base.into_parts();
