@@ -156,14 +156,14 @@ impl NewFields {
 }
 
 fn sign(
-    request: RequestHead<'_>,
+    mut request: RequestHead<'_>,
     body: &[u8],
     secrets: &(impl SecretStore + ?Sized),
     options: &SignOptions,
 ) -> Result<NewFields, SignError> {
     let secrets = secrets.lookup(&options.secret_name)?;
     options.check()?;
-    let request = request.scheme_without_uri(options.scheme);
+    request.set_scheme_without_uri(options.scheme);
     options.check_authority(&request)?;
     let others = OtherSignatures::find(request.fields(), options)?;
 

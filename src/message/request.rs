@@ -61,12 +61,10 @@ impl<'a> RequestHead<'a> {
         self
     }
 
-    /// The scheme, where the URI has none. The scheme of the URI wins.
-    pub(crate) fn scheme_without_uri(self, scheme: Scheme) -> Self {
-        if self.uri.scheme().is_some() {
-            self
-        } else {
-            self.scheme(scheme)
+    /// Sets the scheme, where the URI has none. The scheme of the URI wins.
+    pub(crate) fn set_scheme_without_uri(&mut self, scheme: Scheme) {
+        if self.uri.scheme().is_none() {
+            self.set_scheme(scheme);
         }
     }
 

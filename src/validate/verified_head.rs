@@ -45,6 +45,7 @@ impl VerifiedHead {
 
     /// Whether the signature covers all that it must if there is a body: at the first byte of one, it
     /// is known to be there.
+    #[inline]
     pub(crate) fn check_coverage_of_body(&self) -> Result<(), AuthError> {
         if !self.covers_body() {
             return Err(AuthErrorKind::BodyNotCovered.into());
