@@ -68,11 +68,6 @@ impl<'a> RequestHead<'a> {
         }
     }
 
-    /// Reads a text as this request would be read whose authority it is.
-    pub(crate) fn reads_authority(&self, text: &'a str) -> Option<Authority<'a>> {
-        Authority::parse(text.as_bytes(), self.scheme)
-    }
-
     /// Sets the authority, found elsewhere or found before.
     pub(crate) fn set_authority(&mut self, authority: Authority<'a>) {
         self.authority = Some(authority);
@@ -173,7 +168,11 @@ impl<'a> RequestHead<'a> {
         }
     }
 
-    fn read_authority(&self, text: &'a [u8]) -> Result<Authority<'a>, AuthorityError> {
+    /// Reads a text under the scheme of this request.
+    pub(crate) fn read_authority<'t>(
+        &self,
+        text: &'t [u8],
+    ) -> Result<Authority<'t>, AuthorityError> {
         Authority::parse(text, self.scheme).ok_or_else(|| AuthorityError::invalid(text))
     }
 }

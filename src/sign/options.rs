@@ -244,9 +244,9 @@ impl SignOptions {
         let authority = request.authority().map_err(BaseError::from)?;
         let mut is_listed = false;
         for text in authorities {
-            let listed = request.reads_authority(text).ok_or_else(|| {
-                invalid("authorities", text, "list each as `host` or `host:port`")
-            })?;
+            let listed = request
+                .read_authority(text.as_bytes())
+                .map_err(|_| invalid("authorities", text, "list each as `host` or `host:port`"))?;
             is_listed |= listed == authority;
         }
         if is_listed {

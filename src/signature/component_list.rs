@@ -256,6 +256,13 @@ impl<'a> Components<'a> {
     }
 }
 
+impl Components<'_> {
+    /// Whether one of them is the whole field of this name, as it is.
+    pub(crate) fn cover_field(mut self, name: &str) -> bool {
+        self.any(|component| component.is_plain() && component.name() == ComponentName::Field(name))
+    }
+}
+
 impl<'a> Iterator for Components<'a> {
     type Item = Component<'a>;
 

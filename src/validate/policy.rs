@@ -7,7 +7,7 @@ use super::{
 use crate::{
     escape::push_escaped,
     message::{Authority, KnownField, RequestHead},
-    signature::{ComponentName, Coverage, SignatureInput},
+    signature::{Coverage, SignatureInput},
     time::whole_seconds,
 };
 
@@ -96,16 +96,11 @@ fn check_fields(
     request: &RequestHead<'_>,
     options: &ValidateOptions,
 ) -> Result<(), AuthError> {
-    let covers = |field: &str| {
-        input.components().any(|component| {
-            component.is_plain() && component.name() == ComponentName::Field(field)
-        })
-    };
     let is_there = |field: &&str| request.fields().named(field).next().is_some();
     let mut required = options
         .required_fields()
         .chain(options.fields_required_if_present().filter(is_there));
-    match required.find(|field| !covers(field)) {
+    match required.find(|field| !input.components().cover_field(field)) {
         Some(field) => Err(AuthError::new(AuthErrorKind::NotCovered).detail(field)),
         None => Ok(()),
     }

@@ -65,9 +65,7 @@ impl Proof {
     /// Whether the signature covers the whole field, as it is.
     #[cfg(feature = "tower")]
     pub(crate) fn covers_field(&self, name: &str) -> bool {
-        self.components().any(|component| {
-            component.is_plain() && component.name() == crate::signature::ComponentName::Field(name)
-        })
+        self.components().cover_field(name)
     }
 
     fn components(&self) -> Components<'_> {
