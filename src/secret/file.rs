@@ -66,7 +66,7 @@ pub struct FileSecrets {
     reads: AtomicU64,
 }
 
-/// What the store knows of a name, and by which reading of its files.
+/// The history of a name, and the number of the reading that it comes from.
 struct Known {
     number: u64,
     history: History,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::crypto::HmacKey;
 
-/// What is hashed. A signature base begins with `"`, and an app instance has no blank: so no MAC of
+/// The text that is hashed. A signature base begins with `"`, and an app instance has no blank: so no MAC of
 /// either can be taken for this one.
 const TEXT: &[u8] = b"hmac-auth fingerprint v1\n";
 

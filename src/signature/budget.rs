@@ -1,4 +1,4 @@
-//! What the signature bases of one request may cost before a MAC has matched.
+//! The work that one request may cause for its signature bases before a MAC has matched.
 
 use super::base::{MAX_BASE_LEN, MAX_QUERY_PAIRS, MAX_QUERY_PARAMS};
 

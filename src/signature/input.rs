@@ -43,7 +43,7 @@ pub struct SignatureInput<'a> {
 }
 
 impl<'a> SignatureInput<'a> {
-    /// Of a member whose list is this one.
+    /// Joins a member and its list.
     pub(super) fn new(checked: UncheckedInput<'a>, components: ComponentList) -> Self {
         Self {
             checked,

@@ -115,7 +115,7 @@ impl ByteSequence<'_> {
         }
     }
 
-    /// What is wrong with the member, if it is no byte sequence as this crate reads them.
+    /// The error of a member that is no byte sequence as this crate reads them.
     pub(crate) fn error(&self) -> Option<SyntaxError> {
         match self.value {
             Content::Other(error) => Some(error),

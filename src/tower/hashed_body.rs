@@ -48,7 +48,7 @@ enum Source {
     Ended,
 }
 
-/// What is left of the body of a refused request.
+/// The rest of the body of a refused request.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Rest {
     Nothing,

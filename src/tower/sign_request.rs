@@ -36,17 +36,6 @@ use crate::{
 /// would make the signature wrong. Put a retry layer outside of this one: each try then gets a
 /// signature of its own, with a new `created` and `nonce`.
 ///
-/// # Redirects
-///
-/// The client of hyper-util follows no redirect. With a layer that does, such as tower-http's
-/// `FollowRedirect`:
-///
-/// - *inside* of this layer, it sends one signature to another URL. The host refuses it, and the
-///   operator of that URL has seen it. Do not do that.
-/// - *outside* of this layer, each request of it is signed anew, for whatever host a `Location`
-///   names. List yours in [`SignOptions::authorities`]: for all others, the service fails with
-///   [`SignError::UnlistedAuthority`](crate::SignError::UnlistedAuthority) and sends nothing.
-///
 /// ```
 /// use bytes::Bytes;
 /// use hmac_auth::{
@@ -68,6 +57,17 @@ use crate::{
 ///     .service(client);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// # Redirects
+///
+/// The client of hyper-util follows no redirect. With a layer that does, such as tower-http's
+/// `FollowRedirect`:
+///
+/// - *inside* of this layer, it sends one signature to another URL. The host refuses it, and the
+///   operator of that URL has seen it. Do not do that.
+/// - *outside* of this layer, each request of it is signed anew, for whatever host a `Location`
+///   names. List yours in [`SignOptions::authorities`]: for all others, the service fails with
+///   [`SignError::UnlistedAuthority`](crate::SignError::UnlistedAuthority) and sends nothing.
 ///
 /// # Errors
 ///

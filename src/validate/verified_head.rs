@@ -73,7 +73,8 @@ impl VerifiedHead {
     ///
     /// [`AuthErrorKind::BodyNotCovered`] if there is a body and the signature covers no digest of
     /// it. [`AuthErrorKind::NotCovered`] if there is a body, and the request has a `Content-Type` or
-    /// a `Content-Encoding` that is not covered. [`AuthErrorKind::WrongDigest`] if one of the digests is not that of the body.
+    /// a `Content-Encoding` that is not covered. [`AuthErrorKind::WrongDigest`] if one of the digests
+    /// is not that of the body.
     #[inline]
     pub fn finish(self) -> Result<Validated, AuthError> {
         if self.has_body {

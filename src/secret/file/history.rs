@@ -1,4 +1,4 @@
-//! What a store remembers of a name that had a good set once.
+//! The history of a name that had a good set once.
 
 use std::time::{Duration, SystemTime};
 

@@ -107,7 +107,7 @@ impl ValidateOptions {
         Ok(())
     }
 
-    /// What is wrong with the listed key ids and the names of their secrets.
+    /// The problems of the listed key ids, and of the names of their secrets.
     pub(super) fn problems_of_key_ids(&self) -> Vec<String> {
         let mut problems = Vec::new();
         for KeyId(id) in &self.repeated_key_ids {
