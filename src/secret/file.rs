@@ -151,8 +151,9 @@ impl FileSecrets {
         files: &Files<'_>,
         (number, found): (u64, Found<Good>),
     ) -> Option<Result<SecretSet, SecretError>> {
-        let now = self.clock.now();
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        // Under the lock: no other thread takes note of a later time before this one.
+        let now = self.clock.now();
         let mut history = known.get_mut(name);
         if let Some(known) = &mut history {
             if known.number > number {

@@ -6,7 +6,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Condvar, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     thread,
@@ -427,4 +427,78 @@ fn a_clock_that_is_set_back_extends_nothing() {
     scene.assert_old();
     scene.ahead.store(0, Ordering::Relaxed);
     assert!(matches!(scene.look(), Err(SecretError::Unusable { .. })));
+}
+
+/// Where the two threads below wait for each other.
+#[derive(Default)]
+struct Meeting {
+    /// How many steps are done: the second thread begins after 1, the first one goes on after 2, the
+    /// second one after 3.
+    steps: Mutex<u8>,
+    changed: Condvar,
+}
+
+impl Meeting {
+    fn reach(&self, step: u8) {
+        let mut steps = self.steps.lock().unwrap();
+        *steps = step.max(*steps);
+        self.changed.notify_all();
+    }
+
+    /// Waits, but not for ever: who reads the clock under a lock keeps the other thread out.
+    fn wait_for(&self, step: u8) {
+        let steps = self.steps.lock().unwrap();
+        let patience = Duration::from_millis(300);
+        let _ = self
+            .changed
+            .wait_timeout_while(steps, patience, |steps| *steps < step)
+            .unwrap();
+    }
+}
+
+/// Two threads fail to read the files. The one that began later reads the clock first, and takes
+/// note last: the time of grace has not ended before it began.
+#[test]
+fn two_threads_that_fail_at_once_both_get_the_last_good_set() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("a");
+    fs::write(&file, OLD).unwrap();
+    let meeting = Arc::new(Meeting::default());
+    let of_clock = Arc::clone(&meeting);
+    // Each reads the clock before it reads the files, and when it takes note.
+    let readings = [AtomicU64::new(0), AtomicU64::new(0)];
+    let secrets = FileSecrets::new(directory.path()).clock(move || {
+        let reading = |thread: usize| readings[thread].fetch_add(1, Ordering::Relaxed);
+        match thread::current().name() {
+            Some("first") if reading(0) == 1 => {
+                of_clock.reach(1);
+                of_clock.wait_for(2);
+                SystemTime::now()
+            }
+            Some("second") if reading(1) == 1 => {
+                let now = SystemTime::now();
+                of_clock.reach(2);
+                of_clock.wait_for(3);
+                now
+            }
+            _ => SystemTime::now(),
+        }
+    });
+    assert!(is_set_of(&secrets.lookup("a").unwrap(), &[OLD]));
+    fs::write(&file, "").unwrap();
+    thread::scope(|scope| {
+        let start = |name: &str| thread::Builder::new().name(name.to_owned());
+        let first = start("first").spawn_scoped(scope, || {
+            let set = secrets.lookup("a");
+            meeting.reach(3);
+            set
+        });
+        meeting.wait_for(1);
+        let second = start("second").spawn_scoped(scope, || secrets.lookup("a"));
+        for (thread, handle) in [("first", first), ("second", second)] {
+            let set = handle.unwrap().join().unwrap();
+            assert!(is_set_of(&set.expect(thread), &[OLD]), "{thread}");
+        }
+    });
+    assert!(is_set_of(&secrets.lookup("a").unwrap(), &[OLD]), "later");
 }
