@@ -64,7 +64,10 @@ pub enum SecretError {
         name: String,
     },
     /// The store has no secret of that name.
-    #[error("no secret named `{name}`: there is no {place} (`openssl rand -hex 32` makes one)")]
+    #[error(
+        "no secret named `{name}`: there is no {place}{}",
+        remedy_unless_given(place)
+    )]
     NotFound {
         /// The name that was asked for.
         name: String,
@@ -112,6 +115,35 @@ pub enum SecretError {
     Random(#[source] io::Error),
 }
 
+/// What helps if there is no secret. It stands in parentheses behind the place.
+const MAKES_A_SECRET: &str = " (`openssl rand -hex 32` makes a secret)";
+
+/// A place whose remedy is another one has it already.
+fn remedy_unless_given(place: &str) -> &'static str {
+    if place.ends_with(')') {
+        ""
+    } else {
+        " (`openssl rand -hex 32` makes one)"
+    }
+}
+
+impl SecretError {
+    /// The same error about a secret that does not come from `openssl`.
+    #[cfg(feature = "wix")]
+    pub(crate) fn with_remedy(mut self, remedy: &str) -> Self {
+        match &mut self {
+            Self::NotFound { place, .. } if !place.ends_with(')') => {
+                *place = format!("{place} ({remedy})");
+            }
+            Self::Unusable { place, .. } => {
+                *place = place.replace(MAKES_A_SECRET, &format!(" ({remedy})"));
+            }
+            _ => {}
+        }
+        self
+    }
+}
+
 fn encoding_name(encoding: SecretEncoding) -> &'static str {
     match encoding {
         SecretEncoding::Text => "UTF-8 text",
@@ -132,7 +164,7 @@ pub(super) fn unusable(
 ) -> SecretError {
     let remedy = match (&source, is_previous) {
         (SecretError::TooShort { .. }, true) => " (remove it: no such secret was ever accepted)",
-        (SecretError::TooShort { .. }, false) => " (`openssl rand -hex 32` makes a secret)",
+        (SecretError::TooShort { .. }, false) => MAKES_A_SECRET,
         _ => "",
     };
     SecretError::Unusable {

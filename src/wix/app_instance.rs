@@ -29,7 +29,11 @@ mod signed_text;
 ///
 /// Only [`parse`](Self::parse) makes this type, so owning one is the proof. An app instance always
 /// has an [`instance_id`](Self::instance_id) and a [`sign_date`](Self::sign_date).
-/// [`field`](Self::field) reads the fields that have no method here. See
+/// [`field`](Self::field) reads the fields that have no method here.
+///
+/// A field that decides nothing, such as [`demo_mode`](Self::demo_mode), counts as absent if it has
+/// another type than Wix documents. The ids of installation, app and user, the permissions and
+/// `signDate` are strict. See
 /// [About App Instances](https://dev.wix.com/docs/build-apps/develop-your-app/access/app-instances/about-app-instances).
 ///
 /// `Debug` shows the ids and not the whole payload.
@@ -101,14 +105,14 @@ impl AppInstance {
         }
     }
 
-    /// `uid`: the id of the logged-in member or Wix user.
+    /// `uid`: the id of the logged-in member or Wix user. An empty one counts as absent.
     #[must_use]
     pub fn user_id(&self) -> Option<&str> {
         self.payload.user_id.as_deref()
     }
 
     /// `aid`: the id of the visitor. Members of a live site have an `aid` too, beside their
-    /// [`user_id`](Self::user_id).
+    /// [`user_id`](Self::user_id). An empty one counts as absent.
     #[must_use]
     pub fn anonymous_id(&self) -> Option<&str> {
         self.payload.anonymous_id.as_deref()
@@ -164,9 +168,11 @@ impl AppInstance {
     }
 
     /// `expirationDate`: the last moment at which the app instance is valid. Often absent.
+    ///
+    /// If there is one that cannot be read, it is `signDate` and 4 h, as Wix writes it.
     #[must_use]
     pub fn expiration_date(&self) -> Option<SystemTime> {
-        self.payload.expiration_date.map(|date| date.0)
+        self.payload.expiration_date()
     }
 
     /// `demoMode`: whether Wix shows the app in a demonstration.

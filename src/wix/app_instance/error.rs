@@ -10,6 +10,9 @@ use crate::{
     wix::error_kinds::error_kinds,
 };
 
+/// Where an app secret comes from: nobody makes one.
+const REMEDY: &str = "take the app secret from the OAuth page of the app's dashboard at Wix";
+
 error_kinds! {
     /// The cause of a refused app instance. It is for the operator; the peer must not learn it.
     pub enum AppInstanceErrorKind {
@@ -34,9 +37,9 @@ error_kinds! {
         /// The text is not `signature.payload`.
         NotTwoParts = "not_two_parts" (UNAUTHORIZED):
             "the app instance is not `signature.payload`",
-        /// The signature is not 32 bytes in base64url without padding.
+        /// The signature is not 32 bytes in base64url or base64.
         MalformedSignature = "malformed_signature" (UNAUTHORIZED):
-            "the signature of the app instance is not 32 bytes in base64url without padding",
+            "the signature of the app instance is not 32 bytes in base64url",
         /// No app secret gives this signature: the secrets differ, or the text was changed.
         WrongMac = "wrong_mac" (UNAUTHORIZED):
             "no app secret gives this signature: the secrets differ, or the text was changed",
@@ -150,7 +153,7 @@ impl From<SecretError> for AppInstanceError {
             _ => AppInstanceErrorKind::SecretUnavailable,
         };
         Self {
-            source: Some(error),
+            source: Some(error.with_remedy(REMEDY)),
             ..Self::new(kind)
         }
     }

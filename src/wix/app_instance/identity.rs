@@ -18,18 +18,12 @@ pub enum Identity {
 
 impl Identity {
     pub(super) fn of(payload: &Payload) -> Self {
-        let is_there = |id: &Option<Box<str>>| id.as_ref().is_some_and(|id| !id.is_empty());
         let has_permission = payload.permissions.as_deref() == Some("OWNER");
-        let is_logged_in = is_there(&payload.user_id);
-        // An owner has no `aid` at all, not even an empty one.
-        if has_permission && is_logged_in && payload.anonymous_id.is_none() {
-            Self::Owner
-        } else if is_logged_in {
-            Self::Member
-        } else if is_there(&payload.anonymous_id) {
-            Self::Visitor
-        } else {
-            Self::Unknown
+        match (&payload.user_id, &payload.anonymous_id) {
+            (Some(_), None) if has_permission => Self::Owner,
+            (Some(_), _) => Self::Member,
+            (None, Some(_)) => Self::Visitor,
+            (None, None) => Self::Unknown,
         }
     }
 }

@@ -6,7 +6,7 @@ use super::{
     error::{AppInstanceError, AppInstanceErrorKind},
     payload::Payload,
 };
-use crate::{time::Clock, validate::DEFAULT_MAX_CLOCK_SKEW};
+use crate::{escape::escape, time::Clock, validate::DEFAULT_MAX_CLOCK_SKEW};
 
 /// The default name of the app secret in a store: `wix-app-secret`.
 pub const DEFAULT_APP_SECRET_NAME: &str = "wix-app-secret";
@@ -54,7 +54,7 @@ impl AppInstanceOptions {
         }
     }
 
-    /// Accepts only app instances of this app: `appDefId` must be present and equal.
+    /// Accepts only app instances of this app: `appDefId` must be present and equal, in any case.
     #[must_use]
     pub fn app_id(mut self, app_id: impl Into<Box<str>>) -> Self {
         self.app_id = Some(app_id.into());
@@ -104,8 +104,8 @@ impl AppInstanceOptions {
 
     /// Checks the app and the times of a verified payload.
     pub(super) fn check(&self, payload: &Payload) -> Result<(), AppInstanceError> {
-        if self.app_id.is_some() && payload.app_id != self.app_id {
-            return Err(AppInstanceErrorKind::WrongApp.into());
+        if let Some(app_id) = &self.app_id {
+            check_app(payload.app_id.as_deref(), app_id)?;
         }
         let now = self.clock.now();
         match now.duration_since(payload.sign_date.0) {
@@ -122,13 +122,23 @@ impl AppInstanceOptions {
             _ => {}
         }
         let expired_since = payload
-            .expiration_date
-            .and_then(|date| now.duration_since(date.0).ok());
+            .expiration_date()
+            .and_then(|date| now.duration_since(date).ok());
         match expired_since {
             Some(since) if !since.is_zero() => Err(refusal(AppInstanceErrorKind::Expired, since)),
             _ => Ok(()),
         }
     }
+}
+
+/// Ids of apps are compared without case, as host names have them.
+fn check_app(named: Option<&str>, expected: &str) -> Result<(), AppInstanceError> {
+    let detail = match named {
+        Some(named) if named.eq_ignore_ascii_case(expected) => return Ok(()),
+        Some(named) => format!("for {}, expected {}", escape(named), escape(expected)),
+        None => format!("it names no app, expected {}", escape(expected)),
+    };
+    Err(AppInstanceError::new(AppInstanceErrorKind::WrongApp).detail(detail))
 }
 
 fn refusal(kind: AppInstanceErrorKind, by: Duration) -> AppInstanceError {

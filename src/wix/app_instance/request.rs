@@ -8,7 +8,7 @@ use super::error::{AppInstanceError, AppInstanceErrorKind};
 use crate::wix::authorization::without_bearer;
 
 /// Finds the app instance of a request: in `Authorization`, with or without `Bearer `, or in the
-/// query as `?instance=`.
+/// query as `?instance=`. An `Authorization` field with another scheme, such as `Basic`, is none.
 ///
 /// The returned text is not verified yet: give it to
 /// [`AppInstance::parse`](super::AppInstance::parse).
@@ -23,7 +23,9 @@ pub fn app_instance_of<B>(request: &Request<B>) -> Result<Cow<'_, str>, AppInsta
         .get_all(AUTHORIZATION)
         .iter()
         // A value that is not ASCII is no app instance either, and is refused as malformed.
-        .map(|value| Cow::Borrowed(without_bearer(value.to_str().unwrap_or("?"))));
+        .map(|value| without_bearer(value.to_str().unwrap_or("?")))
+        .filter(|value| !has_scheme(value))
+        .map(Cow::Borrowed);
     let query = request.uri().query().unwrap_or_default();
     let in_query = form_urlencoded::parse(query.as_bytes())
         .filter(|(name, _)| name == "instance")
@@ -40,4 +42,15 @@ pub fn app_instance_of<B>(request: &Request<B>) -> Result<Cow<'_, str>, AppInsta
     found
         .filter(|text| !text.is_empty())
         .ok_or_else(|| AppInstanceErrorKind::Missing.into())
+}
+
+/// Whether a value is of an authentication scheme (RFC 9110 section 11.4): an app instance has no
+/// space. The names of schemes have no dot, unlike an app instance with something behind it.
+fn has_scheme(value: &str) -> bool {
+    value.split_once(' ').is_some_and(|(scheme, _)| {
+        !scheme.is_empty()
+            && scheme
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    })
 }

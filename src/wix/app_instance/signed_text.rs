@@ -3,9 +3,7 @@
 
 use base64::{
     Engine,
-    engine::{
-        DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::URL_SAFE_NO_PAD,
-    },
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 
 use super::error::{AppInstanceError, AppInstanceErrorKind};
@@ -13,6 +11,13 @@ use crate::{crypto::Mac, secret::SecretSet};
 
 /// The longest app instance that is read, in bytes. Real ones have some hundred.
 pub const MAX_APP_INSTANCE_LEN: usize = 8 * 1024;
+
+/// Both parts of an app instance are base64 in one of the two alphabets, padded or not: Wix has
+/// published all of them. The bits behind the last byte must be zero.
+const CONFIG: GeneralPurposeConfig =
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::URL_SAFE, CONFIG);
+const STANDARD: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::STANDARD, CONFIG);
 
 /// The JSON of an app instance whose signature one of the secrets has made.
 ///
@@ -57,7 +62,9 @@ fn look_alike(text: &str) -> AppInstanceErrorKind {
 fn decode_signature(signature: &str) -> Result<Mac, AppInstanceError> {
     // One byte more, so that a longer signature is decoded and seen to be too long.
     let mut bytes = [0; 33];
-    let len = URL_SAFE_NO_PAD.decode_slice(signature, &mut bytes);
+    let len = URL_SAFE
+        .decode_slice(signature, &mut bytes)
+        .or_else(|_| STANDARD.decode_slice(signature, &mut bytes));
     let [mac @ .., _] = bytes;
     if len == Ok(32) {
         Ok(Mac::new(mac))
@@ -66,14 +73,7 @@ fn decode_signature(signature: &str) -> Result<Mac, AppInstanceError> {
     }
 }
 
-/// The JSON of a payload. It is base64 in one of the two alphabets, padded or not: Wix has
-/// published all of them.
 fn decode_payload(payload: &str) -> Result<String, AppInstanceError> {
-    const CONFIG: GeneralPurposeConfig =
-        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::URL_SAFE, CONFIG);
-    const STANDARD: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::STANDARD, CONFIG);
-
     let malformed =
         |reason: &str| AppInstanceError::new(AppInstanceErrorKind::MalformedPayload).detail(reason);
     let json = URL_SAFE

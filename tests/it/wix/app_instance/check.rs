@@ -46,11 +46,27 @@ fn look_alikes_are_told_apart() {
             &format!("{}.{payload}", "A".repeat(44)),
             Kind::MalformedSignature,
         ),
+        // One way to pad 32 bytes, and no bits behind them.
         (
-            &format!("{}=.{payload}", "A".repeat(43)),
+            &format!("{}==.{payload}", "A".repeat(43)),
+            Kind::MalformedSignature,
+        ),
+        (
+            &format!("{}B.{payload}", "A".repeat(42)),
+            Kind::MalformedSignature,
+        ),
+        (
+            &format!("{}B=.{payload}", "A".repeat(42)),
+            Kind::MalformedSignature,
+        ),
+        (
+            &format!("-/{}.{payload}", "A".repeat(41)),
             Kind::MalformedSignature,
         ),
         (&format!("{}.{payload}", "A".repeat(43)), Kind::WrongMac),
+        (&format!("{}=.{payload}", "A".repeat(43)), Kind::WrongMac),
+        (&format!("-_{}.{payload}", "A".repeat(41)), Kind::WrongMac),
+        (&format!("+/{}=.{payload}", "A".repeat(41)), Kind::WrongMac),
         (
             &format!(" {}", signed_text(&payload)),
             Kind::MalformedSignature,
@@ -133,6 +149,11 @@ fn every_changed_bit_is_refused() {
         for byte in ['.', 'A', '=', ' ', '\n'] {
             let mut changed = text.clone();
             changed.insert(position, byte);
+            if (position, byte) == (43, '=') {
+                // Another spelling of the same signature.
+                assert!(parse(&changed).is_ok());
+                continue;
+            }
             assert!(parse(&changed).is_err(), "{byte:?} at {position}");
         }
     }
@@ -160,6 +181,19 @@ fn both_alphabets_and_padding_are_read() {
     }
     let mixed = format!("{}-", STANDARD.encode(&json));
     assert_eq!(refusal(&signed_text(&mixed)), Kind::MalformedPayload);
+    // The signature as well, whatever the payload is written in.
+    let payload = URL_SAFE_NO_PAD.encode(&json);
+    let text = signed_text(&payload);
+    let (signature, _) = text.split_once('.').unwrap();
+    let mac = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    let spellings = [
+        STANDARD.encode(&mac),
+        STANDARD.encode(&mac).trim_end_matches('=').to_owned(),
+        URL_SAFE.encode(&mac),
+    ];
+    for spelling in spellings {
+        parse(&format!("{spelling}.{payload}")).expect(&spelling);
+    }
 }
 
 #[test]
@@ -210,19 +244,20 @@ fn a_configured_app_must_be_named() {
             &options().app_id("bbebb"),
         )
     };
-    assert!(parse(Some(json!("bbebb"))).is_ok());
-    for other in [
-        None,
-        Some(Value::Null),
-        Some(json!("")),
-        Some(json!("bbebB")),
-        Some(json!("other")),
+    for same in ["bbebb", "BBEBB", "bbebB"] {
+        assert!(parse(Some(json!(same))).is_ok(), "{same}");
+    }
+    for (other, found) in [
+        (None, "names no app"),
+        (Some(Value::Null), "names no app"),
+        (Some(json!("")), "for , expected"),
+        (Some(json!("bbebb ")), "for bbebb , expected"),
+        (Some(json!("other\n")), r"for other\n, expected"),
     ] {
-        assert_eq!(
-            parse(other.clone()).unwrap_err().kind(),
-            Kind::WrongApp,
-            "{other:?}"
-        );
+        let error = parse(other.clone()).unwrap_err();
+        assert_eq!(error.kind(), Kind::WrongApp, "{other:?}");
+        let text = error.to_string();
+        assert!(text.contains(found) && text.contains("bbebb"), "{text}");
     }
 }
 
@@ -247,6 +282,12 @@ fn requests_carry_it_in_one_place() {
         ("/?a=1&instance=s.p&b=2", &[]),
         ("/?instance=s%2Ep", &[]),
         ("/?instance=s.p", &["Bearer s.p"]),
+        // Other schemes are for somebody else, such as a proxy.
+        ("/?instance=s.p", &["Basic dTpw"]),
+        ("/?instance=s.p", &["digest username=\"u\", realm=\"r\""]),
+        ("/?instance=s.p", &["Negotiate YII="]),
+        ("/?instance=s.p", &["AWS4-HMAC-SHA256 Credential=x"]),
+        ("/", &["Basic dTpw", "s.p"]),
     ] {
         assert_eq!(
             found(uri, headers).ok().as_deref(),
@@ -257,12 +298,15 @@ fn requests_carry_it_in_one_place() {
     let kind = |uri: &str, headers: &[&str]| found(uri, headers).unwrap_err().kind();
     assert_eq!(kind("/?instances=s.p", &[]), Kind::Missing);
     assert_eq!(kind("/?instance=", &[""]), Kind::Missing);
+    assert_eq!(kind("/", &["Basic dTpw"]), Kind::Missing);
     for (uri, headers) in [
         ("/?instance=a.b", &["s.p"][..]),
         ("/?instance=s.p", &[""]),
         ("/", &["s.p", "a.b"]),
         ("/?instance=s.p&instance=a.b", &[]),
-        ("/?instance=s.p", &["Basic dTpw"]),
+        // No names of schemes.
+        ("/?instance=s.p", &["s.p extra"]),
+        ("/?instance=s.p", &["Basic"]),
     ] {
         assert_eq!(kind(uri, headers), Kind::Conflicting, "{uri} {headers:?}");
     }
@@ -291,6 +335,19 @@ fn peers_and_operators_are_answered() {
         format!("{unavailable:#}"),
         format!("{unavailable}: {}", Secret::from_text("short").unwrap_err())
     );
+    // An app secret is not made: it is copied again.
+    let secrets = hmac_auth::MemorySecrets::new();
+    let missing = hmac_auth::SecretStore::lookup(&secrets, "wix-app-secret").unwrap_err();
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("wix-app-secret"), "short\n").unwrap();
+    let files = hmac_auth::FileSecrets::new(directory.path());
+    let short = hmac_auth::SecretStore::lookup(&files, "wix-app-secret").unwrap_err();
+    for error in [missing, short] {
+        assert!(error.to_string().contains("openssl"), "{error}");
+        let text = format!("{:#}", AppInstanceError::from(error));
+        assert!(!text.contains("openssl"), "{text}");
+        assert!(text.contains("OAuth page of the app's dashboard"), "{text}");
+    }
     let malformed = parse(&signed("{}")).unwrap_err();
     assert!(malformed.to_string().contains("instanceId"), "{malformed}");
     let instance = parse(&signed(payload(&[("biToken", Some(json!("sensitive")))]))).unwrap();

@@ -15,7 +15,9 @@ use hmac_auth::{
 };
 use serde_json::{Value, json};
 
-use crate::support::instance::{SECRET, at, parse, payload, refusal, signed, signed_text};
+use crate::support::instance::{
+    SECRET, at, options, parse, payload, refusal, secrets, signed, signed_text,
+};
 
 #[test]
 fn published_samples_verify_as_they_should() {
@@ -155,13 +157,15 @@ fn strings_with_escapes_are_read_too() {
 
 #[test]
 fn each_field_absent_null_or_of_a_wrong_type() {
-    let names = [
+    let strict = [
         "instanceId",
         "signDate",
         "appDefId",
         "uid",
         "aid",
         "permissions",
+    ];
+    let lenient = [
         "vendorProductId",
         "siteOwnerId",
         "siteMemberId",
@@ -170,7 +174,7 @@ fn each_field_absent_null_or_of_a_wrong_type() {
         "expirationDate",
         "demoMode",
     ];
-    for name in names {
+    for name in strict.into_iter().chain(lenient) {
         let is_required = name == "instanceId" || name == "signDate";
         for change in [None, Some(Value::Null)] {
             let outcome = parse(&signed(payload(&[(name, change.clone())])));
@@ -195,11 +199,31 @@ fn each_field_absent_null_or_of_a_wrong_type() {
                 json!(true)
             },
         ] {
+            let outcome = parse(&signed(payload(&[(name, Some(wrong.clone()))])));
+            if strict.contains(&name) {
+                let kind = outcome.unwrap_err().kind();
+                assert_eq!(kind, Kind::MalformedPayload, "{name}: {wrong}");
+                continue;
+            }
+            // Only that field is lost, and can still be read as it is.
+            let instance = outcome.unwrap();
+            assert_eq!(instance.field(name), Some(wrong.clone()), "{name}");
+            let texts = [
+                instance.vendor_product_id(),
+                instance.site_owner_id(),
+                instance.site_member_id(),
+                instance.login_account_id(),
+                instance.origin_instance_id(),
+            ];
+            let is_of_text = !matches!(name, "expirationDate" | "demoMode");
+            let lost = texts.iter().filter(|text| text.is_none()).count();
+            assert_eq!(lost, usize::from(is_of_text), "{name}: {wrong}");
             assert_eq!(
-                refusal(&signed(payload(&[(name, Some(wrong.clone()))]))),
-                Kind::MalformedPayload,
+                instance.demo_mode().is_none(),
+                name == "demoMode",
                 "{name}: {wrong}"
             );
+            assert_eq!(instance.identity(), Identity::Owner);
         }
     }
     assert_eq!(
@@ -234,7 +258,15 @@ fn who_is_looking() {
         (&owner, &None, &None, Identity::Unknown),
         (&owner, &Some(json!("")), &None, Identity::Unknown),
         (&owner, &Some(Value::Null), &None, Identity::Unknown),
-        (&owner, &uid, &Some(json!("")), Identity::Member),
+        (&owner, &uid, &Some(json!("")), Identity::Owner),
+        (
+            &owner,
+            &Some(json!("")),
+            &Some(json!("")),
+            Identity::Unknown,
+        ),
+        (&owner, &Some(json!("")), &aid, Identity::Visitor),
+        (&None, &uid, &Some(json!("")), Identity::Member),
         (&owner, &None, &aid, Identity::Visitor),
         (&Some(json!("owner")), &uid, &None, Identity::Member),
         (&Some(json!("OWNER ")), &uid, &None, Identity::Member),
@@ -257,4 +289,66 @@ fn who_is_looking() {
             (expected != Identity::Owner).then_some(Kind::NotOwner)
         );
     }
+}
+
+#[test]
+fn an_expiration_date_that_cannot_be_read_still_limits() {
+    // Signed at 22:00:00.123.
+    let unreadable = [
+        json!(1_700_013_600),
+        json!(true),
+        json!({"seconds": 1}),
+        json!([]),
+        json!(""),
+        json!("in 4 hours"),
+        json!("2023-11-15"),
+        json!("99999-01-01T00:00:00Z"),
+    ];
+    let end = at(1_699_999_200) + Duration::from_millis(123) + Duration::from_secs(4 * 60 * 60);
+    for value in unreadable {
+        let text = signed(payload(&[("expirationDate", Some(value.clone()))]));
+        assert_eq!(
+            parse(&text).unwrap().expiration_date(),
+            Some(end),
+            "{value}"
+        );
+        for (now, expected) in [
+            (end, None),
+            (end + Duration::from_millis(1), Some(Kind::Expired)),
+        ] {
+            let outcome = AppInstance::parse(&text, &secrets(), &options().at(now));
+            let kind = outcome.err().map(|error| error.kind());
+            assert_eq!(kind, expected, "{value}");
+        }
+    }
+    // One that is absent does not.
+    for absent in [None, Some(Value::Null)] {
+        let instance = parse(&signed(payload(&[("expirationDate", absent)]))).unwrap();
+        assert_eq!(instance.expiration_date(), None);
+    }
+}
+
+#[test]
+fn empty_ids_are_absent() {
+    let empty = Some(json!(""));
+    let instance = parse(&signed(payload(&[("uid", empty.clone()), ("aid", empty)]))).unwrap();
+    assert_eq!((instance.user_id(), instance.anonymous_id()), (None, None));
+    assert_eq!(instance.identity(), Identity::Unknown);
+}
+
+#[test]
+fn what_is_read_twice_is_refused_whatever_its_type() {
+    for twice in [
+        r#"{"demoMode":"a","#,
+        r#"{"expirationDate":7,"#,
+        r#"{"vendorProductId":7,"#,
+        r#"{"aid":"","aid":"","#,
+    ] {
+        let text = signed(payload(&[]).replacen('{', twice, 1));
+        assert_eq!(refusal(&text), Kind::MalformedPayload, "{twice}");
+    }
+    // A lost field may be as deep as it likes.
+    let deep = format!("{}{}", "[".repeat(2_000), "]".repeat(2_000));
+    let text = payload(&[]).replace("\"Premium-Package\"", &deep);
+    assert_eq!(parse(&signed(text)).unwrap().vendor_product_id(), None);
 }
