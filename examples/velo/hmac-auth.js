@@ -8,9 +8,11 @@ import crypto from 'crypto';
 import { fetch } from 'wix-fetch';
 import { getSecret } from 'wix-secrets-backend';
 import {
-  AuthError, digestsOf, escaped, fieldOf, fingerprintOf, has, isFieldName, macOf, matches, MAX_FIELD_LEN, messageOf,
+  AuthError, digestsOf, escaped, fieldOf, fieldsOf, fingerprintOf, has, isFieldName, macOf, matches, MAX_FIELD_LEN, messageOf,
   normalAuthority, readInput, readInputs, readSignatures, shownAuthority, signatureBase,
 } from 'backend/http-signature.js';
+
+export { AuthError };
 
 const DEFAULT_SECRET_NAME = 'hmac-authentication-secret-key';
 const DEFAULT_MAX_TIME_DIFF = 60_000; // milliseconds
@@ -19,12 +21,14 @@ const MIN_SECRET_LEN = 16; // bytes
 const MAX_SECRETS = 4; // the current one and three previous ones
 const MAX_CANDIDATES = 4; // signatures of one request that may be meant for this host
 const MAX_REMEMBERED = 10_000; // signatures, in one process
+const SECRET_LIFETIME = 5_000; // milliseconds for which a text of the Secrets Manager is used again
 
 /**
- * Resolves to nothing if the request is signed with the secret, fresh, unchanged and, as far as can be known here, not sent
- * before. Call it once for each request, before any other logic. The body stays readable.
+ * Resolves if the request is signed with the secret, fresh, unchanged and, as far as can be known here, not sent before: to
+ * nothing, and with `publicUrl` to the URL that was signed. Call it once for each request, before any other logic. The body stays
+ * readable.
  *
- * @param {WixHttpFunctionRequest} request
+ * @param {WixHttpFunctionRequest | Request} request of an HTTP function, or a standard one, as Astro endpoints get it
  * @param {object} [options]
  * @param {string | string[]} [options.secretName] in the Secrets Manager; several during a rotation, the current one first
  * @param {Record<string, string | string[]>} [options.keyIds] the consumers: key ids with names of secrets; replaces `secretName`
@@ -36,23 +40,53 @@ const MAX_REMEMBERED = 10_000; // signatures, in one process
  *   those that the handler trusts when they come
  * @param {boolean} [options.acceptUncoveredContentType] accepts a body whose `Content-Type` is not covered, so that anybody on the
  *   way can change it. For foreign clients that do not sign it
+ * @param {(request: WixHttpFunctionRequest | Request) => string} [options.publicUrl] gives the URL that the consumer has called,
+ *   where `request.url` is another one, such as `wixForwardedUrl`. What it reads must come from a proxy that overwrites it in each
+ *   request. Then use the URL that `validateAuth` resolves to: nothing has validated `request.url`
  * @param {boolean} [options.ignoreHostHeader] takes the domain from `request.url` alone, should Wix put another name into `host`
  * @param {(id: string, until: Date) => boolean | Promise<boolean>} [options.onceOnly] stores `id` until then, and says true if it
  *   was not there. Default: the memory of this one process
  * @param {(base: string) => void} [options.debugSignatureBase] gets the text that should have been signed when the signature is
  *   wrong: method, URL and headers as this site sees them, so do not leave it on
- * @returns {Promise<void>}
+ * @returns {Promise<void | string>}
  * @throws {AuthError} whose `kind` and `message` are for the operator's log, and `status` for the answer
+ * @throws {TypeError} if the options cannot be used: nobody could be accepted, so let it stop the function
  */
-export async function validateAuth(request, options = {}) {
+export async function validateAuth(request, options) {
   const now = unixSeconds();
   const host = checkedOptions(options);
-  const message = messageOf(request);
+  const message = host.publicUrl ? await publicMessage(request, host.publicUrl) : messageOf(request);
   const candidates = candidatesOf(message, host, now);
   checkAuthority(message, host);
   const proven = await provenSignature(candidates, message, host);
   await checkBody(request, proven);
   await checkReplay(proven, host);
+  if (host.publicUrl) return message.url;
+}
+
+/**
+ * The URL that a consumer has called, where Wix runs the code behind its own proxy: for the option `publicUrl`, and only there. In
+ * other places, a caller can write this field.
+ */
+export function wixForwardedUrl({ headers }) {
+  const value = fieldOf(fieldsOf(headers), 'x-wix-forwarded-url');
+  // Two values would be joined by a comma, and two readers could take different ones.
+  return value !== undefined && !/\s|,https?:/i.test(value) ? value : undefined;
+}
+
+/**
+ * The answer to a refused request, for `response` of `wix-http-functions`. It is that of Wix's own example, `badRequest` with one
+ * body, whatever was wrong: a caller that learns the reason learns what to try next.
+ *
+ * @param {AuthError} error
+ */
+export function refusalOf({ status }) {
+  // A shared cache must not keep a refusal.
+  const headers = { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' };
+  if (status === 503) return { status, headers: { ...headers, 'Retry-After': '5' }, body: { error: 'Authentication unavailable' } };
+  if (status === 400) return { status, headers, body: { error: 'Incomplete body' } };
+  const hint = 'sig1=("@method" "@authority" "@path" "@query" "content-digest");created;alg="hmac-sha256"';
+  return { status: 400, headers: { ...headers, 'Accept-Signature': hint }, body: { error: 'Invalid authentication token' } };
 }
 
 /**
@@ -66,9 +100,16 @@ export async function validateAuth(request, options = {}) {
  * @param {string[]} [options.authorities] the only hosts to sign for, where the URL comes from outside
  * @returns {Promise<WixFetchResponse>}
  */
-export async function invoke(endpointUrl, fetchOptions = {}, options = {}) {
-  const { url, init } = await sign(endpointUrl, fetchOptions, options, unixSeconds());
+export async function invoke(endpointUrl, fetchOptions, options) {
+  const { url, init } = await sign(endpointUrl, fetchOptions ?? {}, options, unixSeconds());
   return fetch(url, init);
+}
+
+/** The request as the consumer has sent it, and where its URL comes from. */
+async function publicMessage(request, publicUrl) {
+  const url = await publicUrl(request);
+  if (typeof url !== 'string') throw new AuthError('misconfigured', '`publicUrl` gives no URL for this request');
+  return messageOf({ method: request.method, url, headers: request.headers }, '`publicUrl`');
 }
 
 /** The first signature with a right MAC. */
@@ -76,7 +117,7 @@ async function provenSignature({ candidates, meant }, message, host) {
   let refusal;
   // A peer must not make this site ask for a secret, nor fail to get it, more than once.
   const secrets = new Map();
-  const secretNamed = (name) => secrets.get(name) ?? secrets.set(name, secretOf(name)).get(name);
+  const secretNamed = (name) => secrets.get(name) ?? secrets.set(name, recentSecret(name)).get(name);
   for (const candidate of candidates) {
     try {
       await checkMac(candidate, message, host, meant, secretNamed);
@@ -95,28 +136,57 @@ function furthest(refusal, error) {
   return refusal && refusal.stage >= error.stage ? refusal : error;
 }
 
-const OPTIONS = {
-  secretName: ['string', 'object'],
-  keyIds: ['object'],
-  acceptSharedSecretNames: ['boolean'],
-  maxTimeDiff: ['number'],
-  authorities: ['object'],
-  requireIfPresent: ['object'],
-  acceptUncoveredContentType: ['boolean'],
-  ignoreHostHeader: ['boolean'],
-  onceOnly: ['function'],
-  debugSignatureBase: ['function'],
+const A_LIST = [Array.isArray, "a list: ['…', '…']"];
+const A_FUNCTION = [(value) => typeof value === 'function', 'a function'];
+const A_BOOLEAN = [(value) => typeof value === 'boolean', 'true or false'];
+const A_RECORD = [(value) => typeof value === 'object' && !Array.isArray(value), "an object: { 'key-id': 'name-of-its-secret' }"];
+const A_TEXT = [(value) => typeof value === 'string' && value !== '' && isPrintable(value), 'a text in printable ASCII'];
+
+const OPTIONS_OF_HOST = {
+  secretName: [(value) => typeof value === 'string' || Array.isArray(value), 'a name, or a list of names'],
+  keyIds: A_RECORD,
+  acceptSharedSecretNames: A_BOOLEAN,
+  maxTimeDiff: [(value) => Number.isFinite(value) && value >= 0, 'a number of milliseconds'],
+  authorities: A_LIST,
+  requireIfPresent: A_LIST,
+  acceptUncoveredContentType: A_BOOLEAN,
+  publicUrl: A_FUNCTION,
+  ignoreHostHeader: A_BOOLEAN,
+  onceOnly: A_FUNCTION,
+  debugSignatureBase: A_FUNCTION,
 };
 
-/** A misspelt option would switch its check off, so it is refused, as is one that is there but not set. */
-function checkedOptions(options) {
-  const misconfigured = (detail) => new AuthError('misconfigured', detail);
-  for (const [name, value] of Object.entries(options)) {
-    if (!has(OPTIONS, name)) throw misconfigured(`there is no option \`${name}\`, only ${Object.keys(OPTIONS).join(', ')}`);
-    if (!OPTIONS[name].includes(value === null ? 'null' : typeof value)) throw misconfigured(`\`${name}\` is ${OPTIONS[name]}`);
+const OPTIONS_OF_CONSUMER = { secretName: A_TEXT, keyId: A_TEXT, authorities: A_LIST };
+
+/** Options that only narrow what is accepted: one of them without a value would leave its check out. */
+const PROTECTING = ['keyIds', 'authorities', 'requireIfPresent', 'onceOnly'];
+
+/**
+ * The options that have a value. A misspelt one would switch its check off, so it is an error.
+ *
+ * It is the error of whoever writes the call, and no refusal: it says so at the first call, instead of answering 503 to everybody.
+ */
+function withValues(options, known) {
+  const given = {};
+  if (typeof (options ?? {}) !== 'object' || Array.isArray(options)) throw new TypeError('the options are not an object');
+  for (const [name, value] of Object.entries(options ?? {})) {
+    // The documentation of Wix's package has both.
+    const better = name === 'validTimeDiff' ? 'it is called `maxTimeDiff`' : `only ${Object.keys(known).join(', ')}`;
+    if (!has(known, name)) throw new TypeError(`there is no option \`${escaped(name)}\`: ${better}`);
+    const isAbsent = value === undefined || value === null;
+    if (isAbsent && PROTECTING.includes(name)) throw new TypeError(`\`${name}\` has no value: give it one, or leave it out`);
+    if (isAbsent) continue;
+    const [isRight, expected] = known[name];
+    if (!isRight(value)) throw new TypeError(`\`${name}\` is ${expected}`);
+    given[name] = value;
   }
+  return given;
+}
+
+function checkedOptions(given) {
+  const options = withValues(given, OPTIONS_OF_HOST);
+  const misconfigured = (problem) => new TypeError(problem);
   const { secretName = DEFAULT_SECRET_NAME, keyIds, maxTimeDiff = DEFAULT_MAX_TIME_DIFF, authorities } = options;
-  if (!(Number.isFinite(maxTimeDiff) && maxTimeDiff >= 0)) throw misconfigured('`maxTimeDiff` is a number of milliseconds');
   const namesOf = (value) => {
     const names = [].concat(value);
     const usable = names.length > 0 && names.length <= MAX_SECRETS && names.every((name) => typeof name === 'string' && name);
@@ -143,12 +213,12 @@ function checkedOptions(options) {
       owners.set(name, owner);
     }
   }
-  const requiredIfPresent = [].concat(options.requireIfPresent ?? []).map(String);
+  const requiredIfPresent = (options.requireIfPresent ?? []).map(String);
   const unusable = requiredIfPresent.find((name) => !isFieldName(name));
   if (unusable !== undefined) {
     throw misconfigured(`\`${escaped(unusable)}\` cannot be required if present: name a lower-case field`);
   }
-  const listed = authorities && [].concat(authorities).map(authorityOf);
+  const listed = authorities && authorities.map(authorityOf);
   if (listed && listed.length === 0) throw misconfigured('`authorities` is empty: no request could be accepted');
   const maxAge = Math.ceil(maxTimeDiff / 1000);
   return { ...options, secretNames: namesOf(secretName), consumers, listed, requiredIfPresent, maxAge };
@@ -173,8 +243,9 @@ function candidatesOf(message, host, now) {
   let notMeant;
   let readOver;
   let unpaired;
-  const inputs = readInputs(message.headers);
-  for (const [label, input] of inputs) {
+  const labels = new Set();
+  for (const [label, input] of readInputs(message.headers)) {
+    labels.add(label);
     const signature = signatures.get(label);
     if (!signature) {
       unpaired = label;
@@ -206,7 +277,7 @@ function candidatesOf(message, host, now) {
     }
   }
   if (malformed) throw malformed;
-  const [lone, loneSignature] = [...signatures].find(([label]) => !inputs.has(label)) ?? [];
+  const [lone, loneSignature] = [...signatures].find(([label]) => !labels.has(label)) ?? [];
   if (loneSignature?.problem) throw new AuthError('malformed_signature', loneSignature.problem);
   if ((unpaired ?? lone) !== undefined) throw new AuthError('unpaired_label', escaped(unpaired ?? lone));
   if (candidates.length > 0) return { candidates, meant };
@@ -260,9 +331,9 @@ function checkFreshness({ values: { created, expires } }, { maxAge }, now) {
   if (expires < now) throw new AuthError('expired', `${now - expires} s ago`);
 }
 
-function checkAuthority({ authority, received, headers }, { listed, ignoreHostHeader }) {
-  if (!authority) throw new AuthError('invalid_authority', `${shownAuthority(received)} in request.url`);
-  const field = ignoreHostHeader ? undefined : fieldOf(headers, 'host');
+function checkAuthority({ authority, received, place, headers }, { listed, ignoreHostHeader, publicUrl }) {
+  if (!authority) throw new AuthError('invalid_authority', `${shownAuthority(received)} in ${place}`);
+  const field = ignoreHostHeader || publicUrl ? undefined : fieldOf(headers, 'host');
   if (field !== undefined && normalAuthority(field) !== authority) {
     if (!normalAuthority(field)) throw new AuthError('invalid_authority', `${shownAuthority(field)} in the \`host\` header`);
     throw new AuthError('conflicting_authority', `"${escaped(authority)}" and "${escaped(field)}"; see \`ignoreHostHeader\``);
@@ -279,7 +350,7 @@ async function checkMac(candidate, message, { debugSignatureBase }, meant, secre
   for (const name of candidate.secretNames) {
     const secret = await secretNamed(name);
     fingerprints.push(fingerprintOf(secret));
-    base ??= signatureBase(message, candidate, meant);
+    base = base ?? signatureBase(message, candidate, meant);
     if (crypto.timingSafeEqual(macOf(secret, base), candidate.signature.bytes)) return;
   }
   debugSignatureBase?.(base);
@@ -291,20 +362,29 @@ async function checkMac(candidate, message, { debugSignatureBase }, meant, secre
 
 /** With a digest for each byte of the body. Even one that is not covered is checked: a wrong digest is never passed on. */
 async function checkBody(request, { covered, uncovered, digests }) {
-  const body = await readBody(request);
+  const body = await readBody(request, digests || covered.has('content-digest'));
   if (body.length > 0 && !covered.has('content-digest')) throw new AuthError('body_not_covered');
   if (body.length > 0 && uncovered) throw new AuthError('not_covered', uncovered);
   if (digests && !matches(digests, body)) throw new AuthError('wrong_digest');
 }
 
 /** Reads the body once and leaves the very bytes that were checked to the handler. */
-async function readBody(request) {
+async function readBody(request, hasDigest) {
+  // A standard request: its copy is read, so that the handler can still read the request.
+  const isStandard = typeof request.arrayBuffer === 'function';
+  if (isStandard && request.bodyUsed) throw new AuthError('body_unreadable', 'it was read before: call `validateAuth` first');
   let bytes;
   try {
-    bytes = Buffer.from((await request.body?.buffer()) ?? []);
+    bytes = Buffer.from((await (isStandard ? request.clone().arrayBuffer() : request.body?.buffer())) ?? []);
   } catch (cause) {
-    throw new AuthError('body_unreadable', undefined, cause);
+    // Where there is no body, Wix may have nothing that can be read.
+    const headers = fieldsOf(request.headers);
+    const isAnnounced = ['content-length', 'transfer-encoding'].some((name) => fieldOf(headers, name) !== undefined);
+    const mayHaveNone = /^(GET|HEAD|DELETE|OPTIONS)$/.test(request.method) && !isAnnounced && !hasDigest;
+    if (!mayHaveNone) throw new AuthError('body_unreadable', undefined, cause);
+    bytes = Buffer.alloc(0);
   }
+  if (isStandard) return bytes;
   const text = async () => bytes.toString('utf8');
   const body = { buffer: async () => Buffer.from(bytes), text, json: async () => JSON.parse(await text()) };
   // Where this is not allowed, the handler reads the body of Wix, if that can be read twice.
@@ -345,14 +425,9 @@ function rememberHere(id, until) {
 
 /** The URL and the options for `fetch`: all is signed as it will be sent. */
 async function sign(endpointUrl, fetchOptions, options, now) {
-  for (const [name, value] of Object.entries(options)) {
-    const known = ['secretName', 'keyId', 'authorities'];
-    if (!known.includes(name)) throw new TypeError(`there is no option \`${name}\`, only ${known.join(', ')}`);
-    const isText = typeof value === 'string' && value !== '' && isPrintable(value);
-    if (name !== 'authorities' && !isText) throw new TypeError(`\`${name}\` is not a text in printable ASCII`);
-  }
-  const { secretName = DEFAULT_SECRET_NAME, keyId } = options;
-  const { method = 'GET', headers: givenHeaders = {}, body = '', ...otherOptions } = fetchOptions;
+  const { secretName = DEFAULT_SECRET_NAME, keyId, authorities } = withValues(options, OPTIONS_OF_CONSUMER);
+  const { method: givenMethod, headers: fields, body: givenBody, ...otherOptions } = fetchOptions;
+  const [method, givenHeaders, body] = [givenMethod ?? 'GET', fields ?? {}, givenBody ?? ''];
   if (typeof body !== 'string') throw new TypeError('the body is not a string: JSON.stringify it, for example');
 
   const url = parsedUrl(endpointUrl);
@@ -361,7 +436,7 @@ async function sign(endpointUrl, fetchOptions, options, now) {
   if (!/^https?:$/.test(url.protocol)) throw new TypeError(`${protocol} cannot be signed: the URL begins with https:`);
   if (url.username || url.password) throw new TypeError('the URL has user information, which no host accepts: remove it');
   url.hash = '';
-  if ('authorities' in options) checkAuthorityOf(url, options.authorities);
+  if (authorities) checkAuthorityOf(url, authorities);
 
   const headers = {};
   const pairs = typeof givenHeaders[Symbol.iterator] === 'function' ? givenHeaders : Object.entries(givenHeaders);
@@ -381,9 +456,10 @@ async function sign(endpointUrl, fetchOptions, options, now) {
     if (!has(headers, 'content-type')) headers['content-type'] = 'text/plain;charset=UTF-8';
   }
 
-  const fields = ['content-digest', 'content-type', 'content-encoding'].filter((name) => has(headers, name));
-  const components = ['@method', '@authority', '@path', '@query', ...fields].map((name) => `"${name}"`).join(' ');
-  const nonce = crypto.randomBytes(16).toString('base64url');
+  const covered = ['content-digest', 'content-type', 'content-encoding'].filter((name) => has(headers, name));
+  const components = ['@method', '@authority', '@path', '@query', ...covered].map((name) => `"${name}"`).join(' ');
+  // Old versions of Node do not know `base64url`.
+  const nonce = crypto.randomBytes(16).toString('base64').replace(/\+/g, '-').replace(/\//g, '_').replace(/=/g, '');
   const keyid = keyId === undefined ? '' : `;keyid="${keyId.replace(/["\\]/g, '\\$&')}"`;
   const input = `(${components});created=${now};nonce="${nonce}"${keyid}`;
   const message = { method: method.toUpperCase(), authority: url.host, path: url.pathname, query: url.search.slice(1), headers };
@@ -401,7 +477,7 @@ async function sign(endpointUrl, fetchOptions, options, now) {
 /** A URL from outside must not make this site sign for somebody else's host. */
 function checkAuthorityOf({ host, protocol }, authorities) {
   const defaultPort = protocol === 'http:' ? '80' : '443';
-  const listed = [].concat(authorities).map((text) => normalAuthority(String(text), defaultPort));
+  const listed = authorities.map((text) => normalAuthority(String(text), defaultPort));
   if (listed.length === 0 || !listed.every(Boolean)) throw new TypeError('`authorities` is not a list of `host` or `host:port`');
   if (!listed.includes(host)) {
     throw new TypeError(`no signature for \`${escaped(host)}\`: \`authorities\` does not list it, so the URL is not one to call`);
@@ -430,6 +506,21 @@ const ACCIDENTS = [
   [/[\xad\u200b-\u200f\u2028-\u202e\u2060-\u2069]/, 'has an invisible character: type it anew'],
   [/\ufffd/, 'has a replacement character (U+FFFD): take it from its source again'],
 ];
+
+const recentSecrets = new Map();
+
+/**
+ * The secret, looked up once in a short time: a peer that sends junk must not make this site ask the Secrets Manager each time. A
+ * failed look-up is not kept.
+ */
+function recentSecret(name) {
+  const recent = recentSecrets.get(name);
+  if (recent && Math.abs(Date.now() - recent.time) < SECRET_LIFETIME) return recent.secret;
+  const looked = { time: Date.now(), secret: secretOf(name) };
+  recentSecrets.set(name, looked);
+  looked.secret.catch(() => recentSecrets.get(name) === looked && recentSecrets.delete(name));
+  return looked.secret;
+}
 
 /** The UTF-8 bytes of a secret. An empty or short one is never used as a key, nor one that was pasted wrongly. */
 async function secretOf(name) {

@@ -16,11 +16,15 @@ const MAX_QUERY_PAIRS = 128; // of a query, if one of them is covered
  * What can be signed of a request. Path and query are taken from the URL as they are: nobody promises that Wix passes on the
  * caller's exact bytes, and decoding or encoding them again would only hide a difference.
  */
-export function messageOf({ method, url, headers }) {
+export function messageOf({ method, url, headers }, place = 'request.url') {
   const [, received, path, query] = /^https?:\/\/([^/?#]*)([^?#]*)(?:\?([^#]*))?$/i.exec(url) ?? [];
-  if (received === undefined) throw new AuthError('invalid_authority', `${shownAuthority(url)} in request.url`);
-  return { method, received, authority: normalAuthority(received), path: path || '/', query, headers };
+  if (received === undefined) throw new AuthError('invalid_authority', `${shownAuthority(url)} in ${place}`);
+  const authority = normalAuthority(received);
+  return { method, url, received, place, authority, path: path || '/', query, headers: fieldsOf(headers) };
 }
+
+/** The fields as Wix gives them: an object of lower-case names. The `Headers` of a standard `Request` joins the lines itself. */
+export const fieldsOf = (headers) => (typeof headers?.entries === 'function' ? Object.fromEntries(headers.entries()) : headers);
 
 /** The text that is signed, RFC 9421 section 2.5, of one of so many signatures. */
 export function signatureBase(message, { components, text }, signatures = 1) {
@@ -150,26 +154,29 @@ export function fieldOf(headers, name) {
 export const readInputs = (headers) => dictionary(headers, 'signature-input', 'malformed_signature_input', inputOf);
 
 /** The `bytes` of each label of `Signature`, or the `problem` with it. */
-export const readSignatures = (headers) => dictionary(headers, 'signature', 'malformed_signature', bytesOf);
+export const readSignatures = (headers) => new Map(dictionary(headers, 'signature', 'malformed_signature', bytesOf));
 
 /** One value of `Signature-Input`, without its label. */
 export const readInput = (text) => inputOf(new Cursor(`=${text}`, 'malformed_signature_input').member());
 
-/** The members of a dictionary field (RFC 9651 section 3.2); none if it is absent. Repeated keys are refused, not overwritten. */
-function dictionary(headers, field, kind, meaningOf) {
-  const members = new Map();
+/**
+ * The members of a dictionary field (RFC 9651 section 3.2), one after the other; none if it is absent. Repeated keys are refused,
+ * not overwritten.
+ */
+function* dictionary(headers, field, kind, meaningOf) {
   const text = fieldOf(headers, field);
-  if (text === undefined) return members;
+  if (text === undefined) return;
+  const keys = new Set();
   const cursor = new Cursor(text, kind);
   if (text.length > MAX_FIELD_LEN) cursor.fail('at most 8 KiB');
   do {
     const key = cursor.expect(KEY, 'a key');
-    if (members.has(key)) cursor.fail('no key twice');
-    if (members.size === MAX_KEYS) cursor.fail(`at most ${MAX_KEYS} keys`);
-    members.set(key, meaningOf(cursor.member()));
+    if (keys.has(key)) cursor.fail('no key twice');
+    if (keys.size === MAX_KEYS) cursor.fail(`at most ${MAX_KEYS} keys`);
+    keys.add(key);
+    yield [key, meaningOf(cursor.member())];
   } while (cursor.take(/[ \t]*,[ \t]*/y) !== undefined);
   if (cursor.at < text.length) cursor.fail('a comma or the end');
-  return members;
 }
 
 const PARAMETER_TYPES = { created: 'integer', expires: 'integer', nonce: 'string', alg: 'string', keyid: 'string', tag: 'string' };
@@ -232,6 +239,11 @@ class Cursor {
     throw new AuthError(this.kind, `at byte ${this.at}: expected ${expected}`);
   }
 
+  /** Keeps the first `problem` or `flaw` of a member. */
+  note(what, text) {
+    this[what] = this[what] ?? text;
+  }
+
   /** Steps over `pattern`, which is sticky, if it stands here. */
   take(pattern) {
     pattern.lastIndex = this.at;
@@ -251,7 +263,7 @@ class Cursor {
     const member = {};
     if (this.take(/=\( */y) !== undefined) {
       member.list = this.restOfList();
-      this.flaw ??= this.problem;
+      this.note('flaw', this.problem);
       this.problem = undefined;
     } else if (this.take(/=/y) !== undefined) member.item = this.bareItem();
     member.parameters = this.parameters(member.list && Object.keys(PARAMETER_TYPES));
@@ -272,11 +284,11 @@ class Cursor {
     const parameters = new Map();
     while (this.take(/; */y) !== undefined) {
       const key = this.expect(KEY, 'a key');
-      if (parameters.has(key)) this[known.includes(key) ? 'problem' : 'flaw'] ??= 'it has a parameter twice';
+      if (parameters.has(key)) this.note(known.includes(key) ? 'problem' : 'flaw', 'it has a parameter twice');
       parameters.set(key, this.take(/=/y) === undefined ? { type: 'boolean', value: true, text: '?1' } : this.bareItem());
     }
     const counted = [...parameters.keys()].filter((key) => !known.includes(key));
-    if (counted.length > MAX_KEYS) this.flaw ??= `it has more than ${MAX_KEYS} parameters`;
+    if (counted.length > MAX_KEYS) this.note('flaw', `it has more than ${MAX_KEYS} parameters`);
     return parameters;
   }
 
@@ -305,7 +317,7 @@ class Cursor {
   byteSequence(raw) {
     const value = Buffer.from(raw, 'base64');
     const canonical = value.toString('base64');
-    if (canonical !== raw) this.problem ??= 'its base64 is not padded and canonical';
+    if (canonical !== raw) this.note('problem', 'its base64 is not padded and canonical');
     return { type: 'bytes', value, text: `:${canonical}:` };
   }
 }

@@ -7,3 +7,4 @@ mod memory;
 mod options;
 mod refusal;
 mod site;
+mod standard;

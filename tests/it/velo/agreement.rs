@@ -8,7 +8,7 @@ use crate::support::{
     message::{request_of, signed_as_is, verdict, with_a_change},
     node::Worker,
     random::{Random, random_input, random_request, random_sign_options},
-    request::{NOW, TestRequest, get, secrets, signed, time, with_header, with_signature},
+    request::{INPUT, NOW, TestRequest, get, secrets, signed, time, with_header, with_signature},
 };
 
 /// Requests of all shapes, and of each several with one thing changed: both implementations say the
@@ -187,6 +187,25 @@ fn the_crate_and_the_site_agree_about_strangers() {
             "{input}"
         );
         assert_eq!(verdict(&request), "malformed_signature_input", "{input}");
+    }
+    // What comes first decides: five signatures, or the error behind them.
+    let five = (0..5).fold(get(), |request, i| {
+        with_signature(request, &format!("a{i}"), INPUT, &[7; 32])
+    });
+    let four = (0..4).fold(get(), |request, i| {
+        with_signature(request, &format!("a{i}"), INPUT, &[7; 32])
+    });
+    for input in ["=(", "=();B"] {
+        for (request, expected) in [
+            (with(five.clone(), input, ":YQ==:"), "too_many_candidates"),
+            (
+                with(four.clone(), input, ":YQ==:"),
+                "malformed_signature_input",
+            ),
+        ] {
+            assert_eq!(verdict(&request), expected, "{input}");
+            assert_eq!(worker.verdict(&request), expected, "{input}");
+        }
     }
     for signature in ["", ":YQ", ":Y-Q=:", ":Y:", ":YQ=:", ":YQ==: x", "@"] {
         let request = with(signed(get()), "=()", signature);

@@ -62,8 +62,21 @@ fn invoke_refuses_what_it_cannot_sign() {
         (
             url,
             json!({}),
-            json!({ "secretName": null }),
-            "`secretName`",
+            json!({ "authorities": null }),
+            "`authorities` has no value",
+        ),
+        (
+            url,
+            json!({}),
+            json!({ "authorities": "host.example" }),
+            "`authorities` is a list",
+        ),
+        (url, json!({}), json!({ "secretName": "" }), "`secretName`"),
+        (
+            url,
+            json!({}),
+            json!(["x"]),
+            "the options are not an object",
         ),
         (
             url,
@@ -285,20 +298,34 @@ fn options_that_cannot_be_meant_are_refused() {
         ),
         (
             json!({ "validTimeDiff": 1000 }),
-            "no option `validTimeDiff`",
+            "no option `validTimeDiff`: it is called `maxTimeDiff`",
         ),
         (
             json!({ "authorities": [] }),
             "nobody could be accepted|no request could be accepted",
         ),
-        (json!({ "authorities": null }), "`authorities` is"),
-        (json!({ "authorities": "host.example" }), "`authorities` is"),
+        (
+            json!({ "authorities": null }),
+            "`authorities` has no value: give it one, or leave it out",
+        ),
+        (
+            json!({ "authorities": "host.example" }),
+            "`authorities` is a list",
+        ),
         (
             json!({ "authorities": ["https://host.example"] }),
             "is not `host` or `host:port`",
         ),
         (json!({ "keyIds": {} }), "nobody could be accepted"),
-        (json!({ "keyIds": null }), "`keyIds` is"),
+        (json!({ "keyIds": null }), "`keyIds` has no value"),
+        (json!({ "keyIds": "site-a" }), "`keyIds` is an object"),
+        (json!({ "keyIds": ["site-a"] }), "`keyIds` is an object"),
+        (
+            json!({ "requireIfPresent": null }),
+            "`requireIfPresent` has no value",
+        ),
+        (json!({ "onceOnly": null }), "`onceOnly` has no value"),
+        (json!({ "publicUrl": true }), "`publicUrl` is a function"),
         (json!({ "keyIds": { "a": "" } }), "a secret has a name"),
         (
             json!({ "keyIds": { "a": "one", "b": ["two", "one"] } }),
@@ -323,7 +350,7 @@ fn options_that_cannot_be_meant_are_refused() {
         ),
         (
             json!({ "requireIfPresent": "prefer" }),
-            "`requireIfPresent` is",
+            "`requireIfPresent` is a list",
         ),
         (
             json!({ "requireIfPresent": ["Prefer"] }),
@@ -348,10 +375,11 @@ fn options_that_cannot_be_meant_are_refused() {
         (json!({ "ignoreHostHeader": "no" }), "`ignoreHostHeader` is"),
         (json!({ "onceOnly": "no function" }), "`onceOnly` is"),
     ] {
-        let error = worker.refuses(&signed(get()), options);
+        // No refusal that a host would answer with 503 to everybody.
+        let error = worker.validate(&signed(get()), options)["error"].take();
         assert_eq!(
-            (&error["kind"], &error["status"]),
-            (&json!("misconfigured"), &json!(503)),
+            (&error["name"], &error["kind"], &error["status"]),
+            (&json!("TypeError"), &json!(null), &json!(null)),
             "{error}"
         );
         let message = error["message"].as_str().unwrap();
@@ -516,4 +544,79 @@ fn a_mismatch_can_be_found() {
     );
     let mac = STANDARD.encode(secret().mac(base.as_bytes()).into_bytes());
     assert!(!error.to_string().contains(&mac) && !error.to_string().contains(SECRET));
+}
+
+/// `undefined` becomes nothing in JSON; the site treats it as null.
+#[test]
+fn options_without_a_value_are_absent() {
+    let Some(mut worker) = Worker::start() else {
+        return;
+    };
+    let nothing = json!({
+        "secretName": null, "maxTimeDiff": null, "acceptSharedSecretNames": null,
+        "acceptUncoveredContentType": null, "publicUrl": null, "ignoreHostHeader": null,
+        "debugSignatureBase": null,
+    });
+    assert_eq!(
+        worker.validate(&signed(get()), nothing),
+        json!({ "ok": true })
+    );
+    assert_eq!(
+        worker.validate(&signed(get()), json!(null)),
+        json!({ "ok": true })
+    );
+    let call = json!({ "operation": "validate", "now": NOW, "request": request_json(&signed(get())), "how": { "nullOptions": true } });
+    assert_eq!(worker.call(call), json!({ "ok": true }));
+    for (fetch_options, options) in [
+        (json!(null), json!(null)),
+        (
+            json!({ "method": null, "headers": null, "body": null }),
+            json!({ "secretName": null, "keyId": null }),
+        ),
+    ] {
+        let sent = worker.ok(json!({ "operation": "sign", "url": "https://host.example/", "fetchOptions": fetch_options, "options": options }));
+        assert_eq!(sent["init"]["method"], "GET");
+        assert_eq!(sent["init"].get("body"), None);
+    }
+}
+
+/// A peer that sends junk must not make the site ask the Secrets Manager each time.
+#[test]
+fn a_secret_is_looked_up_once_for_a_short_time() {
+    let Some(mut worker) = Worker::start() else {
+        return;
+    };
+    let junk = signed_as(get(), &format!(r#"("@method" "@path");created={NOW}"#));
+    let mut wrong = signed(get());
+    *wrong.uri_mut() = "https://host.example/other".parse().unwrap();
+    worker.ok(json!({ "operation": "lookups" }));
+    for _ in 0..20 {
+        worker.refuses(&junk, json!({}));
+    }
+    assert_eq!(worker.ok(json!({ "operation": "lookups" })), 0);
+    for _ in 0..20 {
+        assert_eq!(worker.refuses(&wrong, json!({}))["kind"], "wrong_mac");
+        worker.accepts(&signed(get()));
+    }
+    assert_eq!(worker.ok(json!({ "operation": "lookups" })), 1);
+
+    // After that time, and if the clock was set back, it is looked up anew.
+    let at = |seconds: i64| {
+        let request = request::signed_with(get(), &SignOptions::new().at(time(NOW + seconds)));
+        json!({ "operation": "validate", "now": NOW + seconds, "request": request_json(&request) })
+    };
+    for (seconds, lookups) in [(4, 0), (6, 1), (2, 0), (0, 1)] {
+        assert_eq!(worker.call(at(seconds)), json!({ "ok": true }), "{seconds}");
+        assert_eq!(
+            worker.ok(json!({ "operation": "lookups" })),
+            lookups,
+            "{seconds}"
+        );
+    }
+    // A failure is not kept: what is repaired works at once.
+    for _ in 0..2 {
+        let error = worker.refuses(&signed(get()), json!({ "secretName": "unknown" }));
+        assert_eq!(error["kind"], "secret_unavailable");
+        assert_eq!(worker.ok(json!({ "operation": "lookups" })), 1);
+    }
 }

@@ -2,6 +2,7 @@
 
 // wix-secrets-backend
 export async function getSecret(name) {
+  globalThis.secretLookups = (globalThis.secretLookups ?? 0) + 1;
   const secrets = JSON.parse(process.env.VELO_SECRETS ?? '{}');
   if (!Object.hasOwn(secrets, name)) throw new Error(`no secret found with name ${name}`);
   return secrets[name];
@@ -15,6 +16,7 @@ export async function fetch(url, options) {
 // wix-http-functions
 export const response = ({ status, headers = {}, body }) => ({ status, headers, body });
 export const ok = (options) => response({ ...options, status: 200 });
+export const badRequest = (options) => response({ ...options, status: 400 });
 
 // wix-web-module
 export const Permissions = { Admin: 'Admin' };

@@ -6,10 +6,11 @@ import { become } from './site.mjs';
 import { WixHttpFunctionRequest } from './stand_ins.mjs';
 
 become(process.argv[2] ?? 'www.example.com');
-const { invoke, validateAuth } = await import('backend/hmac-auth.js');
+let { invoke, validateAuth, wixForwardedUrl } = await import('backend/hmac-auth.js');
 const wire = await import('backend/http-signature.js');
 const site = await import('backend/backend.web.js');
 
+let processes = 0;
 const realNow = Date.now;
 const used = new Set();
 const hooks = {
@@ -19,6 +20,12 @@ const hooks = {
   failing: () => { throw new Error('the collection is away'); },
 };
 
+/** What an Astro endpoint gets. */
+function standardRequest({ method, url, headers }, body) {
+  const lines = Object.entries(headers).flatMap(([name, value]) => [].concat(value).map((line) => [name, line]));
+  return new Request(url, { method, headers: new Headers(lines), ...(body.length > 0 && { body }) });
+}
+
 const operations = {
   /** Accepts, or throws what `validateAuth` throws; then says what the handler reads. */
   async validate({ request, options, handler, how = {} }) {
@@ -26,18 +33,30 @@ const operations = {
     if (given?.onceOnly) given.onceOnly = hooks[given.onceOnly] ?? given.onceOnly;
     const seen = [];
     if (given?.debugSignatureBase) given.debugSignatureBase = (base) => seen.push(base);
+    if (given?.publicUrl) given.publicUrl = { wixForwardedUrl, nothing: () => undefined }[given.publicUrl] ?? given.publicUrl;
     const body = Buffer.from(request.body ?? '', 'base64');
-    const received = new WixHttpFunctionRequest({ ...request, body, ...how });
+    const received = how.standard ? standardRequest(request, body) : new WixHttpFunctionRequest({ ...request, body, ...how });
     if (how.frozen) Object.freeze(received);
+    if (how.readBefore) await received.text();
+    let resolved;
     try {
-      const resolved = await validateAuth(received, given);
-      if (resolved !== undefined) throw new Error('it resolves to something');
+      resolved = await validateAuth(received, how.nullOptions ? null : given);
     } catch (error) {
       throw Object.assign(error, { seen });
     }
+    if (given?.publicUrl) return resolved;
+    if (resolved !== undefined) throw new Error('it resolves to something');
     if (!handler) return true;
+    if (how.standard) return { text: await received.text() };
     const { buffer, text, json } = received.body;
     return { buffer: (await buffer()).toString('base64'), text: await text(), json: await json().catch(() => null) };
+  },
+
+  /** How often the Secrets Manager was asked since the last time. */
+  lookups() {
+    const count = globalThis.secretLookups ?? 0;
+    globalThis.secretLookups = 0;
+    return count;
   },
 
   /** Signs and validates so many requests; says how many were accepted. */
@@ -73,7 +92,7 @@ const operations = {
 
   /** The base of the first signature of a request, and the MAC of it. */
   base({ key, request }) {
-    const [input] = wire.readInputs(request.headers).values();
+    const [[, input]] = wire.readInputs(request.headers);
     const base = wire.signatureBase(wire.messageOf(request), input);
     return { base, mac: wire.macOf(Buffer.from(key, 'base64'), base).toString('base64') };
   },
@@ -82,7 +101,12 @@ const operations = {
 for await (const line of createInterface({ input: process.stdin })) {
   const { operation, now, secrets, ...given } = JSON.parse(line);
   Date.now = now === undefined ? realNow : () => now * 1000 + 999;
-  if (secrets) process.env.VELO_SECRETS = JSON.stringify(secrets);
+  if (secrets) {
+    process.env.VELO_SECRETS = JSON.stringify(secrets);
+    // A new process of the site, which remembers no secret.
+    processes += 1;
+    ({ invoke, validateAuth, wixForwardedUrl } = await import(`backend/hmac-auth.js?${processes}`));
+  }
   let answer;
   try {
     answer = { ok: (await operations[operation](given)) ?? null };
