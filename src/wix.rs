@@ -99,8 +99,9 @@
 //! # CORS
 //!
 //! With the feature `tower`, `wix::cors(app_id)` makes a layer. It lets the app's own pages, from
-//! `https://<app-id>.wix.run`, call your backend. Put it outside of `ValidateAppInstanceLayer`:
-//! the preflight request of a browser has no app instance.
+//! `https://<app-id>.wix.run`, call your backend. `allow_origin` adds the domains of sites. For
+//! routes where the access token is the gate, there is `wix::cors_for_any_origin`. Put each layer
+//! around one route, outside of authentication: the preflight request of a browser has no token.
 //!
 //! # Security
 //!
@@ -125,7 +126,9 @@ pub use self::elevation::{DEFAULT_ELEVATION_TIMEOUT, ElevatedToken, Elevation};
 #[cfg(feature = "tower")]
 pub use self::{
     app_instance::{ValidateAppInstance, ValidateAppInstanceFuture, ValidateAppInstanceLayer},
-    cors::{Cors, CorsFuture, CorsLayer, cors},
+    cors::{
+        AnyOriginCorsLayer, Cors, CorsFuture, CorsLayer, OriginError, cors, cors_for_any_origin,
+    },
 };
 
 mod app_instance;

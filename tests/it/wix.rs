@@ -2,5 +2,7 @@
 
 mod app_instance;
 mod cors;
+mod cors_routes;
 mod elevation;
+mod origins;
 mod tokens;
