@@ -64,7 +64,7 @@ pub(crate) use self::events::request_signed;
 #[cfg(all(feature = "tracing", feature = "wix"))]
 pub(crate) use self::events::{is_recording, record_on_span, refusal_event};
 #[cfg(feature = "wix")]
-pub(crate) use self::reply::{Reply, close_connection};
+pub(crate) use self::reply::{Reply, close_if_body_is_left};
 
 mod buffered_body;
 mod cache_control;
@@ -91,7 +91,7 @@ mod validate_stream;
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Takes the service that is ready, and leaves a clone, which may not be ready.
-fn take_ready<S: Clone>(service: &mut S) -> S {
+pub(crate) fn take_ready<S: Clone>(service: &mut S) -> S {
     let clone = service.clone();
     std::mem::replace(service, clone)
 }

@@ -54,7 +54,8 @@
 //!    for the same installation.
 //!
 //! These functions do no I/O. With the feature `client`, `wix::Elevation` sends the requests, and
-//! keeps each answer while it is usable. The third step alone is enough if you have an
+//! keeps each answer while it is usable. With the feature `tower` too, `wix::TokenInfoLayer` takes
+//! the first step for whole routes. The third step alone is enough if you have an
 //! [`InstanceId`] from elsewhere, such as the verified [`AppInstance`] of an owner.
 //!
 //! ```
@@ -123,6 +124,10 @@ pub use self::{
 
 #[cfg(feature = "client")]
 pub use self::elevation::{DEFAULT_ELEVATION_TIMEOUT, ElevatedToken, Elevation};
+#[cfg(all(feature = "client", feature = "tower"))]
+pub use self::elevation::{
+    FrontendToken, RequireTokenInfo, RequireTokenInfoFuture, TokenInfoLayer,
+};
 #[cfg(feature = "tower")]
 pub use self::{
     app_instance::{ValidateAppInstance, ValidateAppInstanceFuture, ValidateAppInstanceLayer},

@@ -14,7 +14,7 @@ use axum::{
     Extension, Json, Router,
     body::Body,
     extract::State,
-    http::{HeaderMap, StatusCode, header::AUTHORIZATION},
+    http::{Method, StatusCode},
     response::Response,
     routing::{get, put},
 };
@@ -22,7 +22,7 @@ use hmac_auth::{
     MemorySecrets, Secret, generate_secret,
     wix::{
         self, AppCredentials, AppInstance, AppInstanceOptions, DEFAULT_APP_SECRET_NAME, Elevation,
-        ElevationError, Identity, SubjectType, ValidateAppInstanceLayer,
+        ElevationError, Identity, SubjectType, TokenInfo, TokenInfoLayer, ValidateAppInstanceLayer,
     },
 };
 use serde_json::{Value, json};
@@ -70,7 +70,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("backend {backend_url}");
     println!(
         "owner   {page_url}/?{}",
-        query(owner, wix_stand_in::MEMBER_TOKEN)
+        query(owner, wix_stand_in::USER_TOKEN)
     );
     println!(
         "visitor {page_url}/?{}",
@@ -78,7 +78,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
     );
     println!(
         "forged  {page_url}/?{}",
-        query(forged, "OauthNG.JWS.forged")
+        query(forged, "OauthNG.JWS.header.forged.signature")
+    );
+    let member = wix_stand_in::app_instance(
+        &app_secret,
+        &json!({ "uid": "member-1", "aid": "visitor-2" }),
+    )?;
+    println!(
+        "member  {page_url}/?{}",
+        query(member, wix_stand_in::MEMBER_TOKEN)
     );
     std::future::pending().await
 }
@@ -95,16 +103,29 @@ fn app(app_secret: &str, backend: Backend) -> Result<Router, Box<dyn Error>> {
     secrets.insert(DEFAULT_APP_SECRET_NAME, Secret::from_text(app_secret)?);
     let instances =
         ValidateAppInstanceLayer::new(secrets, AppInstanceOptions::new().app_id(APP_ID));
+    // The dashboard sends the token of a user, and a site that of a member or a visitor.
+    let tokens = TokenInfoLayer::new(
+        backend.elevation.clone(),
+        [SubjectType::User, SubjectType::Member],
+    );
+    // The outermost layer of each route, with its methods: a browser asks before it sends a token. Production has no `allow_localhost`.
+    let only_app = |method| wix::cors(APP_ID).allow_localhost().methods([method]);
+    // The sites of customers have domains of their own, and there the token is the gate.
+    let any_site = |method| wix::cors_for_any_origin().methods([method]);
     Ok(Router::new()
         .route(
             "/settings",
-            put(settings).layer(instances.clone().require_owner()),
+            put(settings).layer((only_app(Method::PUT), instances.clone().require_owner())),
         )
-        .route("/visit", get(visit).layer(instances))
-        .route("/products", get(products))
-        .with_state(Arc::new(backend))
-        // Around everything: a browser asks before it sends an app instance. Production has no `allow_localhost`.
-        .layer(wix::cors(APP_ID).allow_localhost()))
+        .route(
+            "/visit",
+            get(visit).layer((only_app(Method::GET), instances)),
+        )
+        .route(
+            "/products",
+            get(products).layer((any_site(Method::GET), tokens)),
+        )
+        .with_state(Arc::new(backend)))
 }
 
 /// For everybody who is logged in.
@@ -125,9 +146,13 @@ async fn settings(
     Json(json!({ "site": instance.instance_id(), "saved": settings }))
 }
 
-/// What a member's own token may not do: the app asks Wix in its own name, if the member may ask for it.
-async fn products(State(backend): State<Arc<Backend>>, headers: HeaderMap) -> Response {
-    match ask_for_products(&backend, &headers).await {
+/// What a user's or a member's own token may not do: the app asks Wix in its own name. Every user and every member of the site may see
+/// its products, so that the layer has decided already. For more than that, decide here by `info.subject_id()`.
+async fn products(
+    State(backend): State<Arc<Backend>>,
+    Extension(info): Extension<TokenInfo>,
+) -> Response {
+    match ask_for_products(&backend, &info).await {
         Ok(products) => Response::new(Body::from(products)),
         Err(error) => match error.downcast::<ElevationError>() {
             Ok(refused) => {
@@ -146,16 +171,9 @@ async fn products(State(backend): State<Arc<Backend>>, headers: HeaderMap) -> Re
 
 async fn ask_for_products(
     backend: &Backend,
-    headers: &HeaderMap,
+    info: &TokenInfo,
 ) -> Result<String, Box<dyn Error + Send + Sync>> {
-    let token = headers
-        .get(AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let elevated = backend
-        .elevation
-        .elevate(token, |info| info.subject_type() == SubjectType::Member)
-        .await?;
+    let elevated = backend.elevation.access_token(info.instance_id()).await?;
     let mut request =
         http::Request::get(format!("{}/stores/v3/products", backend.wix_url)).body(Vec::new())?;
     elevated.authorize(&mut request);

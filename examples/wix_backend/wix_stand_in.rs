@@ -17,9 +17,11 @@ use tokio::net::TcpListener;
 
 use crate::{APP_ID, INSTANCE_ID};
 
-pub(crate) const MEMBER_TOKEN: &str = "OauthNG.JWS.member";
-pub(crate) const VISITOR_TOKEN: &str = "OauthNG.JWS.visitor";
-const APP_TOKEN: &str = "OauthNG.JWS.app";
+/// What the dashboard gives to its pages: the token of a Wix user.
+pub(crate) const USER_TOKEN: &str = "OauthNG.JWS.header.user.signature";
+pub(crate) const MEMBER_TOKEN: &str = "OauthNG.JWS.header.member.signature";
+pub(crate) const VISITOR_TOKEN: &str = "OauthNG.JWS.header.visitor.signature";
+const APP_TOKEN: &str = "OauthNG.JWS.header.app.signature";
 
 /// Starts it and tells its URL.
 pub(crate) async fn start(app_secret: &str) -> Result<String, Box<dyn Error>> {
@@ -42,8 +44,10 @@ pub(crate) async fn start(app_secret: &str) -> Result<String, Box<dyn Error>> {
 
 async fn token_info(Json(body): Json<Value>) -> Result<Json<Value>, StatusCode> {
     let subject = match body["token"].as_str() {
+        Some(USER_TOKEN) => "USER",
         Some(MEMBER_TOKEN) => "MEMBER",
         Some(VISITOR_TOKEN) => "VISITOR",
+        Some(APP_TOKEN) => "APP",
         _ => return Err(StatusCode::BAD_REQUEST),
     };
     Ok(Json(json!({

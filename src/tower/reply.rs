@@ -10,6 +10,11 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, Version, header::CONNECTION};
+#[cfg(feature = "wix")]
+use http::{
+    Request,
+    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
+};
 use pin_project_lite::pin_project;
 
 use super::cache_control::keep_private;
@@ -72,9 +77,21 @@ where
 /// Says that the connection ends here, because the body of the request was not read to its end.
 ///
 /// Only HTTP/1 has this field, and only there does the connection end with the body.
-pub(crate) fn close_connection<B>(response: &mut Response<B>, version: Version) {
+pub(super) fn close_connection<B>(response: &mut Response<B>, version: Version) {
     if version < Version::HTTP_2 {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);
+    }
+}
+
+/// Says that the connection ends here if the head of the request announces a body, for a layer that
+/// knows no type of body and so leaves it unread.
+#[cfg(feature = "wix")]
+pub(crate) fn close_if_body_is_left<R, B>(response: &mut Response<R>, request: &Request<B>) {
+    let headers = request.headers();
+    let has_body = headers.contains_key(TRANSFER_ENCODING)
+        || headers.get(CONTENT_LENGTH).is_some_and(|len| len != "0");
+    if has_body {
+        close_connection(response, request.version());
     }
 }

@@ -14,6 +14,12 @@ pub use self::{
     exchange::{DEFAULT_ELEVATION_TIMEOUT, Elevation},
 };
 
+#[cfg(all(feature = "client", feature = "tower"))]
+pub use self::{
+    frontend_token::FrontendToken,
+    layer::{RequireTokenInfo, RequireTokenInfoFuture, TokenInfoLayer},
+};
+
 mod access_token;
 mod credentials;
 #[cfg(feature = "client")]
@@ -21,10 +27,16 @@ mod elevated_token;
 mod error;
 #[cfg(feature = "client")]
 mod exchange;
+#[cfg(all(feature = "client", feature = "tower"))]
+mod frontend_token;
 mod instance_id;
+#[cfg(all(feature = "client", feature = "tower"))]
+mod layer;
 mod oauth;
 #[cfg(feature = "client")]
 mod token_cache;
+#[cfg(all(feature = "client", feature = "tower"))]
+mod token_gate;
 mod token_info;
 #[cfg(feature = "client")]
 mod wix_api;

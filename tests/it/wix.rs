@@ -5,4 +5,5 @@ mod cors;
 mod cors_routes;
 mod elevation;
 mod origins;
+mod token_routes;
 mod tokens;

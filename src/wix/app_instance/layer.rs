@@ -9,10 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{
-    Request, Response,
-    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
-};
+use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -27,7 +24,7 @@ use crate::{
 };
 use crate::{
     secret::SecretStore,
-    tower::{Reply, close_connection},
+    tower::{Reply, close_if_body_is_left},
 };
 
 /// Makes [`ValidateAppInstance`] services, which let only requests with a valid app instance
@@ -173,22 +170,12 @@ where
                     "app instance refused"
                 );
                 let mut response = refusal(&error);
-                if has_body(&request) {
-                    // This layer knows no type of body, so it leaves the body unread.
-                    close_connection(&mut response, request.version());
-                }
+                close_if_body_is_left(&mut response, &request);
                 Reply::refusal(response)
             }
         };
         ValidateAppInstanceFuture { reply }
     }
-}
-
-/// Whether the head announces a body.
-fn has_body<B>(request: &Request<B>) -> bool {
-    let headers = request.headers();
-    headers.contains_key(TRANSFER_ENCODING)
-        || headers.get(CONTENT_LENGTH).is_some_and(|len| len != "0")
 }
 
 fn refusal(error: &AppInstanceError) -> Response<Bytes> {

@@ -22,6 +22,12 @@ error_kinds! {
         /// asked.
         PublicInstance = "public_instance" (UNAUTHORIZED):
             "the text is the public instance of a site's own code and not an access token",
+        /// The request has several access tokens that differ. Wix was not asked.
+        Conflicting = "conflicting" (UNAUTHORIZED):
+            "the request has several access tokens that differ",
+        /// The text has not the shape `OauthNG.JWS.…` of an access token. Wix was not asked.
+        NotAccessToken = "not_access_token" (UNAUTHORIZED):
+            "the text is not an access token, which begins with `OauthNG.JWS.`",
         /// The text has characters that no token has. Wix was not asked.
         MalformedToken = "malformed_token" (UNAUTHORIZED):
             "the access token has characters that no token has",
@@ -46,6 +52,9 @@ error_kinds! {
         /// Your own decision was that this subject may not do this.
         NotAllowed = "not_allowed" (FORBIDDEN):
             "this subject may not do this with the rights of the app",
+        /// Too many other tokens wait for an answer of Wix. Wix was not asked.
+        Busy = "busy" (SERVICE_UNAVAILABLE):
+            "too many other access tokens wait for an answer of Wix",
         /// Wix refuses the app id, the app secret, or the instance.
         CredentialsRefused = "credentials_refused" (SERVICE_UNAVAILABLE):
             "Wix gives no token of the app: \

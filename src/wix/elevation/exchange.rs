@@ -98,13 +98,13 @@ const SAFETY_MARGIN: Duration = Duration::from_secs(5 * 60);
 /// # Security
 ///
 /// Wix limits Token Info to 200 calls a minute for each instance, and each unknown token costs one
-/// call: limit the rate of your own callers.
+/// call: limit the rate of your own callers. With the feature `tower`, `wix::TokenInfoLayer` limits
+/// the questions for whole routes.
 #[derive(Clone)]
 pub struct Elevation {
     wix: WixApi,
     credentials: Arc<AppCredentials>,
-    /// By the SHA-256 of the token, so that the cache holds no token.
-    token_infos: TokenCache<[u8; 32], Arc<TokenInfo>>,
+    token_infos: TokenCache<TokenHash, Arc<TokenInfo>>,
     access_tokens: TokenCache<InstanceId, Arc<AccessToken>>,
 }
 
@@ -204,10 +204,8 @@ impl Elevation {
     /// [`ElevationError`], as for [`elevate`](Self::elevate).
     pub async fn token_info(&self, frontend_token: &str) -> Result<Arc<TokenInfo>, ElevationError> {
         let token = access_token_of(frontend_token)?;
-        let mut hash = Sha256::new();
-        hash.update(token.as_bytes());
         self.token_infos
-            .get(hash.finish(), || self.ask_token_info(token))
+            .get(TokenHash::of(token), || self.ask_token_info(token))
             .await
     }
 
@@ -233,7 +231,21 @@ impl Elevation {
         Ok(ElevatedToken::new(token, instance_id.clone()))
     }
 
-    async fn ask_token_info(&self, token: &str) -> Result<Cached<Arc<TokenInfo>>, ElevationError> {
+    /// What [`token_info`](Self::token_info) has found, for a layer that asks in its own way.
+    #[cfg(feature = "tower")]
+    pub(super) fn token_infos(&self) -> &TokenCache<TokenHash, Arc<TokenInfo>> {
+        &self.token_infos
+    }
+
+    #[cfg(feature = "tower")]
+    pub(super) fn given_clock(&self) -> Clock {
+        self.wix.clock.clone()
+    }
+
+    pub(super) async fn ask_token_info(
+        &self,
+        token: &str,
+    ) -> Result<Cached<Arc<TokenInfo>>, ElevationError> {
         let app_id = self.credentials.app_id();
         let request = token_info_request(token)?;
         let (info, asked_at) = self
@@ -258,6 +270,16 @@ impl Elevation {
             usable_until: token_usable_until(token.expires_at(), asked_at),
             value: Arc::new(token),
         })
+    }
+}
+
+/// The SHA-256 of a token, so that a cache holds no token.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct TokenHash([u8; 32]);
+
+impl TokenHash {
+    pub(super) fn of(token: &str) -> Self {
+        Self(Sha256::digest(token.as_bytes()))
     }
 }
 

@@ -72,6 +72,20 @@ where
             .detail("its answer had expired on arrival"))
     }
 
+    /// The value of `key`, if the cache has a usable one.
+    #[cfg(feature = "tower")]
+    pub(super) async fn find(&self, key: &K) -> Option<V> {
+        let cached = self.cache.get(key).await?;
+        let is_usable = cached.is_usable(self.clock.now());
+        is_usable.then_some(cached.value)
+    }
+
+    /// Keeps a value that nobody has asked for with [`get`](Self::get).
+    #[cfg(feature = "tower")]
+    pub(super) async fn keep(&self, key: K, value: Cached<V>) {
+        self.cache.insert(key, value).await;
+    }
+
     /// Removes a value that the cache still holds after its end.
     ///
     /// The cache measures time with another clock, which may stand still while the machine sleeps.
