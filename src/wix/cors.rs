@@ -120,8 +120,8 @@ impl CorsLayer {
     /// Also allows this origin, such as `https://www.shop.example` or `https://user.wixsite.com`.
     /// Call it once for each origin.
     ///
-    /// An origin is the beginning of a URL as browsers write it: the scheme, the host in lower case,
-    /// and the port unless it is the default one. Nothing follows, not even a `/`.
+    /// An origin is the beginning of a URL as browsers write it: the scheme, the host in lower
+    /// case, and the port unless it is the default one. Nothing follows, not even a `/`.
     ///
     /// # Errors
     ///

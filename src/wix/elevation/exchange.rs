@@ -182,6 +182,11 @@ impl Elevation {
     /// `allow` that accepts everybody is a privilege escalation: it gives the rights of the app to
     /// everybody who finds the route.
     ///
+    /// A page of the dashboard has the token of a [`User`](super::SubjectType::User). A page of a
+    /// site has that of a [`Member`](super::SubjectType::Member) or a
+    /// [`Visitor`](super::SubjectType::Visitor). No type is accepted by default, because only the
+    /// application knows for whom its route is.
+    ///
     /// `allow` decides each time, also about a cached token. If your decision has to wait, for
     /// example for a database, call [`token_info`](Self::token_info) first, and then
     /// [`access_token`](Self::access_token).

@@ -41,13 +41,13 @@ use crate::{
 /// - [`TokenInfo`]: the installation, and the subject;
 /// - [`FrontendToken`]: the token itself, for [`Elevation::elevate`].
 ///
-/// A refused request never reaches the inner service: the peer gets [`ElevationError::to_response`],
-/// and the extensions of this response hold the [`ElevationErrorKind`]. With the feature `tracing`,
-/// each refusal is an event.
+/// A refused request never reaches the inner service: the peer gets
+/// [`ElevationError::to_response`], and the extensions of this response hold the
+/// [`ElevationErrorKind`]. With the feature `tracing`, each refusal is an event.
 ///
 /// The answers of the service say `Cache-Control: private`, unless they say `public`, `s-maxage`,
-/// `private` or `no-store` themselves. A refusal says `no-store`. The layer does not read bodies, so
-/// a refused request with a body ends its connection over HTTP/1.
+/// `private` or `no-store` themselves. A refusal says `no-store`. The layer does not read bodies,
+/// so a refused request with a body ends its connection over HTTP/1.
 ///
 /// Put [`cors_for_any_origin`](crate::wix::cors_for_any_origin) or [`cors`](crate::wix::cors())
 /// outside of this layer, for each route: the preflight request of a browser has no token.
@@ -87,12 +87,12 @@ use crate::{
 /// | --- | --- |
 /// | none, several, or a text without the shape `OauthNG.JWS.…` of an access token | never |
 /// | accepted | as for [`Elevation`]: after a minute, or when the token expires |
-/// | refused | again after 10 s. Up to 10,000 refusals are remembered, by the SHA-256 of the token |
+/// | refused | after 10 s. Up to 10,000 refusals are remembered, by the SHA-256 of the token |
 ///
-/// At most 16 questions wait for Wix at the same time. Another one waits for its turn, for up to one
-/// second. Then its request is refused with the kind [`Busy`](ElevationErrorKind::Busy): 503 with
-/// `Retry-After`. So a short rush passes, and a flood of forged tokens costs neither memory nor more
-/// connections. Accepted tokens that are remembered need no turn.
+/// At most 16 questions wait for Wix at the same time. Another one waits for its turn, for up to
+/// one second. Then its request is refused with the kind [`Busy`](ElevationErrorKind::Busy): 503
+/// with `Retry-After`. So a short rush passes, and a flood of forged tokens costs neither memory
+/// nor more connections to Wix. Accepted tokens that are remembered need no turn.
 ///
 /// Clones of the layer share all this. Make one layer, and clone it for each route.
 ///
