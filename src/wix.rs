@@ -53,6 +53,10 @@
 //! 3. [`access_token_request`] and [`AccessToken::from_response`] get an access token of the app
 //!    for the same installation.
 //!
+//! To act as the visitor, and not as the app, [`visitor_token_request`] and [`VisitorToken`] take the
+//! place of the third step. A Headless project, which has no installation, asks with
+//! [`admin_token_request`].
+//!
 //! These functions do no I/O. With the feature `client`, `wix::Elevation` sends the requests, and
 //! keeps each answer while it is usable. With the feature `tower` too, `wix::TokenInfoLayer` takes
 //! the first step for whole routes. The third step alone is enough if you have an
@@ -117,8 +121,8 @@ pub use self::{
     },
     elevation::{
         AccessToken, AppCredentials, CredentialsError, ElevationError, ElevationErrorKind,
-        InstanceId, MAX_ACCESS_TOKEN_LEN, SubjectType, TokenInfo, access_token_request,
-        token_info_request,
+        InstanceId, MAX_ACCESS_TOKEN_LEN, SubjectType, TokenInfo, VisitorToken,
+        access_token_request, admin_token_request, token_info_request, visitor_token_request,
     },
 };
 
@@ -136,6 +140,7 @@ pub use self::{
     },
 };
 
+mod app_id;
 mod app_instance;
 mod authorization;
 #[cfg(feature = "tower")]

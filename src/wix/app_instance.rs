@@ -7,6 +7,7 @@ use crate::secret::SecretSet;
 
 #[cfg(feature = "tower")]
 pub use self::layer::{ValidateAppInstance, ValidateAppInstanceFuture, ValidateAppInstanceLayer};
+pub(super) use self::vouched::{Unvouched, Vouched};
 pub use self::{
     error::{AppInstanceError, AppInstanceErrorKind},
     identity::Identity,
@@ -23,6 +24,7 @@ mod options;
 mod payload;
 mod request;
 mod signed_text;
+mod vouched;
 
 /// A verified app instance: which installation of the app a request comes from, and who looks at
 /// the page.

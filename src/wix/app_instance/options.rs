@@ -6,7 +6,7 @@ use super::{
     error::{AppInstanceError, AppInstanceErrorKind},
     payload::Payload,
 };
-use crate::{escape::escape, time::Clock, validate::DEFAULT_MAX_CLOCK_SKEW};
+use crate::{time::Clock, validate::DEFAULT_MAX_CLOCK_SKEW, wix::app_id::check_app};
 
 /// The default name of the app secret in a store: `wix-app-secret`.
 pub const DEFAULT_APP_SECRET_NAME: &str = "wix-app-secret";
@@ -102,10 +102,22 @@ impl AppInstanceOptions {
         self
     }
 
-    /// Checks the app and the times of a verified payload.
+    /// The time until which a payload is accepted: its greatest age, or its expiration date if that
+    /// is earlier.
+    pub(super) fn accepted_until(&self, payload: &Payload) -> Option<SystemTime> {
+        let oldest = payload.sign_date.0.checked_add(self.max_age);
+        match (oldest, payload.expiration_date()) {
+            (Some(oldest), Some(date)) => Some(oldest.min(date)),
+            (oldest, date) => oldest.or(date),
+        }
+    }
+
+    /// Checks the app and the times of a payload.
     pub(super) fn check(&self, payload: &Payload) -> Result<(), AppInstanceError> {
         if let Some(app_id) = &self.app_id {
-            check_app(payload.app_id.as_deref(), app_id)?;
+            check_app(payload.app_id.as_deref(), app_id).map_err(|reason| {
+                AppInstanceError::new(AppInstanceErrorKind::WrongApp).detail(reason)
+            })?;
         }
         let now = self.clock.now();
         match now.duration_since(payload.sign_date.0) {
@@ -129,16 +141,6 @@ impl AppInstanceOptions {
             _ => Ok(()),
         }
     }
-}
-
-/// Ids of apps are compared without case, as host names have them.
-fn check_app(named: Option<&str>, expected: &str) -> Result<(), AppInstanceError> {
-    let detail = match named {
-        Some(named) if named.eq_ignore_ascii_case(expected) => return Ok(()),
-        Some(named) => format!("for {}, expected {}", escape(named), escape(expected)),
-        None => format!("it names no app, expected {}", escape(expected)),
-    };
-    Err(AppInstanceError::new(AppInstanceErrorKind::WrongApp).detail(detail))
 }
 
 fn refusal(kind: AppInstanceErrorKind, by: Duration) -> AppInstanceError {

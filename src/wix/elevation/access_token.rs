@@ -14,7 +14,7 @@ use super::{
     credentials::AppCredentials,
     error::{ElevationError, ElevationErrorKind},
     instance_id::InstanceId,
-    oauth::{json_request, json_response, malformed, seconds},
+    oauth::{json_request, json_response, malformed, reason, seconds},
 };
 
 /// No real token is valid for longer. The tokens of Wix are valid for four hours.
@@ -35,22 +35,48 @@ pub fn access_token_request(
     credentials: &AppCredentials,
     instance_id: &InstanceId,
 ) -> Request<Vec<u8>> {
+    client_credentials(credentials, Some(instance_id))
+}
+
+/// Makes the request for an access token of a Headless project, which has no installation: client
+/// credentials without an instance, to
+/// [perform admin operations](https://dev.wix.com/docs/go-headless/self-managed-headless/authentication/admin/about-admin-authentication).
+///
+/// `credentials` are the client id and the secret of the project's own OAuth app. Send the request,
+/// and give the answer to [`AccessToken::from_response`]. An app that sites install asks with
+/// [`access_token_request`].
+///
+/// # Security
+///
+/// The holder of the token may administer the project. What [`access_token_request`] says of the
+/// body is true here too.
+#[must_use]
+pub fn admin_token_request(credentials: &AppCredentials) -> Request<Vec<u8>> {
+    client_credentials(credentials, None)
+}
+
+fn client_credentials(
+    credentials: &AppCredentials,
+    instance_id: Option<&InstanceId>,
+) -> Request<Vec<u8>> {
     #[derive(Serialize)]
     struct Question<'a> {
         grant_type: &'static str,
         client_id: &'a str,
         client_secret: &'a str,
-        instance_id: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        instance_id: Option<&'a str>,
     }
 
     let question = Question {
         grant_type: "client_credentials",
         client_id: credentials.app_id(),
         client_secret: credentials.app_secret(),
-        instance_id: instance_id.as_str(),
+        instance_id: instance_id.map(InstanceId::as_str),
     };
-    let values_len =
-        question.client_id.len() + question.client_secret.len() + question.instance_id.len();
+    let values_len = question.client_id.len()
+        + question.client_secret.len()
+        + question.instance_id.map_or(0, str::len);
     json_request(
         "https://www.wixapis.com/oauth2/token",
         &question,
@@ -58,8 +84,8 @@ pub fn access_token_request(
     )
 }
 
-/// An access token of the app itself, for one installation. Its holder can do there all that the
-/// app may do.
+/// An access token of the app itself, for one installation, or of a Headless project. Its holder can
+/// do there all that the app may do.
 ///
 /// The token is wiped when this value is dropped, and `Debug` does not show the token. The headers
 /// that [`authorize`](Self::authorize) has set are not wiped.
@@ -69,7 +95,7 @@ pub struct AccessToken {
 }
 
 impl AccessToken {
-    /// Reads the answer to an [`access_token_request`].
+    /// Reads the answer to an [`access_token_request`] or an [`admin_token_request`].
     ///
     /// For `now`, give the time at which you *sent* the request. `expires_in` counts from some
     /// moment between that time and the answer.
@@ -86,11 +112,25 @@ impl AccessToken {
         response: &Response<impl AsRef<[u8]>>,
         now: SystemTime,
     ) -> Result<Self, ElevationError> {
-        let mut answer = json_response(response, ElevationErrorKind::CredentialsRefused, now)?;
-        let text = match answer.remove("access_token") {
-            Some(Value::String(text)) => Zeroizing::new(text),
-            _ => return Err(malformed("`access_token` is absent or no text")),
+        Self::read(response, ElevationErrorKind::CredentialsRefused, now)
+    }
+
+    /// A 4xx has the kind `refused`.
+    pub(super) fn read(
+        response: &Response<impl AsRef<[u8]>>,
+        refused: ElevationErrorKind,
+        now: SystemTime,
+    ) -> Result<Self, ElevationError> {
+        let mut answer = json_response(response, refused, now)?;
+        let Some(Value::String(text)) = answer.remove("access_token") else {
+            let mut detail = "`access_token` is absent or no text".to_owned();
+            // Wix may answer 200 and name an error.
+            if let Some(reason) = reason(&answer) {
+                detail = format!("{detail}: {reason}");
+            }
+            return Err(malformed(detail));
         };
+        let text = Zeroizing::new(text);
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(malformed("`access_token` is no token"));
         }

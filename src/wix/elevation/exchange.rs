@@ -6,30 +6,25 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use http::Request;
 use reqwest::{ClientBuilder, Url};
 
 use super::{
-    access_token::{AccessToken, access_token_request},
+    access_token::{AccessToken, access_token_request, admin_token_request},
     credentials::AppCredentials,
     elevated_token::ElevatedToken,
     error::{ElevationError, ElevationErrorKind},
     instance_id::InstanceId,
+    lifetime::{info_usable_until, token_usable_until},
     token_cache::{Cached, TokenCache},
     token_info::{TokenInfo, access_token_of, token_info_request},
+    visitor_token::{VisitorToken, visitor_token_request},
     wix_api::WixApi,
 };
 use crate::{crypto::Sha256, time::Clock};
 
 /// The default time that Wix has for each of its two answers, retries included: 10 s.
 pub const DEFAULT_ELEVATION_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The longest time for which an answer of Token Info is used. A token that Wix revokes is accepted
-/// for that long.
-const MAX_TOKEN_INFO_AGE: Duration = Duration::from_secs(60);
-
-/// The time before its expiry from which an elevated token is not given out any more, or a tenth of
-/// its lifetime if that is less. The call that uses the token takes time, and clocks differ.
-const SAFETY_MARGIN: Duration = Duration::from_secs(5 * 60);
 
 /// Exchanges the access token of a visitor for one of the app itself, so that the backend can do
 /// what the visitor may not do.
@@ -73,10 +68,12 @@ const SAFETY_MARGIN: Duration = Duration::from_secs(5 * 60);
 /// | --- | --- |
 /// | Token Info, for each visitor's token | after a minute, or when the token expires |
 /// | your decision | each time |
+/// | Token Info, for an app instance that Wix names no `exp` for | after 10 s |
 /// | Create Access Token, for each instance | five minutes before the token expires, or a tenth of its lifetime |
+/// | [`admin_token`](Self::admin_token), and [`visitor_token`](Self::visitor_token) for each visitor's token | the same |
 ///
 /// Concurrent calls with the same question share one request. The caches keep no failures. Each
-/// cache holds up to 10,000 answers.
+/// cache holds up to 10,000 answers, and each kind of token has its own cache.
 ///
 /// A lost connection and a 5xx without `Retry-After` are retried twice, each time after a short
 /// random wait. A 429 is not retried; its error has
@@ -106,6 +103,8 @@ pub struct Elevation {
     credentials: Arc<AppCredentials>,
     token_infos: TokenCache<TokenHash, Arc<TokenInfo>>,
     access_tokens: TokenCache<InstanceId, Arc<AccessToken>>,
+    admin_tokens: TokenCache<(), Arc<AccessToken>>,
+    visitor_tokens: TokenCache<TokenHash, Arc<VisitorToken>>,
 }
 
 impl Elevation {
@@ -128,6 +127,8 @@ impl Elevation {
             credentials: Arc::new(credentials),
             token_infos: TokenCache::new(Clock::default()),
             access_tokens: TokenCache::new(Clock::default()),
+            admin_tokens: TokenCache::new(Clock::default()),
+            visitor_tokens: TokenCache::new(Clock::default()),
         })
     }
 
@@ -160,6 +161,8 @@ impl Elevation {
         let clock = Clock::default().given(clock);
         self.token_infos = TokenCache::new(clock.clone());
         self.access_tokens = TokenCache::new(clock.clone());
+        self.admin_tokens = TokenCache::new(clock.clone());
+        self.visitor_tokens = TokenCache::new(clock.clone());
         self.wix.clock = clock;
         self
     }
@@ -231,7 +234,9 @@ impl Elevation {
     ) -> Result<ElevatedToken, ElevationError> {
         let token = self
             .access_tokens
-            .get(instance_id.clone(), || self.ask_access_token(instance_id))
+            .get(instance_id.clone(), || {
+                self.ask_access_token(access_token_request(&self.credentials, instance_id))
+            })
             .await?;
         Ok(ElevatedToken::new(token, instance_id.clone()))
     }
@@ -247,6 +252,45 @@ impl Elevation {
         self.wix.clock.clone()
     }
 
+    /// Gets a token of a Headless project, whose OAuth app has no installation, for admin operations.
+    ///
+    /// The credentials are the client id and the secret of that OAuth app.
+    ///
+    /// # Errors
+    ///
+    /// [`ElevationError`] of the kinds with the status 503.
+    ///
+    /// # Security
+    ///
+    /// This method makes no decision. The holder of the token may administer the project.
+    pub async fn admin_token(&self) -> Result<Arc<AccessToken>, ElevationError> {
+        self.admin_tokens
+            .get((), || {
+                self.ask_access_token(admin_token_request(&self.credentials))
+            })
+            .await
+    }
+
+    /// Gets a token with which the backend acts as the visitor, member or user whose token the page
+    /// sent.
+    ///
+    /// Token Info judges the page's token each time, from the cache or anew. `AppStrategy` of Wix's
+    /// SDK does not ask.
+    ///
+    /// # Errors
+    ///
+    /// [`ElevationError`], as for [`elevate`](Self::elevate).
+    pub async fn visitor_token(
+        &self,
+        frontend_token: &str,
+    ) -> Result<Arc<VisitorToken>, ElevationError> {
+        self.token_info(frontend_token).await?;
+        let token = access_token_of(frontend_token)?;
+        self.visitor_tokens
+            .get(TokenHash::of(token), || self.ask_visitor_token(token))
+            .await
+    }
+
     pub(super) async fn ask_token_info(
         &self,
         token: &str,
@@ -256,21 +300,32 @@ impl Elevation {
         let (info, asked_at) = self
             .wix
             .ask(request, |answer, _| {
-                TokenInfo::from_response(answer, app_id, self.wix.clock.now())
+                TokenInfo::from_response_about(token, answer, app_id, self.wix.clock.now())
             })
             .await?;
         Ok(Cached {
-            usable_until: info_usable_until(info.expires_at(), asked_at),
+            usable_until: info_usable_until(&info, asked_at),
             value: Arc::new(info),
         })
     }
 
     async fn ask_access_token(
         &self,
-        instance_id: &InstanceId,
+        request: Request<Vec<u8>>,
     ) -> Result<Cached<Arc<AccessToken>>, ElevationError> {
-        let request = access_token_request(&self.credentials, instance_id);
         let (token, asked_at) = self.wix.ask(request, AccessToken::from_response).await?;
+        Ok(Cached {
+            usable_until: token_usable_until(token.expires_at(), asked_at),
+            value: Arc::new(token),
+        })
+    }
+
+    async fn ask_visitor_token(
+        &self,
+        token: &str,
+    ) -> Result<Cached<Arc<VisitorToken>>, ElevationError> {
+        let request = visitor_token_request(&self.credentials, token)?;
+        let (token, asked_at) = self.wix.ask(request, VisitorToken::from_response).await?;
         Ok(Cached {
             usable_until: token_usable_until(token.expires_at(), asked_at),
             value: Arc::new(token),
@@ -294,52 +349,5 @@ impl fmt::Debug for Elevation {
         f.debug_struct("Elevation")
             .field("credentials", &self.credentials)
             .finish_non_exhaustive()
-    }
-}
-
-fn info_usable_until(expires_at: SystemTime, asked_at: SystemTime) -> SystemTime {
-    asked_at
-        .checked_add(MAX_TOKEN_INFO_AGE)
-        // At the end of time, no minute can be added.
-        .map_or(expires_at, |until| until.min(expires_at))
-}
-
-fn token_usable_until(expires_at: SystemTime, asked_at: SystemTime) -> SystemTime {
-    let lifetime = expires_at.duration_since(asked_at).unwrap_or_default();
-    expires_at
-        .checked_sub(SAFETY_MARGIN.min(lifetime / 10))
-        .unwrap_or(asked_at)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::UNIX_EPOCH;
-
-    use super::*;
-
-    fn after(seconds: u64) -> SystemTime {
-        UNIX_EPOCH + Duration::from_secs(1_700_000_000 + seconds)
-    }
-
-    #[test]
-    fn an_answer_of_token_info_is_used_for_a_minute_at_most() {
-        for (lifetime, usable) in [(3_600, 60), (61, 60), (60, 60), (59, 59), (1, 1)] {
-            assert_eq!(
-                info_usable_until(after(lifetime), after(0)),
-                after(usable),
-                "{lifetime}"
-            );
-        }
-    }
-
-    #[test]
-    fn the_safety_margin_is_five_minutes_or_a_tenth() {
-        for (lifetime, usable) in [(14_400, 14_100), (3_000, 2_700), (2_000, 1_800), (10, 9)] {
-            assert_eq!(
-                token_usable_until(after(lifetime), after(0)),
-                after(usable),
-                "{lifetime}"
-            );
-        }
     }
 }

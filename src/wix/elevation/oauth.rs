@@ -69,6 +69,16 @@ pub(super) fn json_response(
     Err(ElevationError::new(kind).detail(detail).retry_in(wait))
 }
 
+/// Whether an answer is an error of RFC 6749 section 5.2 about the app, and not about a token.
+pub(super) fn is_about_client(response: &Response<impl AsRef<[u8]>>) -> bool {
+    read(response.body().as_ref()).is_ok_and(|error| {
+        matches!(
+            text(&error, "error"),
+            Some("invalid_client" | "unauthorized_client")
+        )
+    })
+}
+
 /// A text that is present. A value that is empty, null or of another type counts as absent.
 pub(super) fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     object.get(name)?.as_str().filter(|text| !text.is_empty())
@@ -88,6 +98,26 @@ pub(super) fn seconds(object: &Map<String, Value>, name: &str) -> Option<u64> {
 
 pub(super) fn malformed(detail: impl Into<Arc<str>>) -> ElevationError {
     ElevationError::new(ElevationErrorKind::MalformedResponse).detail(detail)
+}
+
+/// What a 2xx says of an error, without secrets and escaped: `None` if it names none.
+pub(super) fn reason(answer: &Map<String, Value>) -> Option<String> {
+    let mut detail = String::new();
+    push_reason(&mut detail, answer);
+    detail
+        .strip_prefix(", ")
+        .filter(|_| is_error(answer))
+        .map(str::to_owned)
+}
+
+/// Whether an answer names an error. A `message` alone may say anything.
+fn is_error(answer: &Map<String, Value>) -> bool {
+    ["error", "error_description"]
+        .iter()
+        .any(|name| text(answer, name).is_some())
+        || answer
+            .get("details")
+            .is_some_and(|details| details.get("applicationError").is_some())
 }
 
 fn read(body: &[u8]) -> Result<Map<String, Value>, ElevationError> {

@@ -1,4 +1,4 @@
-//! Token Info: the answer of Wix about an access token.
+//! Token Info: the answer of Wix about an access token, or about an app instance.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,9 +9,16 @@ use serde_json::{Map, Value};
 use super::{
     error::{ElevationError, ElevationErrorKind},
     instance_id::InstanceId,
-    oauth::{json_request, json_response, seconds, text},
+    oauth::{json_request, json_response, reason, seconds, text},
 };
-use crate::{escape::escape, wix::authorization::without_bearer};
+use crate::{
+    escape::escape,
+    wix::{
+        app_id::check_app,
+        app_instance::{Unvouched, Vouched},
+        authorization::without_bearer,
+    },
+};
 
 /// The longest access token that Wix is asked about, in bytes. Real ones have about a thousand.
 pub const MAX_ACCESS_TOKEN_LEN: usize = 8 * 1024;
@@ -24,8 +31,9 @@ pub const MAX_ACCESS_TOKEN_LEN: usize = 8 * 1024;
 /// `wix::Elevation` does both.
 ///
 /// An app instance is accepted too, because the articles of Wix differ. One asks Token Info about
-/// an app instance. Another verifies it with the app secret, which is
-/// [`AppInstance::parse`](crate::wix::AppInstance::parse) and [`InstanceId::from`] here.
+/// an app instance: read that answer with [`TokenInfo::from_response_about`]. Another verifies it
+/// with the app secret, which is [`AppInstance::parse`](crate::wix::AppInstance::parse) and
+/// [`InstanceId::from`] here.
 ///
 /// # Errors
 ///
@@ -72,12 +80,14 @@ pub(super) fn access_token_of(value: &str) -> Result<&str, ElevationError> {
 
 /// The answer of Wix about an access token: its installation of the app, and its subject.
 ///
-/// Only [`from_response`](Self::from_response) makes this type, so owning one is the proof: at that
-/// time, the token was active, not expired, and for this app.
+/// Only [`from_response`](Self::from_response) and
+/// [`from_response_about`](Self::from_response_about) make this type, so owning one is the proof: at
+/// that time, the token was active, not expired, and for this app.
 #[derive(Clone, Debug)]
 pub struct TokenInfo {
     instance_id: InstanceId,
     expires_at: SystemTime,
+    expires_by_app_instance: bool,
     issued_at: Option<SystemTime>,
     subject_type: SubjectType,
     subject_id: Option<Box<str>>,
@@ -90,7 +100,7 @@ impl TokenInfo {
     /// Reads the answer to a [`token_info_request`].
     ///
     /// The checks: the token is active, `exp` is present and in the future, `clientId` is `app_id`,
-    /// and there is an `instanceId`. The type of a value does not matter if its meaning is clear:
+    /// in any case, and there is an `instanceId`. The type of a value does not matter if its meaning is clear:
     /// Wix writes some numbers as text, and null for absent values. A value without a clear meaning
     /// counts as absent.
     ///
@@ -115,34 +125,86 @@ impl TokenInfo {
         app_id: &str,
         now: SystemTime,
     ) -> Result<Self, ElevationError> {
+        Self::read(response, None, app_id, now)
+    }
+
+    /// Reads the answer to a [`token_info_request`] about `asked`, which may be an app instance.
+    ///
+    /// The checks are those of [`from_response`](Self::from_response). Wix documents `exp` for access
+    /// tokens only. If the answer has none and `asked` is an app instance, the times of the app
+    /// instance count: it may be [`DEFAULT_MAX_AGE`](crate::wix::DEFAULT_MAX_AGE) old, counted from
+    /// `signDate`, and its `expirationDate` must not have passed. It must name the instance that Wix
+    /// names, and no other app. An access token without `exp` stays refused.
+    ///
+    /// `asked` is the text that [`token_info_request`] got.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`from_response`](Self::from_response).
+    ///
+    /// # Security
+    ///
+    /// This function does not verify the signature of an app instance. Wix has judged exactly the
+    /// text that it was asked about, so `asked` must be that text, and the answer must come from Wix.
+    pub fn from_response_about(
+        asked: &str,
+        response: &Response<impl AsRef<[u8]>>,
+        app_id: &str,
+        now: SystemTime,
+    ) -> Result<Self, ElevationError> {
+        Self::read(response, Some(without_bearer(asked)), app_id, now)
+    }
+
+    fn read(
+        response: &Response<impl AsRef<[u8]>>,
+        asked: Option<&str>,
+        app_id: &str,
+        now: SystemTime,
+    ) -> Result<Self, ElevationError> {
         if response.status().is_success() && response.body().as_ref().trim_ascii().is_empty() {
             return Err(
                 ElevationError::new(ElevationErrorKind::TokenRefused).detail("the answer is empty")
             );
         }
         let info = json_response(response, ElevationErrorKind::TokenRefused, now)?;
-        if !is_active(&info) {
-            return Err(ElevationErrorKind::Inactive.into());
-        }
-        let expires_at = time(&info, "exp").ok_or(ElevationErrorKind::NoExpiration)?;
-        if expires_at <= now {
-            return Err(ElevationErrorKind::Expired.into());
-        }
-        match text(&info, "clientId") {
-            Some(client_id) if client_id == app_id => {}
-            Some(other) => {
-                return Err(ElevationError::new(ElevationErrorKind::WrongApp)
-                    .detail(format!("it is for `{}`", escape(other))));
+        // Wix may answer 200 and name an error.
+        let refusal = |kind, detail: Option<String>| {
+            let detail = [detail, reason(&info)].into_iter().flatten();
+            let detail = detail.collect::<Vec<_>>().join(", ");
+            match detail.as_str() {
+                "" => ElevationError::new(kind),
+                _ => ElevationError::new(kind).detail(detail),
             }
-            None => return Err(ElevationErrorKind::WrongApp.into()),
+        };
+        if !is_active(&info) {
+            return Err(refusal(ElevationErrorKind::Inactive, None));
         }
+        if text(&info, "error").is_some() {
+            return Err(refusal(ElevationErrorKind::TokenRefused, None));
+        }
+        let exp = time(&info, "exp");
+        if exp.is_none() && (asked.is_none() || !is_absent(&info, "exp")) {
+            return Err(refusal(ElevationErrorKind::NoExpiration, None));
+        }
+        if exp.is_some_and(|exp| exp <= now) {
+            return Err(refusal(ElevationErrorKind::Expired, None));
+        }
+        check_app(text(&info, "clientId"), app_id)
+            .map_err(|reason| refusal(ElevationErrorKind::WrongApp, Some(reason)))?;
         let instance_id = text(&info, "instanceId")
             .and_then(|id| InstanceId::new(id).ok())
-            .ok_or(ElevationErrorKind::NoInstance)?;
+            .ok_or_else(|| refusal(ElevationErrorKind::NoInstance, None))?;
+        let expires_by_app_instance = exp.is_none();
+        let expires_at = match exp {
+            Some(exp) => exp,
+            None => expiry_of_app_instance(asked.unwrap_or_default(), &instance_id, app_id, now)
+                .map_err(|(kind, detail)| refusal(kind, detail))?,
+        };
         let owned = |name| text(&info, name).map(Box::from);
         Ok(Self {
             instance_id,
             expires_at,
+            expires_by_app_instance,
             issued_at: time(&info, "iat"),
             subject_type: SubjectType::read(text(&info, "subjectType")),
             subject_id: owned("subjectId"),
@@ -188,10 +250,18 @@ impl TokenInfo {
         self.vendor_product_id.as_deref()
     }
 
-    /// `exp`: the time until which the token is valid.
+    /// `exp`: the time until which the token is valid. For an app instance that Wix names no time
+    /// for, the time by its `signDate` and its `expirationDate`.
     #[must_use]
     pub fn expires_at(&self) -> SystemTime {
         self.expires_at
+    }
+
+    /// Whether Wix has named no `exp`, and [`expires_at`](Self::expires_at) is that of the app
+    /// instance. Use such an answer for some seconds only: Wix may revoke the app instance earlier.
+    #[must_use]
+    pub fn expires_by_app_instance(&self) -> bool {
+        self.expires_by_app_instance
     }
 
     /// `iat`: the time at which Wix made the token.
@@ -229,11 +299,47 @@ impl SubjectType {
     }
 }
 
+/// The time until which an app instance is valid that Wix has called active and named no time for.
+fn expiry_of_app_instance(
+    text: &str,
+    instance_id: &InstanceId,
+    app_id: &str,
+    now: SystemTime,
+) -> Result<SystemTime, (ElevationErrorKind, Option<String>)> {
+    let vouched = Vouched::read(text, app_id, now).map_err(|unvouched| match unvouched {
+        Unvouched::NoAppInstance => (ElevationErrorKind::NoExpiration, None),
+        Unvouched::InFuture => {
+            let detail = "the app instance was signed in the future: compare the clocks";
+            (ElevationErrorKind::NoExpiration, Some(detail.to_owned()))
+        }
+        Unvouched::Expired => (ElevationErrorKind::Expired, None),
+        Unvouched::WrongApp(reason) => (ElevationErrorKind::WrongApp, Some(reason)),
+    })?;
+    if vouched
+        .instance_id
+        .eq_ignore_ascii_case(instance_id.as_str())
+    {
+        Ok(vouched.expires_at)
+    } else {
+        let detail = format!(
+            "the app instance is for {}, Wix says {}",
+            escape(&vouched.instance_id),
+            escape(instance_id.as_str())
+        );
+        Err((ElevationErrorKind::NoInstance, Some(detail)))
+    }
+}
+
 fn is_active(info: &Map<String, Value>) -> bool {
     match info.get("active") {
         Some(Value::Bool(active)) => *active,
         _ => text(info, "active").is_some_and(|active| active.eq_ignore_ascii_case("true")),
     }
+}
+
+/// Null counts as absent.
+fn is_absent(info: &Map<String, Value>, name: &str) -> bool {
+    info.get(name).is_none_or(Value::is_null)
 }
 
 fn time(info: &Map<String, Value>, name: &str) -> Option<SystemTime> {

@@ -2,12 +2,12 @@
 
 use std::{error::Error as _, time::Duration};
 
-use hmac_auth::wix::{ElevationErrorKind as Kind, token_info_request};
-use http::{Request, StatusCode};
+use hmac_auth::wix::{ElevationErrorKind as Kind, VisitorToken, token_info_request};
+use http::{HeaderMap, Request, StatusCode};
 use serde_json::json;
 
 use crate::support::token::{
-    APP_ID, APP_SECRET, TOKEN, access_token, answer, credentials, info, token, token_info,
+    APP_ID, APP_SECRET, NOW, TOKEN, access_token, answer, at, credentials, info, token, token_info,
 };
 
 #[test]
@@ -174,12 +174,13 @@ fn what_wix_says_of_errors_is_shown_but_no_secret() {
         format!("ü{APP_SECRET}ü"),
     ] {
         for field in ["error", "error_description", "message"] {
-            let error = access_token(&answer(400, json!({field: text}).to_string())).unwrap_err();
-            for shown in [
-                error.to_string(),
-                format!("{error:#}"),
-                format!("{error:?}"),
+            let body = json!({field: text}).to_string();
+            for error in [
+                access_token(&answer(400, body.clone())).unwrap_err(),
+                access_token(&answer(200, body.clone())).unwrap_err(),
+                token_info(&answer(200, body)).unwrap_err(),
             ] {
+                let shown = format!("{error} {error:#} {error:?}");
                 assert!(
                     !shown.contains("57eb") && !shown.contains("OauthNG"),
                     "{shown}"
@@ -187,6 +188,21 @@ fn what_wix_says_of_errors_is_shown_but_no_secret() {
             }
         }
     }
+    // Wix may answer 200 and name an error.
+    let said = json!({"error": "invalid_token", "error_description": "MetaSite\nnot found"});
+    let text = r"`invalid_token`, `MetaSite\nnot found`";
+    let inactive = token_info(&answer(200, said.to_string())).unwrap_err();
+    assert_eq!(inactive.kind(), Kind::Inactive);
+    let active = token_info(&info("error", Some(json!("invalid_token")))).unwrap_err();
+    assert_eq!(active.kind(), Kind::TokenRefused);
+    assert!(active.to_string().ends_with("`invalid_token`"), "{active}");
+    let no_token = access_token(&answer(200, said.to_string())).unwrap_err();
+    assert_eq!(no_token.kind(), Kind::MalformedResponse);
+    for error in [inactive, no_token] {
+        assert!(error.to_string().ends_with(text), "{error}");
+    }
+    assert!(token_info(&info("error", Some(json!("")))).is_ok());
+    assert!(token_info(&info("message", Some(json!("good")))).is_ok());
     let long = access_token(&answer(
         400,
         json!({"error": "long text ".repeat(1000)}).to_string(),
@@ -209,17 +225,49 @@ fn what_wix_says_of_errors_is_shown_but_no_secret() {
         .unwrap_err()
         .to_string();
     assert!(
-        wrong_app.len() < 200 && !wrong_app.contains('\n'),
+        wrong_app.len() < 200 && !wrong_app.contains('\n') && wrong_app.contains(APP_ID),
         "{wrong_app}"
     );
 }
 
 #[test]
+fn a_refused_visitor_token_says_whether_the_app_or_the_token_is_wrong() {
+    for (status, error, kind) in [
+        (400, "invalid_client", Kind::CredentialsRefused),
+        (401, "invalid_client", Kind::CredentialsRefused),
+        (400, "unauthorized_client", Kind::CredentialsRefused),
+        (400, "invalid_grant", Kind::TokenRefused),
+        (401, "", Kind::TokenRefused),
+        (403, "anything", Kind::TokenRefused),
+        (429, "invalid_client", Kind::RateLimited),
+        (503, "invalid_client", Kind::Unavailable),
+        (200, "invalid_client", Kind::MalformedResponse),
+    ] {
+        let answer = answer(status, json!({ "error": error }).to_string());
+        let refused = VisitorToken::from_response(&answer, at(NOW)).unwrap_err();
+        assert_eq!(refused.kind(), kind, "{status} {error}");
+        assert!(refused.to_string().contains(error));
+    }
+    let answer = answer(400, format!(r#"{{"error":"invalid_grant {TOKEN}"}}"#));
+    let refused = VisitorToken::from_response(&answer, at(NOW)).unwrap_err();
+    assert!(!refused.to_string().contains("OauthNG"), "{refused}");
+}
+
+#[test]
 fn nothing_shows_a_secret() {
-    let token = access_token(&token(&json!(TOKEN), &json!(14_400))).unwrap();
+    let answer = token(&json!(TOKEN), &json!(14_400));
+    let visitor = VisitorToken::from_response(&answer, at(NOW)).unwrap();
+    assert_eq!(visitor.expires_at(), at(NOW + 14_400));
+    let mut request = Request::new(());
+    visitor.authorize(&mut request);
+    assert_eq!(request.headers()["authorization"], TOKEN);
+    let mut headers = HeaderMap::new();
+    visitor.authorize_headers(&mut headers);
+    assert_eq!(&headers, request.headers());
+    let token = access_token(&answer).unwrap();
     let mut request = Request::new(());
     token.authorize(&mut request);
-    let shown = format!("{:?} {token:?} {request:?}", credentials());
+    let shown = format!("{:?} {token:?} {visitor:?} {request:?}", credentials());
     assert!(shown.contains(APP_ID));
     assert!(
         !shown.contains("57eb") && !shown.contains("OauthNG"),

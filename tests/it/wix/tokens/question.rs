@@ -7,7 +7,7 @@ use hmac_auth::{
     wix::{
         AppCredentials, AppInstance, AppInstanceOptions, CredentialsError,
         ElevationErrorKind as Kind, InstanceId, MAX_ACCESS_TOKEN_LEN, access_token_request,
-        token_info_request,
+        admin_token_request, token_info_request, visitor_token_request,
     },
 };
 use serde_json::{Value, json};
@@ -37,6 +37,26 @@ fn an_access_token_is_asked_for_as_the_sdk_does() {
         r#"{{"grant_type":"client_credentials","client_id":"{APP_ID}","client_secret":"{APP_SECRET}","instance_id":"{INSTANCE_ID}"}}"#
     );
     assert_request(&request, "https://www.wixapis.com/oauth2/token", &body);
+}
+
+#[test]
+fn an_admin_token_is_asked_for_without_an_instance() {
+    let request = admin_token_request(&credentials());
+    let body = format!(
+        r#"{{"grant_type":"client_credentials","client_id":"{APP_ID}","client_secret":"{APP_SECRET}"}}"#
+    );
+    assert_request(&request, "https://www.wixapis.com/oauth2/token", &body);
+}
+
+#[test]
+fn a_visitor_token_is_asked_for_as_the_sdk_does() {
+    let body = format!(
+        r#"{{"grant_type":"strip_bound_session","client_secret":"{APP_SECRET}","access_token":"{TOKEN}"}}"#
+    );
+    for spelling in [TOKEN.to_owned(), format!("bearer {TOKEN}")] {
+        let request = visitor_token_request(&credentials(), &spelling).unwrap();
+        assert_request(&request, "https://www.wixapis.com/oauth2/token", &body);
+    }
 }
 
 #[test]
@@ -71,6 +91,8 @@ fn what_is_no_access_token_is_not_asked_for() {
     ];
     for (text, kind) in cases {
         assert_eq!(token_info_request(text).unwrap_err().kind(), kind, "{text}");
+        let error = visitor_token_request(&credentials(), text).unwrap_err();
+        assert_eq!(error.kind(), kind, "{text}");
     }
     for text in [
         TOKEN,
