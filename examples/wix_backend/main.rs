@@ -40,7 +40,7 @@ const INSTANCE_ID: &str = "130db01f-83b1-17c8-1803-c27217800b45";
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     // A real app has its secret from its dashboard.
-    let app_secret = generate_secret()?;
+    let app_secret = std::env::var("WIX_APP_SECRET").or_else(|_| generate_secret())?;
     let wix_url = wix_stand_in::start(&app_secret).await?;
 
     let backend = Backend {
@@ -50,7 +50,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         )?
         .base_url(wix_url.parse()?),
         http: reqwest::Client::builder().no_proxy().build()?,
-        wix_url,
+        wix_url: wix_url.clone(),
     };
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let backend_url = format!("http://{}", listener.local_addr()?);
@@ -67,6 +67,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         &generate_secret()?,
         &json!({ "uid": "owner-1", "permissions": "OWNER" }),
     )?;
+    println!("wix     {wix_url}");
     println!("backend {backend_url}");
     println!(
         "owner   {page_url}/?{}",
