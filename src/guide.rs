@@ -25,6 +25,11 @@ pub mod refusals {}
 #[doc = include_str!("../docs/wix.md")]
 pub mod wix {}
 
+/// How a backend receives webhooks, service plugin requests and signed requests from Wix.
+///
+#[doc = include_str!("../docs/wix-webhooks.md")]
+pub mod wix_webhooks {}
+
 /// How to call a host from curl, Python, Node and other languages.
 ///
 #[doc = include_str!("../docs/other-clients.md")]

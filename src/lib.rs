@@ -59,7 +59,7 @@
 //! - It does not decide what an authenticated consumer may do.
 //! - It does not tell apart two holders of one secret. Give each consumer its own, with
 //!   [`ValidateOptions::key_ids`].
-//! - It does not verify signatures that were made with a private key.
+//! - It does not verify signatures that were made with a private key, but for the webhooks of Wix.
 //! - It does not sign responses.
 //!
 //! # What is proven
@@ -90,6 +90,7 @@
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
 //! | `wix` | yes | the backend of a Wix app: app instances, access tokens, elevation |
+//! | `wix-webhooks` | no | webhooks, service plugins and signed requests of Wix; with `tower`, an endpoint for webhooks; needs a C compiler |
 //! | `tower` | no | layers for servers and clients on tower; with `wix`, those for app instances and CORS |
 //! | `client` | no | signs and sends with reqwest; with `wix`, exchanges access tokens |
 //! | `tracing` | no | an event for each request that a layer refuses, accepts or signs, and for an unusable secret file; switches `tower` on |
@@ -99,7 +100,7 @@
 //! # Guide
 //!
 //! docs.rs shows the guide in the module `guide`: frameworks, behind a proxy, secrets and rotation,
-//! refusals, Wix, other clients, threat model, performance.
+//! refusals, Wix, webhooks of Wix, other clients, threat model, performance.
 
 pub use self::{
     crypto::Mac,
@@ -132,7 +133,7 @@ mod escape;
     any(doc, doctest),
     feature = "client",
     feature = "tower",
-    feature = "wix"
+    feature = "wix-webhooks"
 ))]
 #[cfg_attr(docsrs, doc(auto_cfg = false))] // exists for documentation only
 pub mod guide;

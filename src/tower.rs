@@ -63,6 +63,8 @@ pub use self::{
 pub(crate) use self::events::request_signed;
 #[cfg(all(feature = "tracing", feature = "wix"))]
 pub(crate) use self::events::{is_recording, record_on_span, refusal_event};
+#[cfg(feature = "wix-webhooks")]
+pub(crate) use self::reply::close_connection;
 #[cfg(feature = "wix")]
 pub(crate) use self::reply::{Reply, close_if_body_is_left};
 
@@ -88,7 +90,7 @@ mod upload;
 mod validate_auth;
 mod validate_stream;
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Takes the service that is ready, and leaves a clone, which may not be ready.
 pub(crate) fn take_ready<S: Clone>(service: &mut S) -> S {

@@ -1,4 +1,4 @@
-//! The self-hosted backend of a Wix app: app instances, access tokens, elevation and CORS.
+//! The self-hosted backend of a Wix app: app instances, access tokens, elevation, CORS and webhooks.
 //!
 //! A page of the app sends its *app instance* with each request. An app instance is a short JSON
 //! object that Wix signs with the app secret. [`AppInstance::parse`] verifies it. The result says
@@ -38,7 +38,7 @@
 //! | --- | --- | --- |
 //! | `signature.payload` | app instance: the installation, and who looks at the page | you, with the app secret; or Wix, by Token Info |
 //! | `OauthNG.JWS.…` | access token of a visitor, a member, a Wix user or the app | Wix only, by Token Info |
-//! | `header.payload.signature` | JWT, as webhooks have it | you, with the public key of the app; not with this crate |
+//! | `header.payload.signature` | JWT, as webhooks have it | you, with the public key of the app: `WebhookEvent` and `ServicePluginRequest`, with the feature `wix-webhooks` |
 //! | `wixcode-pub.…` | public instance of a site's own code | Wix only |
 //!
 //! # Elevation
@@ -108,6 +108,13 @@
 //! routes where the access token is the gate, there is `wix::cors_for_any_origin`. Put each layer
 //! around one route, outside of authentication: the preflight request of a browser has no token.
 //!
+//! # Webhooks
+//!
+//! With the feature `wix-webhooks`, `WebhookEvent` verifies the webhooks of Wix,
+//! `ServicePluginRequest` the requests of service plugins, and `verify_body_digest` those of payment
+//! plugins. With `tower` too, `ReceiveWebhooks` is a whole endpoint: it hands each event to a queue
+//! once.
+//!
 //! # Security
 //!
 //! An app instance has no nonce: everybody who sees one can use it while it is fresh. Send app
@@ -132,6 +139,17 @@ pub use self::elevation::{DEFAULT_ELEVATION_TIMEOUT, ElevatedToken, Elevation};
 pub use self::elevation::{
     FrontendToken, RequireTokenInfo, RequireTokenInfoFuture, TokenInfoLayer,
 };
+#[cfg(feature = "wix-webhooks")]
+pub use self::webhook::{
+    AppEvent, DEFAULT_MAX_WEBHOOK_AGE, DomainEvent, DomainEventBody, MAX_WEBHOOK_LEN,
+    ServicePluginRequest, WebhookError, WebhookErrorKind, WebhookEvent, WebhookIdentity,
+    WebhookKey, WebhookKeyError, WebhookOptions, verify_body_digest,
+};
+#[cfg(all(feature = "wix-webhooks", feature = "tower"))]
+pub use self::webhook::{
+    DEFAULT_REMEMBERED_WEBHOOKS, DEFAULT_WEBHOOK_TIMEOUT, NotQueued, ReceiveWebhooks,
+    ReceiveWebhooksFuture, WebhookQueue,
+};
 #[cfg(feature = "tower")]
 pub use self::{
     app_instance::{ValidateAppInstance, ValidateAppInstanceFuture, ValidateAppInstanceLayer},
@@ -147,3 +165,5 @@ mod authorization;
 mod cors;
 mod elevation;
 mod error_kinds;
+#[cfg(feature = "wix-webhooks")]
+mod webhook;

@@ -77,7 +77,7 @@ where
 /// Says that the connection ends here, because the body of the request was not read to its end.
 ///
 /// Only HTTP/1 has this field, and only there does the connection end with the body.
-pub(super) fn close_connection<B>(response: &mut Response<B>, version: Version) {
+pub(crate) fn close_connection<B>(response: &mut Response<B>, version: Version) {
     if version < Version::HTTP_2 {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);

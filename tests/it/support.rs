@@ -25,4 +25,5 @@ pub(crate) mod shapes;
 pub(crate) mod store;
 pub(crate) mod token;
 pub(crate) mod vectors;
+pub(crate) mod webhook;
 pub(crate) mod wire;

@@ -1,4 +1,4 @@
-//! The backend of a Wix app: app instances, CORS, tokens and elevation.
+//! The backend of a Wix app: app instances, CORS, tokens, elevation and webhooks.
 
 mod app_instance;
 mod cors;
@@ -7,3 +7,4 @@ mod elevation;
 mod origins;
 mod token_routes;
 mod tokens;
+mod webhook;
