@@ -1,18 +1,21 @@
 //! The page of the `wix_backend` example in a real browser, from another origin than its backend.
 //!
 //! Needs Chromium and its driver (Debian: `chromium chromium-driver`), and so is ignored by
-//! default:
+//! default. It builds the example that it runs:
 //!
 //! ```text
 //! cargo test --test browser -- --ignored
 //! ```
 
+#[path = "it/support/built.rs"]
+mod built;
+
 use std::{
-    path::PathBuf,
     process::Stdio,
     time::{Duration, Instant},
 };
 
+use built::built;
 use fantoccini::{Client, ClientBuilder, Locator};
 use serde_json::json;
 use tokio::{
@@ -129,16 +132,12 @@ impl Urls {
     }
 }
 
-/// Starts the example that `cargo test` has built beside this test.
 async fn start_example() -> (Child, Urls) {
-    let mut path: PathBuf = std::env::current_exe().unwrap();
-    path.pop();
-    path.pop();
-    let mut example = Command::new(path.join("examples").join("wix_backend"))
+    let mut example = Command::new(built("wix_backend"))
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
-        .expect("built by `cargo test`");
+        .expect("cargo has just built it");
     let mut lines = BufReader::new(example.stdout.take().unwrap()).lines();
     let mut urls = Vec::new();
     while urls.len() < 4 {

@@ -18,6 +18,8 @@ use tokio::{
     process::{Child, Command},
 };
 
+use super::built::built;
+
 pub(crate) const INVALID: &str = r#"{"error":"Invalid authentication token"}"#;
 
 pub(crate) const MAX_BODY_LEN: usize = 1024 * 1024;
@@ -95,17 +97,8 @@ impl Host {
     }
 }
 
-/// Cargo puts the examples beside the directory of this test.
 pub(crate) fn example(name: &str) -> Command {
-    let program = build_dir()
-        .join("examples")
-        .join(format!("{name}{}", env::consts::EXE_SUFFIX));
-    assert!(
-        program.exists(),
-        "no {}: `cargo test --test it` does not build it, `cargo build --examples` does",
-        program.display()
-    );
-    let mut command = Command::new(program);
+    let mut command = Command::new(built(name));
     command
         .env("HMAC_AUTH_SECRET", &*SECRET)
         .env("NO_PROXY", "127.0.0.1")

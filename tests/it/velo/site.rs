@@ -1,7 +1,6 @@
 //! A whole site over HTTP: called by Rust, and calling Rust.
 
 use std::{
-    env,
     process::Command,
     sync::{Arc, Mutex},
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -20,6 +19,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::support::{
+    built::built,
     message::{Also, INVALID, change_mac, signed_twice},
     node::{Site, Worker, node},
     request::{self, NOW, SECRET, TestRequest, secrets, signed_as, time, with_header},
@@ -336,22 +336,7 @@ async fn rust_host() -> (String, Arc<Mutex<Vec<&'static str>>>) {
 
 /// The `consumer` example: its exit code and what it prints.
 fn consumer(args: &[&str]) -> (Option<i32>, String) {
-    // Cargo puts the examples beside the directory of this test.
-    let build_dir = env::current_exe()
-        .unwrap()
-        .ancestors()
-        .nth(2)
-        .unwrap()
-        .to_owned();
-    let program = build_dir
-        .join("examples")
-        .join(format!("consumer{}", env::consts::EXE_SUFFIX));
-    assert!(
-        program.exists(),
-        "no {}: `cargo build --examples` makes it",
-        program.display()
-    );
-    let output = Command::new(program)
+    let output = Command::new(built("consumer"))
         .args(args)
         .env("HMAC_AUTH_SECRET", SECRET)
         .env("NO_PROXY", "127.0.0.1")
