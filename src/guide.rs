@@ -22,6 +22,10 @@ pub mod refusals {}
 
 /// The backend of a Wix app, and a Wix site that calls a Rust server.
 ///
+// The pictures as data, because rustdoc copies no files. Of two links with one name, the first one
+// counts.
+#[doc = include_str!("../docs/wix-page-links.md")]
+///
 #[doc = include_str!("../docs/wix.md")]
 pub mod wix {}
 

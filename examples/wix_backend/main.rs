@@ -5,8 +5,8 @@
 //! ```
 //!
 //! Wix itself cannot be reached from here, so the example also starts what stands in for it: the two OAuth endpoints and one API
-//! (`wix_stand_in.rs`), and the page of the app (`page/`), on another origin. It prints where to open the page, as the owner of a site,
-//! as a visitor and with a forged instance, and serves until it is stopped.
+//! (`wix_stand_in.rs`), and the page of the app (`page/`), on another origin. It prints where to open the page, as each of several
+//! people (`viewers.rs`), and serves until it is stopped.
 
 use std::{error::Error, sync::Arc};
 
@@ -29,6 +29,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 mod page;
+mod viewers;
 mod wix_stand_in;
 
 /// The id of the app, from its dashboard.
@@ -57,38 +58,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     tokio::spawn(axum::serve(listener, app(&app_secret, backend)?).into_future());
 
     let page_url = page::start(&backend_url).await?;
-    let query = |instance: String, token: &str| format!("instance={instance}&token={token}");
-    let owner = wix_stand_in::app_instance(
-        &app_secret,
-        &json!({ "uid": "owner-1", "permissions": "OWNER" }),
-    )?;
-    let visitor = wix_stand_in::app_instance(&app_secret, &json!({ "aid": "visitor-1" }))?;
-    let forged = wix_stand_in::app_instance(
-        &generate_secret()?,
-        &json!({ "uid": "owner-1", "permissions": "OWNER" }),
-    )?;
     println!("wix     {wix_url}");
     println!("backend {backend_url}");
-    println!(
-        "owner   {page_url}/?{}",
-        query(owner, wix_stand_in::USER_TOKEN)
-    );
-    println!(
-        "visitor {page_url}/?{}",
-        query(visitor, wix_stand_in::VISITOR_TOKEN)
-    );
-    println!(
-        "forged  {page_url}/?{}",
-        query(forged, "OauthNG.JWS.header.forged.signature")
-    );
-    let member = wix_stand_in::app_instance(
-        &app_secret,
-        &json!({ "uid": "member-1", "aid": "visitor-2" }),
-    )?;
-    println!(
-        "member  {page_url}/?{}",
-        query(member, wix_stand_in::MEMBER_TOKEN)
-    );
+    for (viewer, query) in viewers::all(&app_secret)? {
+        println!("{viewer:<7} {page_url}/?{query}");
+    }
     std::future::pending().await
 }
 
@@ -120,8 +94,9 @@ fn app(app_secret: &str, backend: Backend) -> Result<Router, Box<dyn Error>> {
         )
         .route(
             "/visit",
-            get(visit).layer((only_app(Method::GET), instances)),
+            get(visit).layer((only_app(Method::GET), instances.clone())),
         )
+        .route("/who", get(who).layer((only_app(Method::GET), instances)))
         .route(
             "/products",
             get(products).layer((any_site(Method::GET), tokens)),
@@ -129,13 +104,33 @@ fn app(app_secret: &str, backend: Backend) -> Result<Router, Box<dyn Error>> {
         .with_state(Arc::new(backend)))
 }
 
+/// For everybody: Wix does not say of each person who it is.
+async fn who(Extension(instance): Extension<AppInstance>) -> Json<Value> {
+    let identity = match instance.identity() {
+        Identity::Owner => "owner",
+        Identity::Member => "member",
+        Identity::Visitor => "visitor",
+        _ => "unknown",
+    };
+    Json(json!({
+        "identity": identity,
+        "site": instance.instance_id(),
+        "user": instance.user_id(),
+        "visitor": instance.anonymous_id(),
+    }))
+}
+
 /// For everybody who is logged in.
-async fn visit(Extension(instance): Extension<AppInstance>) -> Result<Json<Value>, StatusCode> {
+async fn visit(Extension(instance): Extension<AppInstance>) -> (StatusCode, Json<Value>) {
     match instance.identity() {
-        Identity::Owner | Identity::Member => Ok(Json(
-            json!({ "site": instance.instance_id(), "user": instance.user_id() }),
-        )),
-        _ => Err(StatusCode::FORBIDDEN),
+        Identity::Owner | Identity::Member => (
+            StatusCode::OK,
+            Json(json!({ "site": instance.instance_id(), "user": instance.user_id() })),
+        ),
+        _ => (
+            StatusCode::FORBIDDEN,
+            Json(json!({ "error": "Login required" })),
+        ),
     }
 }
 

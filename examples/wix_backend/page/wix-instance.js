@@ -1,5 +1,8 @@
 // @ts-check
 
+/** Wix signs an app instance of a logged-in user for so long; its own pages ask for a fresh one then. */
+const FRESH_FOR = 4 * 60 * 60 * 1000;
+
 /**
  * The app instance that Wix has given to this page, in its URL.
  *
@@ -7,6 +10,23 @@
  */
 export function getAppInstance() {
     return new URLSearchParams(window.location.search).get("instance") ?? "";
+}
+
+/**
+ * For how long the app instance of this page stays fresh. It serves to inform the reader: the page cannot verify
+ * its own app instance, and the backend decides.
+ *
+ * @returns {number | undefined} milliseconds, less than zero if it is stale, and nothing if it does not say so
+ */
+export function freshFor() {
+    try {
+        const base64 = getAppInstance().split(".")[1].replaceAll("-", "+").replaceAll("_", "/");
+        const { signDate } = JSON.parse(atob(base64));
+        const left = Date.parse(signDate) + FRESH_FOR - Date.now();
+        return Number.isNaN(left) ? undefined : left;
+    } catch {
+        return undefined;
+    }
 }
 
 /**
