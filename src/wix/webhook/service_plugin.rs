@@ -13,7 +13,7 @@ use super::{
 };
 use crate::escape::escape;
 
-/// Who signs the requests of service plugins.
+/// The issuer of the requests of service plugins.
 const ISSUER: &str = "wix.com";
 
 /// A verified request of a service plugin: Wix has signed it for this app, and it is fresh.

@@ -34,13 +34,11 @@ pub(super) fn verified_json(text: &[u8], options: &WebhookOptions) -> Result<Str
     let (header, claims, signature) = split(text)?;
     check_header(header)?;
     let signature = decode(signature, "signature")?;
-    // Decoded before the signature is verified, but not looked at: this is the same for all.
-    let json = decode(claims, "payload")?;
     let message = &text[..=header.len() + claims.len()];
     if !options.is_signed(message.as_bytes(), &signature) {
         return Err(Kind::WrongSignature.into());
     }
-    String::from_utf8(json)
+    String::from_utf8(decode(claims, "payload")?)
         .map_err(|_| WebhookError::new(Kind::MalformedClaims).detail("they are not UTF-8"))
 }
 
