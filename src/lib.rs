@@ -118,8 +118,9 @@ pub use self::{
         AlgParameter, DEFAULT_LABEL, SignError, SignOptions, sign_empty, sign_parts, sign_request,
     },
     validate::{
-        AuthError, AuthErrorKind, Claim, DEFAULT_MAX_CLOCK_SKEW, DEFAULT_MAX_TIME_DIFF, ReplayId,
-        ValidateOptions, Validated, VerifiedHead, validate_auth,
+        AuthError, AuthErrorKind, Claim, Consumer, ConsumerDirectory, DEFAULT_MAX_CLOCK_SKEW,
+        DEFAULT_MAX_TIME_DIFF, FindConsumer, MAX_DIRECTORY_KEY_ID_LEN, ReplayId, ValidateOptions,
+        Validated, VerifiedHead, VerifyIn, validate_auth,
     },
 };
 
@@ -129,6 +130,7 @@ pub mod client;
 mod crypto;
 mod digest;
 mod escape;
+mod eventual;
 #[cfg(all(
     any(doc, doctest),
     feature = "client",

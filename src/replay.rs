@@ -1,7 +1,5 @@
 //! Accepting each signature once.
 
-#[cfg(feature = "tower")]
-pub(crate) use self::use_once::POLLED_AFTER_END;
 pub use self::{
     guard::ReplayGuard,
     memory::{DEFAULT_REPLAY_CAPACITY, DEFAULT_REPLAY_CAPACITY_PER_CONSUMER, MemoryReplayGuard},

@@ -89,6 +89,7 @@ mod upgrade;
 mod upload;
 mod validate_auth;
 mod validate_stream;
+mod verifying;
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 

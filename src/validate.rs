@@ -6,17 +6,26 @@ use crate::secret::SecretStore;
 
 pub use self::{
     claim::Claim,
+    consumer::Consumer,
+    directory::{ConsumerDirectory, FindConsumer, MAX_DIRECTORY_KEY_ID_LEN},
     error::{AuthError, AuthErrorKind},
     options::{DEFAULT_MAX_CLOCK_SKEW, DEFAULT_MAX_TIME_DIFF, ValidateOptions},
     replay_id::ReplayId,
     validated::Validated,
     verified_head::VerifiedHead,
+    verify_in::VerifyIn,
 };
 #[cfg(feature = "tower")]
-pub(crate) use self::{claim::HOST_ADVICE, validated::Proof};
+pub(crate) use self::{
+    claim::HOST_ADVICE,
+    validated::Proof,
+    verify_in::{Answers, Question},
+};
 
 mod candidate;
 mod claim;
+mod consumer;
+mod directory;
 mod error;
 mod options;
 mod policy;
@@ -25,6 +34,7 @@ mod replay_id;
 mod seen;
 mod validated;
 mod verified_head;
+mod verify_in;
 
 /// Validates a request, as the host's first step before doing anything else.
 ///

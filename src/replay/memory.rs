@@ -1,10 +1,11 @@
 //! A replay guard in memory, for one process.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     fmt,
+    hash::{Hash, Hasher},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, SystemTime},
@@ -83,8 +84,8 @@ pub struct MemoryReplayGuard {
     /// One for all shards: its numbers are random, and nobody outside knows them.
     hash: RandomState,
     total: AtomicUsize,
-    /// How many signatures are remembered of each consumer.
-    consumers: RwLock<BTreeMap<Box<str>, Arc<AtomicUsize>>>,
+    /// The consumers of whom a signature is remembered.
+    consumers: RwLock<Quotas>,
     capacity: usize,
     capacity_per_consumer: usize,
     /// In seconds since 1970.
@@ -124,7 +125,7 @@ impl Shard {
         self.seconds.entry(created).or_insert_with(|| Second {
             fresh_until: i64::MIN,
             used: HashSet::with_capacity_and_hasher(len, hash.clone()),
-            counts: Vec::new(),
+            counts: HashMap::with_hasher(hash.clone()),
         })
     }
 }
@@ -134,7 +135,33 @@ struct Second {
     fresh_until: i64,
     /// 64 of the 256 bits of each MAC.
     used: HashSet<u64, RandomState>,
-    counts: Vec<(Arc<AtomicUsize>, usize)>,
+    /// How many of them each consumer has made.
+    counts: HashMap<ByAddress, usize, RandomState>,
+}
+
+type Quotas = HashMap<Arc<str>, Arc<Quota>, RandomState>;
+
+/// The places of the guard that one consumer takes up.
+struct Quota {
+    consumer: Arc<str>,
+    taken: AtomicUsize,
+}
+
+/// There is one quota for a consumer, so its address names it.
+struct ByAddress(Arc<Quota>);
+
+impl PartialEq for ByAddress {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for ByAddress {}
+
+impl Hash for ByAddress {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.0).hash(state);
+    }
 }
 
 impl Default for MemoryReplayGuard {
@@ -233,9 +260,16 @@ impl MemoryReplayGuard {
         if id.created() <= self.last_refused() {
             return Err(self.before_start(id));
         }
-        let (fingerprint, index) = (fingerprint(id), shard_index(id));
-        let consumer = self.consumer(consumer);
+        let quota = self.quota_of(consumer);
+        let remembered = self.remember_in(id, &quota);
+        if remembered.is_err() {
+            self.drop_unused(quota);
+        }
+        remembered
+    }
 
+    fn remember_in(&self, id: &ReplayId, quota: &Arc<Quota>) -> Result<(), AuthError> {
+        let (fingerprint, index) = (fingerprint(id), shard_index(id));
         // Only a guard that seems full looks at the other shards for seconds that are over, and
         // then tries again.
         for last_try in [false, true] {
@@ -249,15 +283,11 @@ impl MemoryReplayGuard {
             if !second.used.insert(fingerprint) {
                 return Err(AuthErrorKind::Replayed.into());
             }
-            if self.reserve(&consumer) {
-                match second
+            if self.reserve(quota) {
+                *second
                     .counts
-                    .iter_mut()
-                    .find(|(counter, _)| Arc::ptr_eq(counter, &consumer))
-                {
-                    Some((_, count)) => *count += 1,
-                    None => second.counts.push((consumer, 1)),
-                }
+                    .entry(ByAddress(Arc::clone(quota)))
+                    .or_default() += 1;
                 return Ok(());
             }
             second.used.remove(&fingerprint);
@@ -357,27 +387,54 @@ impl MemoryReplayGuard {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The counter of a consumer; there are as many as the host has listed.
-    fn consumer(&self, name: &str) -> Arc<AtomicUsize> {
-        if let Some(counter) = self
-            .consumers
+    fn quotas(&self) -> RwLockReadGuard<'_, Quotas> {
+        self.consumers
             .read()
             .unwrap_or_else(PoisonError::into_inner)
-            .get(name)
-        {
-            return Arc::clone(counter);
+    }
+
+    fn quota_of(&self, consumer: &str) -> Arc<Quota> {
+        let quotas = self.quotas();
+        if let Some(quota) = quotas.get(consumer) {
+            return Arc::clone(quota);
         }
-        Arc::clone(
-            self.consumers
-                .write()
-                .unwrap_or_else(PoisonError::into_inner)
-                .entry(name.into())
-                .or_default(),
-        )
+        drop(quotas);
+        let mut quotas = self
+            .consumers
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let consumer: Arc<str> = consumer.into();
+        let quota = quotas.entry(Arc::clone(&consumer)).or_insert_with(|| {
+            Arc::new(Quota {
+                consumer,
+                taken: AtomicUsize::new(0),
+            })
+        });
+        Arc::clone(quota)
+    }
+
+    /// Drops the quota of a consumer of whom nothing is remembered: consumers come and go.
+    fn drop_unused(&self, quota: Arc<Quota>) {
+        if quota.taken.load(Ordering::Relaxed) > 0 {
+            return;
+        }
+        let mut quotas = self
+            .consumers
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let consumer = Arc::clone(&quota.consumer);
+        drop(quota);
+        // Whoever else has it may be about to take a place. Under the lock, nobody new gets it.
+        let is_unused = quotas.get(&consumer).is_some_and(|quota| {
+            Arc::strong_count(quota) == 1 && quota.taken.load(Ordering::Relaxed) == 0
+        });
+        if is_unused {
+            quotas.remove(&consumer);
+        }
     }
 
     /// Takes one place in the guard and in the share of the consumer, or neither.
-    fn reserve(&self, consumer: &AtomicUsize) -> bool {
+    fn reserve(&self, quota: &Quota) -> bool {
         let take = |counter: &AtomicUsize, limit| {
             counter
                 .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
@@ -388,7 +445,7 @@ impl MemoryReplayGuard {
         if !take(&self.total, self.capacity) {
             return false;
         }
-        let taken = take(consumer, self.capacity_per_consumer);
+        let taken = take(&quota.taken, self.capacity_per_consumer);
         if !taken {
             self.total.fetch_sub(1, Ordering::Relaxed);
         }
@@ -402,9 +459,10 @@ impl MemoryReplayGuard {
                 break;
             }
             shard.dropped = Some(*oldest.key());
-            for (counter, count) in oldest.remove().counts {
-                counter.fetch_sub(count, Ordering::Relaxed);
+            for (ByAddress(quota), count) in oldest.remove().counts {
+                quota.taken.fetch_sub(count, Ordering::Relaxed);
                 self.total.fetch_sub(count, Ordering::Relaxed);
+                self.drop_unused(quota);
             }
         }
     }
@@ -441,6 +499,7 @@ impl fmt::Debug for MemoryReplayGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryReplayGuard")
             .field("len", &self.len())
+            .field("consumers", &self.quotas().len())
             .field("capacity", &self.capacity)
             .field("capacity_per_consumer", &self.capacity_per_consumer)
             .finish_non_exhaustive()

@@ -7,31 +7,25 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use crate::validate::{AuthError, Validated};
-
-/// Why a future of this crate panics if it is polled again.
-pub(crate) const POLLED_AFTER_END: &str = "a future must not be polled again after it was ready";
+use crate::{
+    eventual::{Eventual, POLLED_AFTER_END},
+    validate::{AuthError, Validated},
+};
 
 /// The answer of a [`ReplayGuard`](super::ReplayGuard) about a signature.
-pub struct UseOnce(Answer);
-
-enum Answer {
-    /// `None` once it was given.
-    Ready(Option<Result<(), AuthError>>),
-    Pending(Pin<Box<dyn Future<Output = Result<(), AuthError>> + Send>>),
-}
+pub struct UseOnce(Eventual<Result<(), AuthError>>);
 
 impl UseOnce {
     /// An answer that is there at once, without an allocation.
     #[must_use]
     pub fn ready(answer: Result<(), AuthError>) -> Self {
-        Self(Answer::Ready(Some(answer)))
+        Self(Eventual::ready(answer))
     }
 
     /// An answer to wait for. Limit its time: the request waits until the answer is there.
     #[must_use]
     pub fn pending(answer: impl Future<Output = Result<(), AuthError>> + Send + 'static) -> Self {
-        Self(Answer::Pending(Box::pin(answer)))
+        Self(Eventual::pending(answer))
     }
 }
 
@@ -42,22 +36,13 @@ impl Future for UseOnce {
     ///
     /// If it is polled after it was ready.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut self.0 {
-            Answer::Ready(answer) => Poll::Ready(answer.take().expect(POLLED_AFTER_END)),
-            Answer::Pending(answer) => {
-                let answer = ready!(answer.as_mut().poll(cx));
-                self.0 = Answer::Ready(None);
-                Poll::Ready(answer)
-            }
-        }
+        Pin::new(&mut self.0).poll(cx)
     }
 }
 
 impl fmt::Debug for UseOnce {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UseOnce")
-            .field("is_ready", &matches!(self.0, Answer::Ready(_)))
-            .finish()
+        f.debug_tuple("UseOnce").field(&self.0).finish()
     }
 }
 

@@ -17,6 +17,7 @@ use super::{
     grpc,
     hashed_body::{BodyLen, HashedBody, Rest, content_length, too_large},
     reply,
+    verifying::{Asking, Verifying},
 };
 #[cfg(feature = "tracing")]
 use super::{events, previous_secret::PreviousSecretReminder};
@@ -25,8 +26,8 @@ use crate::{
     replay::{MemoryReplayGuard, ReplayGuard, UseOnce},
     secret::SecretStore,
     validate::{
-        AuthError, AuthErrorKind, Claim, HOST_ADVICE, Proof, ValidateOptions, Validated,
-        VerifiedHead,
+        Answers, AuthError, AuthErrorKind, Claim, ConsumerDirectory, HOST_ADVICE, Proof, Question,
+        ValidateOptions, Validated, VerifiedHead,
     },
 };
 
@@ -35,7 +36,7 @@ use crate::message::escape_authority;
 
 #[derive(Clone)]
 pub(super) struct Policy {
-    secrets: Arc<dyn SecretStore>,
+    consumers: Consumers,
     options: ValidateOptions,
     pub(super) replay_guard: Option<Arc<dyn ReplayGuard>>,
     /// In bytes.
@@ -48,14 +49,26 @@ pub(super) struct Policy {
     drains: Drains,
 }
 
+/// Where the secrets of the consumers come from.
+#[derive(Clone)]
+pub(super) enum Consumers {
+    /// The options name them.
+    Named(Arc<dyn SecretStore>),
+    Found(Arc<dyn ConsumerDirectory>),
+}
+
 pub(super) type MapRefusal =
     Arc<dyn Fn(Response<Bytes>, &AuthError, &Parts) -> Response<Bytes> + Send + Sync>;
 
 impl Policy {
-    pub(super) fn new(secrets: impl SecretStore + 'static, options: ValidateOptions) -> Self {
+    pub(super) fn new(consumers: Consumers, options: ValidateOptions) -> Self {
+        let options = match consumers {
+            Consumers::Named(_) => options,
+            Consumers::Found(_) => options.consumer_directory(),
+        };
         let guard = MemoryReplayGuard::with_clock(|| options.present());
         Self {
-            secrets: Arc::new(secrets),
+            consumers,
             options,
             replay_guard: Some(Arc::new(guard)),
             max_body_len: DEFAULT_MAX_BODY_LEN,
@@ -69,7 +82,10 @@ impl Policy {
 
     /// Whether any request can be validated.
     pub(super) fn check(&self) -> Result<(), AuthError> {
-        self.options.check()?;
+        match &self.consumers {
+            Consumers::Named(_) => self.options.check_without_directory()?,
+            Consumers::Found(_) => self.options.check()?,
+        }
         self.client_uri.check()
     }
 
@@ -78,7 +94,14 @@ impl Policy {
     /// Before the MAC, no answer depends on the length of the body: it would show a peer without a
     /// secret which key ids, authorities, tags and times are right. A refused request has its
     /// refusal as the first piece of its body.
-    pub(super) fn verify<B: Body>(&self, request: &Parts, body: B) -> HashedBody<B>
+    ///
+    /// `answers` are those of the directory so far: at first, there is none.
+    pub(super) fn verify<B: Body>(
+        &self,
+        request: &Parts,
+        body: B,
+        mut answers: Answers,
+    ) -> Verifying<B>
     where
         B::Error: Into<BoxError>,
     {
@@ -86,30 +109,44 @@ impl Policy {
         let content_length = content_length(&head);
         let announced_len = content_length.unwrap_or(0).max(body.size_hint().lower());
         let len = BodyLen::new(content_length, self.max_body_len);
-        let verified = self
-            .verify_head(head, request)
-            .and_then(|head| self.check_unread(head, announced_len, body.is_end_stream()));
-        match verified {
+        let verified = match self.verify_head(head, request, &mut answers) {
+            Ok(verified) => verified,
+            Err(question) => return Verifying::Asking(Asking::new(body, answers, question)),
+        };
+        let verified =
+            verified.and_then(|head| self.check_unread(head, announced_len, body.is_end_stream()));
+        Verifying::Done(match verified {
             Ok(head) => HashedBody::new(body, head, len),
             Err(error) => HashedBody::refused(body, len, error, self, request),
-        }
+        })
     }
 
     fn verify_head(
         &self,
         head: RequestHead<'_>,
         request: &Parts,
-    ) -> Result<VerifiedHead, AuthError> {
-        let uri = self.client_uri.find(request)?;
+        answers: &mut Answers,
+    ) -> Result<Result<VerifiedHead, AuthError>, Question> {
+        let uri = match self.client_uri.find(request) {
+            Ok(uri) => uri,
+            Err(error) => return Ok(Err(error)),
+        };
         let head = head.uri(&uri);
-        let verified = Claim::parse(head, &self.options)?.verify_any(&*self.secrets);
-        verified.map_err(|error| {
+        let mut claim = match Claim::parse(head, &self.options) {
+            Ok(claim) => claim,
+            Err(error) => return Ok(Err(error)),
+        };
+        let verified = match &self.consumers {
+            Consumers::Named(secrets) => claim.verify_any(&**secrets),
+            Consumers::Found(directory) => answers.verify(&mut claim, &**directory)?,
+        };
+        Ok(verified.map_err(|error| {
             #[cfg(feature = "tracing")]
             if error.kind() == AuthErrorKind::WrongMac {
                 events::wrong_mac(head, &self.options);
             }
             self.explain(error)
-        })
+        }))
     }
 
     /// Refuses a proven head whose body can be of no use.

@@ -18,7 +18,7 @@ use http::{
 use pin_project_lite::pin_project;
 
 use super::cache_control::keep_private;
-use crate::replay::POLLED_AFTER_END;
+use crate::eventual::POLLED_AFTER_END;
 
 pin_project! {
     #[derive(Debug)]

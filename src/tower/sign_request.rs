@@ -20,7 +20,7 @@ use tower_service::Service;
 use super::events;
 use super::{BoxError, take_ready};
 use crate::{
-    replay::POLLED_AFTER_END,
+    eventual::POLLED_AFTER_END,
     secret::SecretStore,
     sign::{SignOptions, sign_parts},
 };

@@ -22,14 +22,16 @@ use super::{
     BoxError, ValidateStreamLayer,
     hashed_body::{HashedBody, Piece, Rest},
     pieces::Pieces,
-    policy::Policy,
+    policy::{Consumers, Policy},
     reply::Reply,
     take_ready, upgrade,
+    verifying::{Asking, Verifying},
 };
 use crate::{
-    replay::{POLLED_AFTER_END, ReplayGuard, UseOnce},
+    eventual::POLLED_AFTER_END,
+    replay::{ReplayGuard, UseOnce},
     secret::SecretStore,
-    validate::{AuthError, ValidateOptions, Validated},
+    validate::{Answers, AuthError, ConsumerDirectory, ValidateOptions, Validated},
 };
 
 /// The largest accepted body unless configured otherwise: 2 MiB, in bytes.
@@ -105,7 +107,34 @@ impl ValidateAuthLayer {
     #[must_use]
     pub fn new(secrets: impl SecretStore + 'static, options: ValidateOptions) -> Self {
         Self {
-            policy: Arc::new(Policy::new(secrets, options)),
+            policy: Arc::new(Policy::new(Consumers::Named(Arc::new(secrets)), options)),
+        }
+    }
+
+    /// A layer that finds each consumer in a directory by its key id, for consumers that come and
+    /// go.
+    ///
+    /// [`Validated::consumer`] is then the name in the directory.
+    ///
+    /// ```
+    /// # use hmac_auth::{ConsumerDirectory, tower::ValidateAuthLayer};
+    /// # fn layer(directory: impl ConsumerDirectory + 'static) -> ValidateAuthLayer {
+    /// use hmac_auth::ValidateOptions;
+    ///
+    /// let options = ValidateOptions::new().authorities(["host.example"]);
+    /// ValidateAuthLayer::with_directory(directory, options)
+    /// # }
+    /// ```
+    ///
+    /// If the options contradict each other, or list key ids, the layer answers every request with
+    /// 503. Call [`check`](Self::check) at start-up to find such a mistake.
+    #[must_use]
+    pub fn with_directory(
+        directory: impl ConsumerDirectory + 'static,
+        options: ValidateOptions,
+    ) -> Self {
+        Self {
+            policy: Arc::new(Policy::new(Consumers::Found(Arc::new(directory)), options)),
         }
     }
 
@@ -343,9 +372,9 @@ where
         let service = take_ready(&mut self.inner);
         let (parts, body) = request.into_parts();
         let policy = Arc::clone(&self.policy);
-        let state = State::Reading {
-            body: policy.verify(&parts, body),
-            pieces: Pieces::default(),
+        let state = match policy.verify(&parts, body, Answers::default()) {
+            Verifying::Done(body) => State::reading(body),
+            Verifying::Asking(asking) => State::Asking { asking },
         };
         ValidateAuthFuture {
             policy,
@@ -369,9 +398,19 @@ pin_project! {
 pin_project! {
     #[project = StateProjection]
     enum State<S: Service<Request<B>>, B> {
+        Asking { asking: Asking<B> },
         Reading { #[pin] body: HashedBody<B>, pieces: Pieces },
         UsingOnce { validated: Option<Validated>, body: Bytes, #[pin] answer: UseOnce },
         Replying { #[pin] reply: Reply<S::Future, Validated> },
+    }
+}
+
+impl<S: Service<Request<B>>, B> State<S, B> {
+    fn reading(body: HashedBody<B>) -> Self {
+        Self::Reading {
+            body,
+            pieces: Pieces::default(),
+        }
     }
 }
 
@@ -388,6 +427,12 @@ where
         let mut this = self.project();
         loop {
             let (error, left) = match this.state.as_mut().project() {
+                StateProjection::Asking { asking } => {
+                    let (_, parts) = this.waiting.as_ref().expect(POLLED_AFTER_END);
+                    let body = ready!(asking.poll(cx, this.policy, parts));
+                    this.state.set(State::reading(body));
+                    continue;
+                }
                 StateProjection::Reading { mut body, pieces } => {
                     let (_, parts) = this.waiting.as_ref().expect(POLLED_AFTER_END);
                     match ready!(body.as_mut().poll_piece(cx, this.policy, parts)) {

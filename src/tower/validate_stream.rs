@@ -16,10 +16,16 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
-    BoxError, hashed_body::HashedBody, policy::Policy, reply::Reply, streamed_body::StreamedBody,
-    take_ready, upload::Upload,
+    BoxError,
+    hashed_body::HashedBody,
+    policy::Policy,
+    reply::Reply,
+    streamed_body::StreamedBody,
+    take_ready,
+    upload::Upload,
+    verifying::{Asking, Verifying},
 };
-use crate::replay::{POLLED_AFTER_END, UseOnce};
+use crate::{eventual::POLLED_AFTER_END, replay::UseOnce, validate::Answers};
 
 /// Lets only requests with a valid signature through, and hands on their bodies while it hashes
 /// them.
@@ -103,19 +109,13 @@ where
 
     fn call(&mut self, request: Request<B>) -> ValidateStreamFuture<S, B> {
         let service = take_ready(&mut self.inner);
-        let (mut parts, body) = request.into_parts();
-        let body = self.policy.verify(&parts, body);
-        let state = match StreamedBody::new(body, &mut parts, &self.policy) {
-            Ok((body, answer)) => {
-                let upload = body.upload().clone();
-                parts.extensions.insert(upload.clone());
-                State::UsingOnce {
-                    waiting: Some((service, Request::from_parts(parts, body))),
-                    answer,
-                    upload,
-                }
-            }
-            Err(body) => State::Refusing { body, parts },
+        let (parts, body) = request.into_parts();
+        let state = match self.policy.verify(&parts, body, Answers::default()) {
+            Verifying::Done(body) => State::verified(service, parts, body, &self.policy),
+            Verifying::Asking(asking) => State::Asking {
+                waiting: Some((service, parts)),
+                asking,
+            },
         };
         ValidateStreamFuture {
             policy: Arc::clone(&self.policy),
@@ -136,6 +136,11 @@ pin_project! {
 pin_project! {
     #[project = StateProjection]
     enum State<S: Service<Request<StreamedBody<B>>>, B> {
+        Asking {
+            // Until the directory has answered.
+            waiting: Option<(S, Parts)>,
+            asking: Asking<B>,
+        },
         UsingOnce {
             // Until the service is called or the request is refused.
             waiting: Option<(S, Request<StreamedBody<B>>)>,
@@ -152,6 +157,29 @@ pin_project! {
     }
 }
 
+impl<S, B> State<S, B>
+where
+    S: Service<Request<StreamedBody<B>>>,
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    /// After the head is proven or refused.
+    fn verified(service: S, mut parts: Parts, body: HashedBody<B>, policy: &Arc<Policy>) -> Self {
+        match StreamedBody::new(body, &mut parts, policy) {
+            Ok((body, answer)) => {
+                let upload = body.upload().clone();
+                parts.extensions.insert(upload.clone());
+                Self::UsingOnce {
+                    waiting: Some((service, Request::from_parts(parts, body))),
+                    answer,
+                    upload,
+                }
+            }
+            Err(body) => Self::Refusing { body, parts },
+        }
+    }
+}
+
 impl<S, B, R> Future for ValidateStreamFuture<S, B>
 where
     S: Service<Request<StreamedBody<B>>, Response = Response<R>>,
@@ -165,6 +193,12 @@ where
         let mut this = self.project();
         loop {
             let next = match this.state.as_mut().project() {
+                StateProjection::Asking { waiting, asking } => {
+                    let (_, parts) = waiting.as_ref().expect(POLLED_AFTER_END);
+                    let body = ready!(asking.poll(cx, this.policy, parts));
+                    let (service, parts) = waiting.take().expect(POLLED_AFTER_END);
+                    State::verified(service, parts, body, this.policy)
+                }
                 StateProjection::UsingOnce {
                     waiting,
                     answer,

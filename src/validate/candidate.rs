@@ -5,6 +5,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::{
+    directory::MAX_DIRECTORY_KEY_ID_LEN,
     error::{AuthError, AuthErrorKind},
     options::ValidateOptions,
     policy,
@@ -187,6 +188,11 @@ fn secret_name_for<'a>(
     options: &'a ValidateOptions,
 ) -> Result<&'a Arc<str>, AuthErrorKind> {
     let secret_name = match &options.key_ids {
+        None if options.finds_consumers => input
+            .key_id_bytes()
+            .filter(|key_id| key_id.len() <= MAX_DIRECTORY_KEY_ID_LEN)
+            .map(|_| &options.secret_name)
+            .ok_or(AuthErrorKind::UnknownKeyId)?,
         None => &options.secret_name,
         Some(listed) => input
             .key_id_bytes()
@@ -214,17 +220,7 @@ fn refusal_of(
         AuthErrorKind::UnknownKeyId => ("keyid", input.key_id()),
         _ => ("tag", input.tag()),
     };
-    // Room for all of it: to refuse takes no more allocations than to accept.
-    let mut detail = String::with_capacity(80);
-    detail.push_str(parameter);
-    match value {
-        Some(value) => {
-            detail.push_str(" \"");
-            push_escaped(&mut detail, &value);
-            detail.push('"');
-        }
-        None => detail.push_str(" is absent"),
-    }
+    let mut detail = describe(parameter, value.as_deref());
     if let Some((label, syntax)) = read_over {
         detail.push_str("; the signature `");
         push_escaped(&mut detail, text(label));
@@ -232,6 +228,26 @@ fn refusal_of(
         detail.push_str(&syntax.to_string());
     }
     AuthError::new(kind).detail(detail)
+}
+
+/// The refusal of a key id that no consumer has.
+pub(super) fn unknown_key_id(key_id: Option<&str>) -> AuthError {
+    AuthError::new(AuthErrorKind::UnknownKeyId).detail(describe("keyid", key_id))
+}
+
+fn describe(parameter: &str, value: Option<&str>) -> String {
+    // Room for all of it: to refuse takes no more allocations than to accept.
+    let mut text = String::with_capacity(80);
+    text.push_str(parameter);
+    match value {
+        Some(value) => {
+            text.push_str(" \"");
+            push_escaped(&mut text, value);
+            text.push('"');
+        }
+        None => text.push_str(" is absent"),
+    }
+    text
 }
 
 fn malformed_input(syntax: SyntaxError) -> AuthError {

@@ -3,14 +3,17 @@
 use std::{borrow::Cow, fmt, sync::Arc};
 
 use super::{
-    candidate::{Candidate, Candidates},
-    error::AuthError,
-    options::ValidateOptions,
+    candidate::{Candidate, Candidates, unknown_key_id},
+    consumer::Consumer,
+    directory::ConsumerDirectory,
+    error::{AuthError, AuthErrorKind},
+    options::{ValidateOptions, consumers::ASKS_FOR_DIRECTORY},
     policy,
     replay_id::ReplayId,
     seen::Seen,
     validated::{Proof, SignedText},
     verified_head::VerifiedHead,
+    verify_in::VerifyIn,
 };
 use crate::{
     digest::BodyDigest,
@@ -93,7 +96,8 @@ impl<'a> Claim<'a> {
         })
     }
 
-    /// The host's own name of the secret to verify with.
+    /// The host's own name of the secret to verify with. Without meaning if the options ask for a
+    /// [directory](ValidateOptions::consumer_directory).
     #[must_use]
     pub fn secret_name(&self) -> &'a str {
         self.candidates.first.secret_name
@@ -140,12 +144,63 @@ impl<'a> Claim<'a> {
     /// [`AuthErrorKind::WrongMac`](crate::AuthErrorKind::WrongMac) if no secret matches. Other kinds if a covered component cannot
     /// be written, or if `Content-Digest` cannot be used.
     pub fn verify_head(&self, secrets: &SecretSet) -> Result<VerifiedHead, AuthError> {
+        if self.options.finds_consumers {
+            return Err(AuthError::new(AuthErrorKind::Misconfigured).detail(ASKS_FOR_DIRECTORY));
+        }
+        self.verify(secrets, self.candidates.first.secret_name, None)
+    }
+
+    /// Checks the MAC of the head under each secret of a consumer, which has the
+    /// [key id](Self::key_id) of the claim.
+    ///
+    /// # Errors
+    ///
+    /// As [`verify_head`](Self::verify_head), and
+    /// [`AuthErrorKind::Misconfigured`](crate::AuthErrorKind::Misconfigured) if the options do not
+    /// ask for a [directory](ValidateOptions::consumer_directory).
+    pub fn verify_consumer(&self, consumer: &Consumer) -> Result<VerifiedHead, AuthError> {
+        if !self.options.finds_consumers {
+            return Err(AuthError::new(AuthErrorKind::Misconfigured)
+                .detail("consumers come from a directory only with `consumer_directory`"));
+        }
+        let name = consumer.shared_name();
+        self.verify(consumer.secrets(), name, Some(consumer))
+    }
+
+    /// Finds the consumer of each signature that may be meant for this host, and checks the MACs,
+    /// until one matches.
+    ///
+    /// ```
+    /// # use hmac_auth::{AuthError, Claim, ConsumerDirectory, ValidateOptions, Validated};
+    /// async fn validate(
+    ///     request: &http::Request<Vec<u8>>,
+    ///     directory: &dyn ConsumerDirectory,
+    ///     // With `consumer_directory`.
+    ///     options: &ValidateOptions,
+    /// ) -> Result<Validated, AuthError> {
+    ///     let claim = Claim::parse(request, options)?;
+    ///     let mut head = claim.verify_in(directory).await?;
+    ///     head.update(request.body());
+    ///     head.finish()
+    /// }
+    /// ```
+    #[must_use]
+    pub fn verify_in(self, directory: &'a dyn ConsumerDirectory) -> VerifyIn<'a> {
+        VerifyIn::new(self, directory)
+    }
+
+    fn verify(
+        &self,
+        secrets: &SecretSet,
+        secret_name: &Arc<str>,
+        consumer: Option<&Consumer>,
+    ) -> Result<VerifiedHead, AuthError> {
         let Candidate {
             input,
-            secret_name,
             mac,
             created,
             uncovered,
+            ..
         } = &self.candidates.first;
         let base = self.signature_base()?;
         let Some(secret) = secrets.verified_by(base.as_bytes(), mac) else {
@@ -158,6 +213,7 @@ impl<'a> Claim<'a> {
         let fields = self.request.fields();
         let proof = Proof {
             secret_name: Arc::clone(secret_name),
+            consumer: consumer.cloned(),
             by_previous_secret: secret > 0,
             key_id_is_listed: self.options.key_ids.is_some(),
             replay_id: ReplayId {
@@ -188,6 +244,16 @@ impl<'a> Claim<'a> {
             *first = others.remove(0);
         }
         found
+    }
+
+    /// Whether there are further signatures to [advance](Self::advance) to.
+    pub(super) fn has_others(&self) -> bool {
+        !self.candidates.others.is_empty()
+    }
+
+    /// The refusal of the signature if nobody knows its key id.
+    pub(super) fn unknown_key_id(&self) -> AuthError {
+        unknown_key_id(self.key_id().as_deref())
     }
 
     /// Checks the MACs of all signatures that may be meant for this host, until one matches.

@@ -193,6 +193,9 @@ kinds! {
     /// The secret cannot be had: not configured, not usable, or its store is unavailable.
     SecretUnavailable: Host, SERVICE_UNAVAILABLE, "secret_unavailable",
         "the secret is not available";
+    /// The directory of consumers cannot answer.
+    DirectoryUnavailable: Host, SERVICE_UNAVAILABLE, "directory_unavailable",
+        "the directory of consumers is not available";
     /// The options of the host contradict themselves; nothing can be validated.
     Misconfigured: Host, SERVICE_UNAVAILABLE, "misconfigured",
         "the options of this host cannot be used";
@@ -275,6 +278,13 @@ impl AuthError {
     #[must_use]
     pub fn replay_guard_unavailable(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::new(AuthErrorKind::ReplayGuardUnavailable).caused_by(source)
+    }
+
+    /// For a [`ConsumerDirectory`](crate::ConsumerDirectory) that cannot find out whether there is
+    /// such a consumer, or what its secrets are: the request is refused with 503.
+    #[must_use]
+    pub fn directory_unavailable(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(AuthErrorKind::DirectoryUnavailable).caused_by(source)
     }
 
     pub(super) fn malformed(kind: AuthErrorKind, syntax: SyntaxError) -> Self {

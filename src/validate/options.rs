@@ -19,7 +19,7 @@ use crate::{
     time::{Clock, whole_seconds},
 };
 
-mod consumers;
+pub(super) mod consumers;
 
 /// How old a signature may be, unless configured: 60 seconds.
 pub const DEFAULT_MAX_TIME_DIFF: Duration = Duration::from_secs(60);
@@ -36,6 +36,7 @@ pub const DEFAULT_MAX_CLOCK_SKEW: Duration = Duration::from_secs(10);
 /// | [`secret_name`](Self::secret_name) | [`DEFAULT_SECRET_NAME`], `hmac-authentication-secret-key` |
 /// | [`key_ids`](Self::key_ids) | none: one secret for all consumers, whatever key id they send |
 /// | [`accept_shared_secret_names`](Self::accept_shared_secret_names) | no: each key id has a secret name of its own |
+/// | [`consumer_directory`](Self::consumer_directory) | no: the options name the consumers |
 /// | [`max_time_diff`](Self::max_time_diff) | [`DEFAULT_MAX_TIME_DIFF`], 60 s |
 /// | [`max_clock_skew`](Self::max_clock_skew) | [`DEFAULT_MAX_CLOCK_SKEW`], 10 s |
 /// | [`authorities`](Self::authorities) | none: any authority, so list yours |
@@ -59,6 +60,7 @@ pub struct ValidateOptions {
     /// The key ids that were listed more than once.
     repeated_key_ids: Vec<KeyId>,
     accepts_shared_secret_names: bool,
+    pub(super) finds_consumers: bool,
     pub(super) max_time_diff: Duration,
     pub(super) max_clock_skew: Duration,
     authorities: Option<Vec<Box<str>>>,
@@ -113,6 +115,7 @@ impl ValidateOptions {
             key_ids: None,
             repeated_key_ids: Vec::new(),
             accepts_shared_secret_names: false,
+            finds_consumers: false,
             max_time_diff: DEFAULT_MAX_TIME_DIFF,
             max_clock_skew: DEFAULT_MAX_CLOCK_SKEW,
             authorities: None,

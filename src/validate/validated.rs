@@ -1,8 +1,8 @@
 //! The proof that a request was validated.
 
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{any::Any, fmt, sync::Arc, time::SystemTime};
 
-use super::replay_id::ReplayId;
+use super::{consumer::Consumer, replay_id::ReplayId};
 use crate::{
     digest::BodyDigest,
     signature::{Component, Components, Coverage, SignatureBase, SignatureInput, Span},
@@ -24,6 +24,8 @@ pub struct Validated(Arc<Proof>);
 #[derive(Clone)]
 pub(crate) struct Proof {
     pub(super) secret_name: Arc<str>,
+    /// From a directory: its name is that of the secret, too.
+    pub(super) consumer: Option<Consumer>,
     pub(super) by_previous_secret: bool,
     pub(super) key_id_is_listed: bool,
     pub(super) replay_id: ReplayId,
@@ -135,7 +137,8 @@ impl Validated {
         &self.0
     }
 
-    /// The host's own name of the secret that has proven the request.
+    /// The host's own name of the secret that has proven the request. With a
+    /// [directory](crate::ConsumerDirectory), it is that of the consumer.
     #[must_use]
     pub fn secret_name(&self) -> &str {
         &self.0.secret_name
@@ -155,10 +158,18 @@ impl Validated {
         self.0.key_id()
     }
 
-    /// The consumer, as far as the host knows: its listed key id, or else the name of the secret.
+    /// The consumer, as far as the host knows: its name in the
+    /// [directory](crate::ConsumerDirectory), or its listed key id, or else the name of the secret.
     #[must_use]
     pub fn consumer(&self) -> &str {
         self.0.consumer()
+    }
+
+    /// What the [directory](crate::ConsumerDirectory) has attached to the consumer; `None` if that
+    /// is nothing, or of another type.
+    #[must_use]
+    pub fn attached<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        self.0.consumer.as_ref()?.attached()
     }
 
     /// When the consumer signed, in seconds since 1970.

@@ -25,7 +25,7 @@ use self::{
     origin::{check_origin, is_localhost},
     permissions::{Permissions, VariesWithOrigin},
 };
-use crate::replay::POLLED_AFTER_END;
+use crate::eventual::POLLED_AFTER_END;
 
 mod any_origin;
 mod origin;

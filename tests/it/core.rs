@@ -9,6 +9,7 @@ pub(crate) mod covering;
 pub(crate) mod debug;
 pub(crate) mod defaults;
 pub(crate) mod digest;
+pub(crate) mod directory;
 pub(crate) mod empty;
 pub(crate) mod errors;
 pub(crate) mod freshness;

@@ -5,6 +5,7 @@ pub(crate) mod capture;
 pub(crate) mod cases;
 pub(crate) mod clock;
 pub(crate) mod dictionary;
+pub(crate) mod directory;
 pub(crate) mod edit;
 pub(crate) mod example;
 pub(crate) mod field;

@@ -3,6 +3,7 @@
 mod body;
 pub(crate) mod caches;
 mod client_uri;
+mod directory;
 mod drain;
 mod events;
 mod guard;

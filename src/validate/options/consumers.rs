@@ -13,6 +13,10 @@ use crate::{
     validate::error::{AuthError, AuthErrorKind},
 };
 
+/// Why secrets alone are no use with these options.
+pub(in crate::validate) const ASKS_FOR_DIRECTORY: &str = "the options ask for a directory of \
+     consumers: verify with one, or take out `consumer_directory`";
+
 impl ValidateOptions {
     /// The consumers, each by its key id and the name of its secret.
     ///
@@ -43,6 +47,21 @@ impl ValidateOptions {
             }
         }
         self.key_ids = Some(listed);
+        self.derived()
+    }
+
+    /// Leaves the consumers to a [`ConsumerDirectory`](crate::ConsumerDirectory), which is asked by
+    /// key id.
+    ///
+    /// A signature without a key id is refused. [`secret_name`](Self::secret_name) is not used, and
+    /// [`key_ids`](Self::key_ids) contradicts this. A layer of `tower` with a directory sets this
+    /// option itself. Other hosts give it to [`Claim::parse`](crate::Claim::parse) before
+    /// [`Claim::verify_in`](crate::Claim::verify_in);
+    /// [`validate_auth`](crate::validate_auth) refuses everything as
+    /// [`AuthErrorKind::Misconfigured`].
+    #[must_use]
+    pub fn consumer_directory(mut self) -> Self {
+        self.finds_consumers = true;
         self.derived()
     }
 
@@ -79,7 +98,7 @@ impl ValidateOptions {
     /// [`AuthErrorKind::Misconfigured`], with the wrong option or with the two names.
     /// [`AuthErrorKind::SecretUnavailable`] if there is no usable secret under a name.
     pub fn check_with(&self, secrets: &(impl SecretStore + ?Sized)) -> Result<(), AuthError> {
-        self.check()?;
+        self.check_without_directory()?;
         let names: BTreeSet<&str> = match &self.key_ids {
             Some(key_ids) => key_ids.values().map(|name| &**name).collect(),
             None => BTreeSet::from([&*self.secret_name]),
@@ -107,9 +126,24 @@ impl ValidateOptions {
         Ok(())
     }
 
+    /// Whether anything can be validated with secrets alone.
+    pub(crate) fn check_without_directory(&self) -> Result<(), AuthError> {
+        self.check()?;
+        if self.finds_consumers {
+            return Err(AuthError::new(AuthErrorKind::Misconfigured).detail(ASKS_FOR_DIRECTORY));
+        }
+        Ok(())
+    }
+
     /// The problems of the listed key ids, and of the names of their secrets.
     pub(super) fn problems_of_key_ids(&self) -> Vec<String> {
         let mut problems = Vec::new();
+        if self.finds_consumers && self.key_ids.is_some() {
+            problems.push(
+                "both `key_ids` and `consumer_directory`: list the consumers, or have them found"
+                    .to_owned(),
+            );
+        }
         for KeyId(id) in &self.repeated_key_ids {
             problems.push(format!("the key id `{}` is listed twice", escape(id)));
         }

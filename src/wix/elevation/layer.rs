@@ -27,7 +27,7 @@ use crate::{
     tower::{is_recording, record_on_span, refusal_event},
 };
 use crate::{
-    replay::POLLED_AFTER_END,
+    eventual::POLLED_AFTER_END,
     tower::{Reply, close_if_body_is_left, take_ready},
 };
 

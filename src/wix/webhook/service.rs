@@ -27,7 +27,7 @@ use super::{
 #[cfg(feature = "tracing")]
 use crate::{escape::escape, tower::refusal_event};
 use crate::{
-    replay::POLLED_AFTER_END,
+    eventual::POLLED_AFTER_END,
     tower::{BoxError, BufferedBody, close_connection},
 };
 

@@ -10,8 +10,8 @@ use std::{
 
 use bytes::Bytes;
 use hmac_auth::{
-    AuthError, AuthErrorKind, DEFAULT_SECRET_NAME, MemoryReplayGuard, MemorySecrets, ReplayGuard,
-    ReplayId, UseOnce, ValidateOptions,
+    AuthError, AuthErrorKind, ConsumerDirectory, DEFAULT_SECRET_NAME, MemoryReplayGuard,
+    MemorySecrets, ReplayGuard, ReplayId, UseOnce, ValidateOptions,
     tower::{StreamedBody, ValidateAuthLayer},
     validate_auth,
 };
@@ -20,9 +20,12 @@ use http_body::Body;
 use http_body_util::{BodyExt, Full, Limited};
 use tower::{Layer, ServiceExt, service_fn};
 
-use crate::support::request::{
-    self, INPUT, NOW, TestRequest, get, options, post, secrets, signed, signed_as, time,
-    with_header, with_signature,
+use crate::support::{
+    directory::TestDirectory,
+    request::{
+        self, INPUT, NOW, TestRequest, get, options, post, secrets, signed, signed_as, time,
+        with_header, with_signature,
+    },
 };
 
 pub(crate) type Refusal = (AuthErrorKind, AuthError);
@@ -299,6 +302,10 @@ pub(crate) fn refusals_of_the_layers() -> Vec<Refusal> {
                 Unreachable.use_once(validated.replay_id(), validated.consumer()),
             )
             .unwrap_err(),
+        ),
+        (
+            Kind::DirectoryUnavailable,
+            futures_executor::block_on(TestDirectory::new().find("down")).unwrap_err(),
         ),
     ]
 }

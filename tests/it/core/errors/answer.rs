@@ -34,6 +34,7 @@ fn peers_get_the_answers_of_the_profile_and_no_others() {
             Kind::ReplayGuardFull
             | Kind::ReplayGuardUnavailable
             | Kind::SecretUnavailable
+            | Kind::DirectoryUnavailable
             | Kind::Misconfigured => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 r#"{"error":"Authentication unavailable"}"#,

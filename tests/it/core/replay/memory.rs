@@ -43,9 +43,7 @@ fn request_of(key_id: Option<&str>, created: u64, now: u64) -> Validated {
     let mut validate = ValidateOptions::new().at(second(now));
     if let Some(key_id) = key_id {
         sign = sign.key_id(key_id);
-        validate = validate
-            .key_ids(["a", "b"].map(|key_id| (key_id, DEFAULT_SECRET_NAME)))
-            .accept_shared_secret_names();
+        validate = validate.key_ids([(key_id, DEFAULT_SECRET_NAME)]);
     }
     sign_request(&mut request, &secrets(), &sign).unwrap();
     validate_auth(&request, &secrets(), &validate).unwrap()
@@ -427,4 +425,44 @@ fn how_full_a_guard_is_can_be_read() {
     assert_eq!((guard.len(), guard.max_len()), (0, 3));
     let guard = MemoryReplayGuard::new();
     assert_eq!(guard.max_len(), hmac_auth::DEFAULT_REPLAY_CAPACITY);
+}
+
+/// A platform has many consumers in a year, and few at a time.
+#[test]
+fn nothing_is_kept_of_consumers_that_are_gone() {
+    let guard = guard().capacity(1_000).capacity_per_consumer(1);
+    let consumers = |count: usize| {
+        let text = format!("{guard:?}");
+        assert!(text.contains(&format!("consumers: {count},")), "{text}");
+    };
+    for second in 0..10 {
+        for name in 0..100 {
+            let name = format!("{second}-{name}");
+            let request = request_of(Some(&name), START + second, START + second);
+            assert_eq!(refusal(&guard, &request), None);
+            // What is refused leaves nothing behind, and takes nothing away.
+            let late = request_of(Some(&name), START + second, START + second);
+            assert_eq!(refusal(&guard, &late), Some(AuthErrorKind::ReplayGuardFull));
+        }
+    }
+    consumers(1_000);
+    let early = request_of(Some("early"), START - 1, START);
+    assert_eq!(
+        refusal(&guard, &early),
+        Some(AuthErrorKind::BeforeGuardStart)
+    );
+    let full = request_of(Some("full"), START + 9, START + 9);
+    assert_eq!(refusal(&guard, &full), Some(AuthErrorKind::ReplayGuardFull));
+    consumers(1_000);
+    // Each request drops what is over in one part of the guard: these reach all parts.
+    for name in 0..500 {
+        let name = format!("new-{name}");
+        let request = request_of(Some(&name), START + 200, START + 200);
+        assert_eq!(refusal(&guard, &request), None);
+    }
+    consumers(500);
+    // The quota of one who comes again is a new one.
+    let again = request_of(Some("0-0"), START + 200, START + 200);
+    assert_eq!(refusal(&guard, &again), None);
+    consumers(501);
 }
