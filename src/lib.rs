@@ -93,6 +93,7 @@
 //! | `wix-webhooks` | no | webhooks, service plugins and signed requests of Wix; with `tower`, an endpoint for webhooks; needs a C compiler |
 //! | `tower` | no | layers for servers and clients on tower; with `wix`, those for app instances and CORS |
 //! | `client` | no | signs and sends with reqwest; with `wix`, exchanges access tokens |
+//! | `directory-cache` | no | a cache for a directory of consumers |
 //! | `tracing` | no | an event for each request that a layer refuses, accepts or signs, and for an unusable secret file; switches `tower` on |
 //! | `js` | no | random numbers and the clock of a JavaScript host, on `wasm32-unknown-unknown` only |
 //! | `aws-lc-rs` | no | SHA-2 and HMAC from AWS-LC instead of `sha2`, with the same results; needs a C compiler |
@@ -102,6 +103,11 @@
 //! docs.rs shows the guide in the module `guide`: frameworks, behind a proxy, secrets and rotation,
 //! refusals, Wix, webhooks of Wix, other clients, threat model, performance.
 
+#[cfg(feature = "directory-cache")]
+pub use self::cached_directory::{
+    CachedDirectory, DEFAULT_DIRECTORY_CAPACITY, DEFAULT_MAX_LOOK_UPS, DEFAULT_REVOCATION_TIME,
+    DEFAULT_TIME_TO_LIVE,
+};
 pub use self::{
     crypto::Mac,
     digest::DigestAlgorithm,
@@ -125,6 +131,8 @@ pub use self::{
 };
 
 mod answer;
+#[cfg(feature = "directory-cache")]
+mod cached_directory;
 #[cfg(feature = "client")]
 pub mod client;
 mod crypto;

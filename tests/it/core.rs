@@ -2,6 +2,7 @@
 
 pub(crate) mod authority;
 pub(crate) mod base;
+pub(crate) mod cached_directory;
 pub(crate) mod checks;
 pub(crate) mod consumers;
 pub(crate) mod coverage;

@@ -1,0 +1,427 @@
+//! A directory of consumers behind a cache, for one that is asked over a network.
+
+use std::{
+    error::Error,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use moka::sync::Cache;
+
+use self::{
+    flights::Flights,
+    known::{Known, State},
+};
+use crate::{
+    time::Clock,
+    validate::{AuthError, AuthErrorKind, Consumer, ConsumerDirectory, FindConsumer},
+};
+
+mod flights;
+mod known;
+
+/// How long an answer counts without being confirmed, unless configured: 30 s.
+pub const DEFAULT_TIME_TO_LIVE: Duration = Duration::from_secs(30);
+
+/// How long a consumer can at most be accepted after it was revoked, unless configured: 2 min.
+pub const DEFAULT_REVOCATION_TIME: Duration = Duration::from_secs(120);
+
+/// How many consumers are remembered, unless configured.
+pub const DEFAULT_DIRECTORY_CAPACITY: u64 = 100_000;
+
+/// How many look-ups are in flight at most, unless configured.
+pub const DEFAULT_MAX_LOOK_UPS: usize = 64;
+
+/// How long an id is remembered as unknown. A consumer that was added is accepted after that.
+const REFUSED_TIME: Duration = Duration::from_secs(1);
+
+/// How many unknown ids are remembered: peers choose them.
+const MAX_REFUSED: u64 = 1_024;
+
+/// How long the directory is left alone about an id after it has failed.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Remembers the answers of a [`ConsumerDirectory`], so that nearly every request finds its consumer
+/// at once.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use hmac_auth::{CachedDirectory, ConsumerDirectory};
+///
+/// fn cached(database: impl ConsumerDirectory + 'static) -> impl ConsumerDirectory {
+///     CachedDirectory::new(database)
+///         .time_to_live(Duration::from_secs(10))
+///         .revocation_time(Duration::from_secs(60))
+/// }
+/// ```
+///
+/// | the id | the cache |
+/// | --- | --- |
+/// | is known for less than three quarters of the [`time_to_live`](Self::time_to_live) | answers at once |
+/// | is known for less than the whole of it | answers at once. In a runtime of tokio, it asks the directory in the background. |
+/// | is known for longer | asks the directory. If that fails, it gives the last good answer, until the [`revocation_time`](Self::revocation_time) is over. |
+/// | was unknown up to 1 s ago | answers at once |
+/// | was never seen, or is forgotten | asks the directory |
+///
+/// So a consumer that was added is accepted after 1 s at the latest. One that was revoked is refused
+/// after the time to live, and while the directory is down after the revocation time.
+/// [`forget`](Self::forget) revokes it at once.
+///
+/// Requests for one id share one look-up. At most [`max_look_ups`](Self::max_look_ups) are in flight,
+/// and ids that were never seen get a quarter of them: a peer without a secret can keep no consumer
+/// waiting. What is beyond that is refused with 503. The cache does not limit the time of a look-up:
+/// the directory does.
+///
+/// # Defaults
+///
+/// | option | default |
+/// | --- | --- |
+/// | [`time_to_live`](Self::time_to_live) | [`DEFAULT_TIME_TO_LIVE`], 30 s |
+/// | [`revocation_time`](Self::revocation_time) | [`DEFAULT_REVOCATION_TIME`], 2 min |
+/// | [`capacity`](Self::capacity) | [`DEFAULT_DIRECTORY_CAPACITY`], 100,000 |
+/// | [`max_look_ups`](Self::max_look_ups) | [`DEFAULT_MAX_LOOK_UPS`], 64 |
+/// | [`clock`](Self::clock) | the clock of the system |
+///
+/// # Rotation
+///
+/// Give the consumer's new secret to the host first, beside the previous one. Wait for the time to
+/// live, then give it to the consumer. A wrong MAC never makes the cache ask: a peer could else make
+/// the directory work.
+///
+/// A clone shares the cache.
+pub struct CachedDirectory<D> {
+    inner: Arc<Inner<D>>,
+}
+
+struct Inner<D> {
+    directory: Arc<D>,
+    options: Options,
+    known: Cache<Arc<str>, Arc<Known>>,
+    /// Ids of nobody, or of somebody who was revoked.
+    refused: Cache<Arc<str>, Refused>,
+    flights: Flights,
+    /// How often something was forgotten: an answer from before that may be outdated.
+    forgotten: AtomicU64,
+}
+
+#[derive(Clone, Copy)]
+struct Refused {
+    since: SystemTime,
+    /// `None` if nobody has the id.
+    kind: Option<AuthErrorKind>,
+}
+
+#[derive(Clone)]
+struct Options {
+    time_to_live: Duration,
+    revocation_time: Duration,
+    capacity: u64,
+    max_look_ups: usize,
+    clock: Clock,
+}
+
+impl<D: ConsumerDirectory + 'static> CachedDirectory<D> {
+    /// A cache with the defaults in front of `directory`.
+    #[must_use]
+    pub fn new(directory: D) -> Self {
+        Self::with(
+            Arc::new(directory),
+            Options {
+                time_to_live: DEFAULT_TIME_TO_LIVE,
+                revocation_time: DEFAULT_REVOCATION_TIME,
+                capacity: DEFAULT_DIRECTORY_CAPACITY,
+                max_look_ups: DEFAULT_MAX_LOOK_UPS,
+                clock: Clock::default(),
+            },
+        )
+    }
+
+    fn with(directory: Arc<D>, options: Options) -> Self {
+        let known = Cache::builder().max_capacity(options.capacity);
+        let known = match options.clock {
+            // Secrets do not stay in memory longer than they can be used.
+            Clock::System => known.time_to_live(options.revocation_time).build(),
+            // The cache measures the time that passes outside, not that of another clock.
+            Clock::Given(_) | Clock::Fixed(_) => known.build(),
+        };
+        Self {
+            inner: Arc::new(Inner {
+                directory,
+                known,
+                refused: Cache::new(MAX_REFUSED),
+                flights: Flights::new(options.max_look_ups),
+                forgotten: AtomicU64::new(0),
+                options,
+            }),
+        }
+    }
+
+    fn set(&self, change: impl FnOnce(&mut Options)) -> Self {
+        let mut options = self.inner.options.clone();
+        change(&mut options);
+        Self::with(Arc::clone(&self.inner.directory), options)
+    }
+
+    /// How long an answer counts without being confirmed: the time after which a revoked consumer is
+    /// refused, and a new secret accepted.
+    #[must_use]
+    pub fn time_to_live(self, duration: Duration) -> Self {
+        self.set(|options| options.time_to_live = duration)
+    }
+
+    /// How long the last good answer counts while the directory cannot be asked, from the start of
+    /// the look-up that gave it. At least the time to live.
+    ///
+    /// # Security
+    ///
+    /// A consumer that was revoked during such an outage is accepted for that long.
+    #[must_use]
+    pub fn revocation_time(self, duration: Duration) -> Self {
+        self.set(|options| options.revocation_time = duration)
+    }
+
+    /// How many consumers are remembered at most.
+    #[must_use]
+    pub fn capacity(self, consumers: u64) -> Self {
+        self.set(|options| options.capacity = consumers)
+    }
+
+    /// How many look-ups are in flight at most. Ids that were never seen get a quarter of them, and
+    /// at least one.
+    #[must_use]
+    pub fn max_look_ups(self, look_ups: usize) -> Self {
+        self.set(|options| options.max_look_ups = look_ups)
+    }
+
+    /// Takes the present from this clock, and never from the system. A clock that is set back makes
+    /// no answer older or younger: what it cannot date is looked up anew.
+    #[must_use]
+    pub fn clock(self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.set(|options| options.clock = options.clock.clone().given(clock))
+    }
+
+    /// Forgets what is known about a key id, at once: for a consumer that was revoked or changed.
+    ///
+    /// The answer of a look-up that began before is discarded, and the directory is asked again.
+    pub fn forget(&self, key_id: &str) {
+        self.inner.flights.forget(key_id, || {
+            self.inner.forgotten.fetch_add(1, Ordering::SeqCst);
+            self.inner.known.invalidate(key_id);
+            self.inner.refused.invalidate(key_id);
+        });
+    }
+}
+
+impl<D: ConsumerDirectory + 'static> ConsumerDirectory for CachedDirectory<D> {
+    fn find(&self, key_id: &str) -> FindConsumer {
+        let inner = &self.inner;
+        match inner.remembered(key_id) {
+            Remembered::Consumer(consumer) => FindConsumer::ready(Ok(Some(consumer))),
+            Remembered::Due(consumer) => {
+                inner.refresh_in_background(key_id);
+                FindConsumer::ready(Ok(Some(consumer)))
+            }
+            Remembered::Refused(kind) => FindConsumer::ready(refusal(kind)),
+            Remembered::Nothing => {
+                let (inner, key_id) = (Arc::clone(inner), Arc::from(key_id));
+                FindConsumer::pending(async move { inner.ask(key_id).await })
+            }
+        }
+    }
+}
+
+/// What the cache says about an id.
+enum Remembered {
+    Consumer(Consumer),
+    /// It counts, and is to be confirmed.
+    Due(Consumer),
+    /// There is no such consumer, or it must not be accepted.
+    Refused(Option<AuthErrorKind>),
+    /// The directory has to be asked.
+    Nothing,
+}
+
+impl<D: ConsumerDirectory + 'static> Inner<D> {
+    fn remembered(&self, key_id: &str) -> Remembered {
+        let now = self.options.clock.now();
+        if let Some(known) = self.known.get(key_id) {
+            return match self.state_of(&known, now) {
+                State::Usable => Remembered::Consumer(known.consumer().clone()),
+                State::Due => Remembered::Due(known.consumer().clone()),
+                State::Old | State::Over => Remembered::Nothing,
+            };
+        }
+        match self.refused.get(key_id) {
+            Some(Refused { since, kind })
+                if now
+                    .duration_since(since)
+                    .is_ok_and(|age| age < REFUSED_TIME) =>
+            {
+                Remembered::Refused(kind)
+            }
+            _ => Remembered::Nothing,
+        }
+    }
+
+    /// Asks the directory without anybody who waits. Outside of a runtime of tokio, the first request
+    /// after the time to live does that.
+    fn refresh_in_background(self: &Arc<Self>, key_id: &str) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        let (inner, key_id) = (Arc::clone(self), Arc::from(key_id));
+        runtime.spawn(async move {
+            // A failure has left its event, and the next request tries again.
+            let _ = inner.look_up(&key_id).await;
+        });
+    }
+
+    async fn ask(&self, key_id: Arc<str>) -> Result<Option<Consumer>, AuthError> {
+        loop {
+            let forgotten = self.forgotten.load(Ordering::SeqCst);
+            let answer = self.look_up(&key_id).await;
+            // Whatever was forgotten meanwhile may have been this one. Other ids are in the cache now.
+            if self.forgotten.load(Ordering::SeqCst) == forgotten {
+                return answer;
+            }
+            match self.remembered(&key_id) {
+                Remembered::Consumer(consumer) | Remembered::Due(consumer) => {
+                    return Ok(Some(consumer));
+                }
+                Remembered::Refused(kind) => return refusal(kind),
+                Remembered::Nothing => {}
+            }
+        }
+    }
+
+    /// The answer of the directory. All who ask for one id share it.
+    async fn look_up(&self, key_id: &Arc<str>) -> Result<Option<Consumer>, AuthError> {
+        let known = self.known.get(key_id);
+        let Ok(flight) = self.flights.join(key_id, known.is_some()) else {
+            let error = "too many look-ups are in flight: raise `max_look_ups`";
+            return self.last_good(known.as_deref(), AuthError::directory_unavailable(error));
+        };
+        let began = self.options.clock.now();
+        let answer = flight.answer(|| self.directory.find(key_id)).await;
+        let is_first = flight.land(|| match &answer {
+            Ok(Some(consumer)) => {
+                self.refused.invalidate(key_id);
+                let known = Known::new(consumer.clone(), began, self.options.time_to_live);
+                self.known.insert(Arc::clone(key_id), Arc::new(known));
+            }
+            Err(error) if is_failure(error) => {
+                if let Some(known) = &known {
+                    known.put_off(self.options.clock.now());
+                }
+            }
+            refusal => {
+                self.known.invalidate(key_id);
+                let kind = refusal.as_ref().err().map(|error| error.kind());
+                let refused = Refused { since: began, kind };
+                self.refused.insert(Arc::clone(key_id), refused);
+            }
+        });
+        match answer {
+            Ok(consumer) => Ok(consumer),
+            Err(error) if is_failure(&error) => {
+                if is_first {
+                    report(key_id, &error);
+                }
+                self.last_good(known.as_deref(), shared(error))
+            }
+            Err(error) => Err(shared(error)),
+        }
+    }
+
+    /// What counts if the directory cannot be asked.
+    fn last_good(
+        &self,
+        known: Option<&Known>,
+        error: AuthError,
+    ) -> Result<Option<Consumer>, AuthError> {
+        let now = self.options.clock.now();
+        known
+            .filter(|known| !matches!(self.state_of(known, now), State::Over))
+            .map(|known| Some(known.consumer().clone()))
+            .ok_or(error)
+    }
+
+    fn state_of(&self, known: &Known, now: SystemTime) -> State {
+        let Options {
+            time_to_live,
+            revocation_time,
+            ..
+        } = self.options;
+        known.state(now, time_to_live, revocation_time)
+    }
+}
+
+fn refusal(kind: Option<AuthErrorKind>) -> Result<Option<Consumer>, AuthError> {
+    kind.map_or(Ok(None), |kind| Err(kind.into()))
+}
+
+/// Whether the directory could not answer. Other errors are answers, such as a revocation.
+fn is_failure(error: &AuthError) -> bool {
+    error.status().is_server_error()
+}
+
+/// The error for one of several who have asked.
+fn shared(error: Arc<AuthError>) -> AuthError {
+    AuthError::new(error.kind()).caused_by(Shared(error))
+}
+
+#[derive(Debug)]
+struct Shared(Arc<AuthError>);
+
+impl fmt::Display for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The kind has its sentence already.
+        match self.0.source() {
+            Some(source) => fmt::Display::fmt(source, f),
+            None => fmt::Display::fmt(&self.0, f),
+        }
+    }
+}
+
+impl Error for Shared {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()?.source()
+    }
+}
+
+/// Says that the directory cannot be asked.
+#[cfg(feature = "tracing")]
+fn report(key_id: &str, error: &AuthError) {
+    tracing::warn!(
+        target: "hmac_auth",
+        key_id = crate::escape::escape(key_id),
+        reason = %format_args!("{error:#}"),
+        "the directory of consumers cannot be asked: what is known counts for the revocation time"
+    );
+}
+
+#[cfg(not(feature = "tracing"))]
+fn report(_: &str, _: &AuthError) {}
+
+impl<D> Clone for CachedDirectory<D> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+        }
+    }
+}
+
+impl<D> fmt::Debug for CachedDirectory<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CachedDirectory")
+            .field("known", &self.inner.known.entry_count())
+            .field("time_to_live", &self.inner.options.time_to_live)
+            .field("revocation_time", &self.inner.options.revocation_time)
+            .finish_non_exhaustive()
+    }
+}
