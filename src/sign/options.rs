@@ -223,7 +223,6 @@ impl SignOptions {
         self
     }
 
-    /// Whether the label, the key id and the tag can be written.
     /// The components of [`cover`](Self::cover).
     pub(super) fn covered(&self) -> impl Iterator<Item = Component<'_>> {
         let parsed = self.cover.iter().map(|text| Component::parse(text));
@@ -257,6 +256,7 @@ impl SignOptions {
         })
     }
 
+    /// Whether the label, the key id and the tag can be written.
     pub(super) fn check(&self) -> Result<(), SignError> {
         if !is_key(&self.label) {
             let remedy =
