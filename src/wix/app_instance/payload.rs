@@ -91,77 +91,78 @@ enum Expiration {
 
 impl<'de> Deserialize<'de> for Expiration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(match deserializer.deserialize_any(AnyValue)? {
+        deserializer.deserialize_any(AnyValue(|value| match value {
             Value::Null => Self::Absent,
-            Value::Text(text) => date(&text).map_or(Self::Unreadable, Self::At),
+            Value::Text(text) => date(text).map_or(Self::Unreadable, Self::At),
             Value::Flag(_) | Value::Other => Self::Unreadable,
-        })
+        }))
     }
 }
 
 fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<str>>, D::Error> {
-    Ok(match deserializer.deserialize_any(AnyValue)? {
-        Value::Text(text) => Some(text),
+    deserializer.deserialize_any(AnyValue(|value| match value {
+        Value::Text(text) => Some(text.into()),
         _ => None,
-    })
+    }))
 }
 
 fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
-    Ok(match deserializer.deserialize_any(AnyValue)? {
+    deserializer.deserialize_any(AnyValue(|value| match value {
         Value::Flag(flag) => Some(flag),
         _ => None,
-    })
+    }))
 }
 
 /// A value of JSON, as far as a field here can have it.
-enum Value {
+enum Value<'a> {
     Null,
-    Text(Box<str>),
+    Text(&'a str),
     Flag(bool),
     Other,
 }
 
-struct AnyValue;
+/// Reads a value of any type. The function says what it means.
+struct AnyValue<T>(fn(Value<'_>) -> T);
 
-impl<'de> Visitor<'de> for AnyValue {
-    type Value = Value;
+impl<'de, T> Visitor<'de> for AnyValue<T> {
+    type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("any value")
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Value, E> {
-        Ok(Value::Null)
+    fn visit_unit<E: Error>(self) -> Result<T, E> {
+        Ok(self.0(Value::Null))
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
-        Ok(Value::Text(text.into()))
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        Ok(self.0(Value::Text(text)))
     }
 
-    fn visit_bool<E: Error>(self, flag: bool) -> Result<Value, E> {
-        Ok(Value::Flag(flag))
+    fn visit_bool<E: Error>(self, flag: bool) -> Result<T, E> {
+        Ok(self.0(Value::Flag(flag)))
     }
 
-    fn visit_i64<E: Error>(self, _: i64) -> Result<Value, E> {
-        Ok(Value::Other)
+    fn visit_i64<E: Error>(self, _: i64) -> Result<T, E> {
+        Ok(self.0(Value::Other))
     }
 
-    fn visit_u64<E: Error>(self, _: u64) -> Result<Value, E> {
-        Ok(Value::Other)
+    fn visit_u64<E: Error>(self, _: u64) -> Result<T, E> {
+        Ok(self.0(Value::Other))
     }
 
-    fn visit_f64<E: Error>(self, _: f64) -> Result<Value, E> {
-        Ok(Value::Other)
+    fn visit_f64<E: Error>(self, _: f64) -> Result<T, E> {
+        Ok(self.0(Value::Other))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<T, A::Error> {
         while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Value::Other)
+        Ok(self.0(Value::Other))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<T, A::Error> {
         while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Value::Other)
+        Ok(self.0(Value::Other))
     }
 }
 
