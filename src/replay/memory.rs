@@ -486,7 +486,7 @@ impl ReplayGuard for MemoryReplayGuard {
     }
 }
 
-/// What is remembered of a signature.
+/// The guard remembers only the first eight bytes of an id.
 fn fingerprint(id: &ReplayId) -> u64 {
     u64::from_le_bytes(id.as_bytes().first_chunk().copied().unwrap_or_default())
 }

@@ -27,7 +27,8 @@ pub enum SecretError {
         /// The encoding that was asked for.
         expected: SecretEncoding,
     },
-    /// The text of a file or a variable has something that nobody puts into a secret on purpose.
+    /// The text of a file or a variable looks like an accident, such as a secret in quotation
+    /// marks, or one with a blank at its end.
     ///
     /// [`Secret::from_text`](super::Secret::from_text) takes such a text as it is.
     #[error("the secret {found}: {remedy}")]
@@ -79,7 +80,7 @@ pub enum SecretError {
     Revoked {
         /// The name that was asked for.
         name: String,
-        /// What has revoked it, and how it is accepted again.
+        /// What has revoked the secret, and how the operator accepts it again.
         reason: String,
     },
     /// There is a value, but it is no usable secret. The source says why.

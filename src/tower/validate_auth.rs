@@ -272,10 +272,9 @@ impl ValidateAuthLayer {
     ///
     /// # Security
     ///
-    /// What the closure reads must come from a proxy of your own that overwrites it in each
-    /// request, and nobody may reach this host without that proxy. A peer that can write it decides
-    /// for which path its signature is: it sends a request to `/admin` that was signed for
-    /// `/orders`.
+    /// The closure may read only what a proxy of your own overwrites in each request. Nobody may
+    /// reach this host without that proxy. A peer that can write the URI itself decides for which
+    /// path its signature is: a request that was signed for `/orders` then reaches `/admin`.
     #[must_use]
     pub fn trust_client_uri(
         mut self,
