@@ -32,6 +32,9 @@
 //!
 //! # Where in the stack
 //!
+//! axum wraps only the routes that were added before the layer: add the layer last. A route that is
+//! added after it is open to everybody.
+//!
 //! From the outside to the inside:
 //!
 //! 1. Limits of connections, time and concurrency, such as tower-http's `TimeoutLayer`: a peer may
