@@ -117,7 +117,8 @@ kinds! {
         "the signature has expired";
     /// The request names no authority.
     MissingAuthority: Authority, UNAUTHORIZED, "missing_authority",
-        "the request names no authority";
+        "the request names no authority: send `Host`; with `trust_forwarded_host`, let the proxy \
+         set that field";
     /// The request target and the `Host` fields do not agree on one authority.
     ConflictingAuthority: Authority, UNAUTHORIZED, "conflicting_authority",
         "the request names several authorities";
@@ -163,7 +164,8 @@ kinds! {
         "the body cannot be read";
     /// The body is not as long as its `Content-Length` says.
     WrongContentLength: Body, BAD_REQUEST, "wrong_content_length",
-        "the body is not as long as its Content-Length says";
+        "the body is not as long as its Content-Length says: the client is wrong, or a layer \
+         outside has read or changed the body";
     /// The `Content-Digest` field is not a dictionary of byte sequences, or a digest has the wrong
     /// length.
     MalformedDigest: Body, UNAUTHORIZED, "malformed_digest",
