@@ -33,6 +33,15 @@ pub(crate) fn refusal_response(
     response
 }
 
+/// Writes an error that has a source; `{:#}` writes the sources too, all in one line.
+pub(crate) fn write_with_source(
+    f: &mut fmt::Formatter<'_>,
+    sentence: impl fmt::Display,
+    source: &(dyn StdError + 'static),
+) -> fmt::Result {
+    write_error(f, &sentence.to_string(), None::<&str>, Some(source))
+}
+
 /// Writes an error for the operator; `{:#}` writes the sources too, all in one line.
 pub(crate) fn write_error(
     f: &mut fmt::Formatter<'_>,

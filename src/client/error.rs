@@ -1,11 +1,13 @@
 //! Why a request was not signed, or has no response.
 
-use crate::sign::SignError;
+use std::fmt;
+
+use crate::{answer::write_with_source, sign::SignError};
 
 /// The error of [`invoke`](super::invoke) and of [`sign`](super::sign).
 ///
-/// The cause stands in the [`source`](std::error::Error::source): print the sources too. If the
-/// error is not [`Send`](Self::Send), nothing was sent. `sign` never returns `Send`.
+/// The cause stands in the [`source`](std::error::Error::source): `{:#}` writes the sources too. If
+/// the error is not [`Send`](Self::Send), nothing was sent. `sign` never returns `Send`.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvokeError {
@@ -35,8 +37,12 @@ pub enum InvokeError {
     /// that there was no connection.
     ///
     /// The query of the URL may hold tokens, so it is removed from the error.
-    #[error("there is no response")]
+    #[error(fmt = write_send)]
     Send(#[source] reqwest::Error),
+}
+
+fn write_send(source: &reqwest::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write_with_source(f, "there is no response", source)
 }
 
 impl InvokeError {

@@ -1,13 +1,14 @@
 //! Why there is no secret.
 
-use std::{error::Error as StdError, io};
+use std::{error::Error as StdError, fmt, io};
 
 use super::{MAX_PREVIOUS_SECRETS, MIN_SECRET_LEN, SecretEncoding};
-use crate::escape::escape;
+use crate::{answer::write_with_source, escape::escape};
 
 /// Why there is no secret.
 ///
-/// The text names the missing secret and the remedy, never a byte of a secret.
+/// The text names the missing secret and the remedy, never a byte of a secret. `{:#}` writes the
+/// sources too.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SecretError {
@@ -84,7 +85,7 @@ pub enum SecretError {
         reason: String,
     },
     /// There is a value, but it is no usable secret. The source says why.
-    #[error("the secret named `{name}` is not usable: see {place}")]
+    #[error(fmt = write_unusable)]
     Unusable {
         /// The name that was asked for.
         name: String,
@@ -94,7 +95,7 @@ pub enum SecretError {
         source: Box<SecretError>,
     },
     /// The place of the secret cannot be read.
-    #[error("the secret named `{name}` cannot be read from {place}")]
+    #[error(fmt = write_unreadable)]
     Unreadable {
         /// The name that was asked for.
         name: String,
@@ -104,7 +105,7 @@ pub enum SecretError {
         source: io::Error,
     },
     /// The store cannot be reached: for stores outside this crate.
-    #[error("the store of the secret named `{name}` is unavailable")]
+    #[error(fmt = write_unavailable)]
     Unavailable {
         /// The name that was asked for.
         name: String,
@@ -112,8 +113,42 @@ pub enum SecretError {
         source: Box<dyn StdError + Send + Sync>,
     },
     /// The operating system has no random bytes.
-    #[error("the operating system gives no random bytes")]
+    #[error(fmt = write_random)]
     Random(#[source] io::Error),
+}
+
+fn write_unusable(
+    name: &str,
+    place: &str,
+    source: &SecretError,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    let sentence = format_args!("the secret named `{name}` is not usable: see {place}");
+    write_with_source(f, sentence, source)
+}
+
+fn write_unreadable(
+    name: &str,
+    place: &str,
+    source: &io::Error,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    let sentence = format_args!("the secret named `{name}` cannot be read from {place}");
+    write_with_source(f, sentence, source)
+}
+
+#[expect(clippy::borrowed_box, reason = "the field is given as it is")]
+fn write_unavailable(
+    name: &str,
+    source: &Box<dyn StdError + Send + Sync>,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    let sentence = format_args!("the store of the secret named `{name}` is unavailable");
+    write_with_source(f, sentence, &**source)
+}
+
+fn write_random(source: &io::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write_with_source(f, "the operating system gives no random bytes", source)
 }
 
 /// What helps if there is no secret. It stands in parentheses behind the place.

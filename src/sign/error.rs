@@ -1,14 +1,17 @@
 //! Why a request could not be signed.
 
+use std::{fmt, io};
+
 use crate::{
+    answer::write_with_source,
     secret::SecretError,
     signature::{BaseError, MAX_COMPONENTS, SyntaxError},
 };
 
 /// Why a request could not be signed. The request is unchanged.
 ///
-/// The cause and the remedy may stand in the [`source`](std::error::Error::source): print the
-/// sources too.
+/// The cause and the remedy may stand in the [`source`](std::error::Error::source): `{:#}` writes
+/// the sources too.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignError {
@@ -17,7 +20,7 @@ pub enum SignError {
     Secret(#[from] SecretError),
     /// A component cannot be signed: no authority, a field that is absent, a value that is not
     /// ASCII.
-    #[error("the request cannot be signed")]
+    #[error(fmt = write_component)]
     Component(#[from] BaseError),
     /// Signing itself changes this field.
     #[error("`{name}` cannot be covered: signing changes it")]
@@ -58,7 +61,7 @@ pub enum SignError {
         label: String,
     },
     /// The request has signature fields that cannot be read.
-    #[error("the request has a malformed `Signature-Input` or `Signature` field: remove it")]
+    #[error(fmt = write_malformed)]
     MalformedSignature(#[source] SyntaxError),
     /// A label, a key id or a tag cannot be written.
     #[error("{parameter} `{value}` cannot be written: {remedy}")]
@@ -96,6 +99,20 @@ pub enum SignError {
     #[error("the request has more header fields than `http` can hold")]
     TooManyFields,
     /// The operating system gives no random bytes for the nonce.
-    #[error("the operating system gives no random bytes for the nonce")]
-    Random(#[source] std::io::Error),
+    #[error(fmt = write_random)]
+    Random(#[source] io::Error),
+}
+
+fn write_component(source: &BaseError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write_with_source(f, "the request cannot be signed", source)
+}
+
+fn write_malformed(source: &SyntaxError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let sentence = "the request has a malformed `Signature-Input` or `Signature` field: remove it";
+    write_with_source(f, sentence, source)
+}
+
+fn write_random(source: &io::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let sentence = "the operating system gives no random bytes for the nonce";
+    write_with_source(f, sentence, source)
 }

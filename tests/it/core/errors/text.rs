@@ -230,3 +230,50 @@ fn every_secret_error_is_reached_and_readable() {
         assert_eq!((refusal.kind(), chain(&refusal)[1].clone()), (kind, text));
     }
 }
+
+/// One line has all that is known, whichever error it is.
+#[test]
+fn the_alternate_form_writes_the_sources() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("short"), "short\n").unwrap();
+    std::fs::create_dir(directory.path().join("folder")).unwrap();
+    let files = FileSecrets::new(directory.path());
+    let unavailable = SecretError::Unavailable {
+        name: "site-a".to_owned(),
+        source: "the connection was refused".into(),
+    };
+    let random = SecretError::Random(std::io::Error::other("no entropy"));
+    let secret_errors = [
+        files.lookup("short").unwrap_err(),
+        files.lookup("folder").unwrap_err(),
+        files.lookup("missing").unwrap_err(),
+        unavailable,
+        random,
+    ];
+    let mut not_ascii = get();
+    let value = HeaderValue::from_bytes("ü".as_bytes()).unwrap();
+    not_ascii.headers_mut().insert("content-type", value);
+    let malformed = with_header(get(), "signature-input", "(");
+    let sign_errors = [not_ascii, malformed].map(|mut request| {
+        let options = crate::support::request::sign_options();
+        let secrets = crate::support::request::secrets();
+        hmac_auth::sign_request(&mut request, &secrets, &options).unwrap_err()
+    });
+    let random = hmac_auth::SignError::Random(std::io::Error::other("no entropy"));
+    let mut with_source = 0;
+    let errors = secret_errors.iter().map(|error| error as &dyn StdError);
+    let errors = errors.chain(sign_errors.iter().map(|error| error as &dyn StdError));
+    for error in errors.chain([&random as &dyn StdError]) {
+        let chain = chain(error);
+        assert_eq!(error.to_string(), chain[0]);
+        assert_eq!(format!("{error:#}"), chain.join(": "));
+        with_source += usize::from(chain.len() > 1);
+    }
+    assert_eq!(with_source, 7);
+    // An error that is only passed on writes those of the other one.
+    let passed_on = hmac_auth::SignError::from(files.lookup("short").unwrap_err());
+    assert!(
+        format!("{passed_on:#}").ends_with("are needed"),
+        "{passed_on:#}"
+    );
+}
