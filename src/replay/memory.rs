@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     fmt,
-    hash::{Hash, Hasher},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicUsize, Ordering},
@@ -125,7 +124,7 @@ impl Shard {
         self.seconds.entry(created).or_insert_with(|| Second {
             fresh_until: i64::MIN,
             used: HashSet::with_capacity_and_hasher(len, hash.clone()),
-            counts: HashMap::with_hasher(hash.clone()),
+            counts: Vec::new(),
         })
     }
 }
@@ -135,8 +134,8 @@ struct Second {
     fresh_until: i64,
     /// 64 of the 256 bits of each MAC.
     used: HashSet<u64, RandomState>,
-    /// How many of them each consumer has made.
-    counts: HashMap<ByAddress, usize, RandomState>,
+    /// How many of them each consumer has made, by the address of its quota: nearly all have few.
+    counts: Vec<(Arc<Quota>, usize)>,
 }
 
 type Quotas = HashMap<Arc<str>, Arc<Quota>, RandomState>;
@@ -145,23 +144,6 @@ type Quotas = HashMap<Arc<str>, Arc<Quota>, RandomState>;
 struct Quota {
     consumer: Arc<str>,
     taken: AtomicUsize,
-}
-
-/// There is one quota for a consumer, so its address names it.
-struct ByAddress(Arc<Quota>);
-
-impl PartialEq for ByAddress {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-impl Eq for ByAddress {}
-
-impl Hash for ByAddress {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        Arc::as_ptr(&self.0).hash(state);
-    }
 }
 
 impl Default for MemoryReplayGuard {
@@ -284,10 +266,14 @@ impl MemoryReplayGuard {
                 return Err(AuthErrorKind::Replayed.into());
             }
             if self.reserve(quota) {
-                *second
+                let address = Arc::as_ptr(quota);
+                let place = second
                     .counts
-                    .entry(ByAddress(Arc::clone(quota)))
-                    .or_default() += 1;
+                    .binary_search_by_key(&address, |(quota, _)| Arc::as_ptr(quota));
+                match place {
+                    Ok(place) => second.counts[place].1 += 1,
+                    Err(place) => second.counts.insert(place, (Arc::clone(quota), 1)),
+                }
                 return Ok(());
             }
             second.used.remove(&fingerprint);
@@ -459,7 +445,7 @@ impl MemoryReplayGuard {
                 break;
             }
             shard.dropped = Some(*oldest.key());
-            for (ByAddress(quota), count) in oldest.remove().counts {
+            for (quota, count) in oldest.remove().counts {
                 quota.taken.fetch_sub(count, Ordering::Relaxed);
                 self.total.fetch_sub(count, Ordering::Relaxed);
                 self.drop_unused(quota);
