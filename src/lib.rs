@@ -92,6 +92,7 @@
 //! | `wix` | yes | the backend of a Wix app: app instances, access tokens, elevation |
 //! | `wix-webhooks` | no | webhooks, service plugins and signed requests of Wix; with `tower`, an endpoint for webhooks; needs a C compiler |
 //! | `tower` | no | layers for servers and clients on tower; with `wix`, those for app instances and CORS |
+//! | `axum` | no | extractors of axum: `Validated`, `Option<Validated>`, and with `wix` `AppInstance`; switches `tracing` on |
 //! | `client` | no | signs and sends with reqwest; with `wix`, exchanges access tokens |
 //! | `directory-cache` | no | a cache for a directory of consumers |
 //! | `tracing` | no | an event for each request that a layer refuses, accepts or signs, and for an unusable secret file; switches `tower` on |
@@ -103,6 +104,8 @@
 //! docs.rs shows the guide in the module `guide`: frameworks, behind a proxy, secrets and rotation,
 //! refusals, Wix, webhooks of Wix, other clients, threat model, performance.
 
+#[cfg(feature = "axum")]
+pub use self::axum::MissingLayer;
 #[cfg(feature = "directory-cache")]
 pub use self::cached_directory::{
     CachedDirectory, DEFAULT_DIRECTORY_CAPACITY, DEFAULT_MAX_LOOK_UPS, DEFAULT_REVOCATION_TIME,
@@ -131,6 +134,8 @@ pub use self::{
 };
 
 mod answer;
+#[cfg(feature = "axum")]
+mod axum;
 #[cfg(feature = "directory-cache")]
 mod cached_directory;
 #[cfg(feature = "client")]

@@ -54,9 +54,13 @@
 
 pub use self::{
     buffered_body::BufferedBody,
+    observe_auth::{ObserveAuth, ObserveAuthFuture, ObserveAuthLayer},
+    observed::Observed,
+    observed_body::ObservedBody,
     record_uri::{RecordUri, RecordUriLayer, received_uri},
     sign_request::{SignRequest, SignRequestFuture, SignRequestLayer},
     streamed_body::StreamedBody,
+    unsigned::Unsigned,
     upload::Upload,
     validate_auth::{DEFAULT_MAX_BODY_LEN, ValidateAuth, ValidateAuthFuture, ValidateAuthLayer},
     validate_stream::{ValidateStream, ValidateStreamFuture, ValidateStreamLayer},
@@ -79,6 +83,9 @@ mod drain;
 mod events;
 mod grpc;
 mod hashed_body;
+mod observe_auth;
+mod observed;
+mod observed_body;
 mod pace;
 mod pieces;
 mod policy;
@@ -88,6 +95,7 @@ mod record_uri;
 mod reply;
 mod sign_request;
 mod streamed_body;
+mod unsigned;
 mod upgrade;
 mod upload;
 mod validate_auth;

@@ -59,6 +59,31 @@ pub(super) fn request_refused(
     );
 }
 
+/// Records that an enforcing layer would have refused a request.
+pub(super) fn would_refuse(
+    error: &AuthError,
+    headers: &HeaderMap,
+    authority: Option<&str>,
+    path: &str,
+) {
+    refusal_event!(
+        error,
+        key_id = key_ids(headers),
+        authority,
+        path = escape(path),
+        "request would be refused"
+    );
+}
+
+/// Records that an enforcing layer would have let a request through.
+pub(super) fn would_accept(consumer: Option<&str>) {
+    tracing::debug!(
+        target: "hmac_auth",
+        consumer = consumer.map(escape),
+        "request would be accepted"
+    );
+}
+
 /// The readable key ids in their order: each of them may be the one that matters.
 fn key_ids(headers: &HeaderMap) -> Option<String> {
     let key_ids: Vec<String> = SignatureInputs::new(headers)

@@ -266,7 +266,11 @@ impl BodyLen {
         }
     }
 
-    fn add(&mut self, len: usize) -> Result<(), AuthError> {
+    pub(super) fn announced(&self) -> Option<u64> {
+        self.announced
+    }
+
+    pub(super) fn add(&mut self, len: usize) -> Result<(), AuthError> {
         let len = u64::try_from(len).unwrap_or(u64::MAX);
         self.read = self.read.saturating_add(len);
         if self.read > self.max {
@@ -278,7 +282,7 @@ impl BodyLen {
         Ok(())
     }
 
-    fn check_end(&self) -> Result<(), AuthError> {
+    pub(super) fn check_end(&self) -> Result<(), AuthError> {
         if self.announced.is_some_and(|len| self.read != len) {
             return Err(AuthErrorKind::WrongContentLength.into());
         }
@@ -318,7 +322,7 @@ pub(super) fn too_large(max_len: u64) -> AuthError {
     AuthError::new(AuthErrorKind::BodyTooLarge).detail(format!("more than {max_len} bytes"))
 }
 
-fn unreadable(error: BoxError) -> AuthError {
+pub(super) fn unreadable(error: BoxError) -> AuthError {
     let mut cause = Some(&*error as &(dyn std::error::Error + 'static));
     while let Some(error) = cause {
         // The limit of a layer outside of this one.

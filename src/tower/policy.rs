@@ -17,6 +17,7 @@ use super::{
     grpc,
     hashed_body::{BodyLen, HashedBody, Rest, content_length, too_large},
     reply,
+    unsigned::{Exception, Exceptions},
     verifying::{Asking, Verifying},
 };
 #[cfg(feature = "tracing")]
@@ -42,6 +43,7 @@ pub(super) struct Policy {
     /// In bytes.
     pub(super) max_body_len: u64,
     pub(super) client_uri: ClientUri,
+    pub(super) exceptions: Exceptions,
     pub(super) map_refusal: Option<MapRefusal>,
     /// All clones remind together.
     #[cfg(feature = "tracing")]
@@ -73,6 +75,7 @@ impl Policy {
             replay_guard: Some(Arc::new(guard)),
             max_body_len: DEFAULT_MAX_BODY_LEN,
             client_uri: ClientUri::default(),
+            exceptions: Exceptions::default(),
             map_refusal: None,
             #[cfg(feature = "tracing")]
             previous_secrets: Arc::default(),
@@ -86,7 +89,15 @@ impl Policy {
             Consumers::Named(_) => self.options.check_without_directory()?,
             Consumers::Found(_) => self.options.check()?,
         }
-        self.client_uri.check()
+        self.client_uri.check()?;
+        self.exceptions.check()
+    }
+
+    /// Why the request needs no proof, if it needs none. Nothing does if the options contradict each
+    /// other: then every request is refused.
+    pub(super) fn exception(&self, request: &Parts) -> Option<Exception> {
+        let exception = self.exceptions.find(request)?;
+        self.check().is_ok().then_some(exception)
     }
 
     /// Makes all checks that need no byte of the body.
@@ -105,20 +116,34 @@ impl Policy {
     where
         B::Error: Into<BoxError>,
     {
-        let head = RequestHead::from(request);
-        let content_length = content_length(&head);
-        let announced_len = content_length.unwrap_or(0).max(body.size_hint().lower());
-        let len = BodyLen::new(content_length, self.max_body_len);
-        let verified = match self.verify_head(head, request, &mut answers) {
+        let len = self.len_of(request);
+        let verified = match self.verify_unread(request, &body, &len, &mut answers) {
             Ok(verified) => verified,
             Err(question) => return Verifying::Asking(Asking::new(body, answers, question)),
         };
-        let verified =
-            verified.and_then(|head| self.check_unread(head, announced_len, body.is_end_stream()));
         Verifying::Done(match verified {
             Ok(head) => HashedBody::new(body, head, len),
             Err(error) => HashedBody::refused(body, len, error, self, request),
         })
+    }
+
+    /// What is known of the length of the body.
+    pub(super) fn len_of(&self, request: &Parts) -> BodyLen {
+        let announced = content_length(&RequestHead::from(request));
+        BodyLen::new(announced, self.max_body_len)
+    }
+
+    /// Makes all checks that need no byte of the body. Asks the directory if it has not answered yet.
+    pub(super) fn verify_unread(
+        &self,
+        request: &Parts,
+        body: &impl Body,
+        len: &BodyLen,
+        answers: &mut Answers,
+    ) -> Result<Result<VerifiedHead, AuthError>, Question> {
+        let announced = len.announced().unwrap_or(0).max(body.size_hint().lower());
+        let verified = self.verify_head(RequestHead::from(request), request, answers)?;
+        Ok(verified.and_then(|head| self.check_unread(head, announced, body.is_end_stream())))
     }
 
     fn verify_head(
@@ -182,19 +207,26 @@ impl Policy {
         is_of_use.then(|| self.drains.begin(left)).flatten()
     }
 
-    /// Asks the replay guard.
-    ///
-    /// Refuses first if the signature has become stale while the body came: a guard may have
-    /// forgotten it by now.
-    pub(super) fn use_once(&self, proof: &Proof) -> UseOnce {
+    /// Refuses what has become stale while the body came.
+    pub(super) fn check_in_time(&self, proof: &Proof) -> Result<(), AuthError> {
         let now = self.options.now();
-        let too_late =
-            |kind| UseOnce::ready(Err(AuthError::new(kind).detail("at the end of the body")));
+        let too_late = |kind| Err(AuthError::new(kind).detail("at the end of the body"));
         if now > proof.replay_id().fresh_until() {
             return too_late(AuthErrorKind::Stale);
         }
         if proof.expires().is_some_and(|expires| now > expires) {
             return too_late(AuthErrorKind::Expired);
+        }
+        Ok(())
+    }
+
+    /// Asks the replay guard.
+    ///
+    /// Refuses first if the signature has become stale while the body came: a guard may have
+    /// forgotten it by now.
+    pub(super) fn use_once(&self, proof: &Proof) -> UseOnce {
+        if let Err(error) = self.check_in_time(proof) {
+            return UseOnce::ready(Err(error));
         }
         match &self.replay_guard {
             Some(guard) => guard.use_once(proof.replay_id(), proof.consumer()),
@@ -251,6 +283,17 @@ impl Policy {
         }
         response.extensions_mut().insert(error.kind());
         response
+    }
+
+    /// Makes an event for the operator about a request that an enforcing layer would refuse.
+    #[cfg(feature = "tracing")]
+    pub(super) fn trace_observed(&self, error: &AuthError, parts: &Parts) {
+        events::would_refuse(
+            error,
+            &parts.headers,
+            self.authority(parts).as_deref(),
+            self.uri(parts).path(),
+        );
     }
 
     /// The URI that the client sent, if it is known; otherwise the URI of the request.

@@ -24,7 +24,7 @@ pin_project! {
     #[derive(Debug)]
     #[project = ReplyProjection]
     pub(crate) enum Reply<F, P> {
-        // `None` after the response has come.
+        // `None` for a request without a proof, and after the response has come.
         Service { #[pin] response: F, proof: Option<P> },
         Refusal { response: Response<Bytes> },
         // After the end.
@@ -38,6 +38,14 @@ impl<F, P> Reply<F, P> {
         Self::Service {
             response,
             proof: Some(proof),
+        }
+    }
+
+    /// The answer of the service to a request without a proof.
+    pub(super) fn unproven(response: F) -> Self {
+        Self::Service {
+            response,
+            proof: None,
         }
     }
 

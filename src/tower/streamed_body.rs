@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http::request::Parts;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
@@ -16,7 +16,7 @@ use pin_project_lite::pin_project;
 use super::events;
 use super::{
     BoxError,
-    hashed_body::{HashedBody, Piece, add_len},
+    hashed_body::{HashedBody, Piece, add_len, unreadable},
     policy::Policy,
     upgrade,
     upload::Upload,
@@ -35,7 +35,25 @@ pin_project! {
     /// The body ends without an error only if it is the signed one. The layer never hands on a
     /// byte that no signature covers. After an error, each further read returns the same kind of
     /// error: stop at the first one.
+    ///
+    /// A request that needs no signature has its body as it comes.
     pub struct StreamedBody<B> {
+        #[pin]
+        body: Origin<B>,
+    }
+}
+
+pin_project! {
+    #[project = OriginProjection]
+    enum Origin<B> {
+        Signed { #[pin] body: SignedBody<B> },
+        Unsigned { #[pin] body: B },
+    }
+}
+
+pin_project! {
+    /// The body of a request whose head is proven.
+    pub(super) struct SignedBody<B> {
         #[pin]
         body: HashedBody<B>,
         // The piece that was read last. It is handed on when the next piece or the end has come.
@@ -52,7 +70,19 @@ enum State {
     Failed(AuthErrorKind),
 }
 
-impl<B> StreamedBody<B>
+impl<B> StreamedBody<B> {
+    pub(super) fn signed(body: SignedBody<B>) -> Self {
+        let body = Origin::Signed { body };
+        Self { body }
+    }
+
+    pub(super) fn unsigned(body: B) -> Self {
+        let body = Origin::Unsigned { body };
+        Self { body }
+    }
+}
+
+impl<B> SignedBody<B>
 where
     B: Body,
     B::Error: Into<BoxError>,
@@ -106,7 +136,7 @@ where
 }
 
 #[cfg(feature = "tracing")]
-impl<B> StreamedBody<B> {
+impl<B> SignedBody<B> {
     /// Leaves a trace when the service is called.
     pub(super) fn trace(&self) {
         self.upload.trace(self.body.unfinished());
@@ -114,6 +144,46 @@ impl<B> StreamedBody<B> {
 }
 
 impl<B> Body for StreamedBody<B>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = AuthError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, AuthError>>> {
+        match self.project().body.project() {
+            OriginProjection::Signed { body } => body.poll_frame(cx),
+            OriginProjection::Unsigned { body } => body.poll_frame(cx).map(|frame| {
+                Some(match frame? {
+                    Ok(frame) => {
+                        Ok(frame.map_data(|mut data| data.copy_to_bytes(data.remaining())))
+                    }
+                    Err(error) => Err(unreadable(error.into())),
+                })
+            }),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.body {
+            Origin::Signed { body } => body.is_end_stream(),
+            Origin::Unsigned { body } => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.body {
+            Origin::Signed { body } => body.size_hint(),
+            Origin::Unsigned { body } => body.size_hint(),
+        }
+    }
+}
+
+impl<B> Body for SignedBody<B>
 where
     B: Body,
     B::Error: Into<BoxError>,
@@ -175,8 +245,12 @@ where
 
 impl<B> fmt::Debug for StreamedBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let upload = match &self.body {
+            Origin::Signed { body } => Some(&body.upload),
+            Origin::Unsigned { .. } => None,
+        };
         f.debug_struct("StreamedBody")
-            .field("upload", &self.upload)
+            .field("upload", &upload)
             .finish_non_exhaustive()
     }
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Extensions, Request, Response, Uri, request::Parts};
+use http::{Extensions, Method, Request, Response, Uri, request::Parts};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
@@ -19,12 +19,14 @@ use tower_service::Service;
 #[cfg(feature = "tracing")]
 use super::events;
 use super::{
-    BoxError, ValidateStreamLayer,
+    BoxError, ObserveAuthLayer, ValidateStreamLayer,
     hashed_body::{HashedBody, Piece, Rest},
     pieces::Pieces,
     policy::{Consumers, Policy},
     reply::Reply,
-    take_ready, upgrade,
+    take_ready,
+    unsigned::Exception,
+    upgrade,
     verifying::{Asking, Verifying},
 };
 use crate::{
@@ -86,6 +88,8 @@ pub const DEFAULT_MAX_BODY_LEN: u64 = 2 * 1024 * 1024;
 /// | [`original_uri`](Self::original_uri) | none: the consumer signed the URI of the request |
 /// | [`path_prefix`](Self::path_prefix) | none: nobody has cut the path |
 /// | [`trust_client_uri`](Self::trust_client_uri) | none: the consumer signed the URI of the request |
+/// | [`allow_unsigned`](Self::allow_unsigned) | no: each request must be signed |
+/// | [`unprotected`](Self::unprotected) | none: each route is protected |
 /// | [`map_refusal`](Self::map_refusal) | none: the peer gets [`AuthError::to_response`] |
 ///
 /// # Security
@@ -284,6 +288,55 @@ impl ValidateAuthLayer {
         self
     }
 
+    /// Lets requests without any signature through, for a service whose consumers begin to sign one
+    /// after the other.
+    ///
+    /// A request with neither `Signature` nor `Signature-Input` reaches the service with
+    /// [`Unsigned`](super::Unsigned) in its extensions, and its body as it comes, without a limit. A
+    /// wrong signature is still refused, and so is that of a stranger alone. With the feature `axum`,
+    /// the extractor `Option<Validated>` tells the two apart.
+    ///
+    /// # Security
+    ///
+    /// Anybody can leave the signature out. Your handler decides what such a request may do.
+    #[must_use]
+    pub fn allow_unsigned(mut self) -> Self {
+        self.policy_mut().exceptions.allows_unsigned = true;
+        self
+    }
+
+    /// Lets requests for these routes through without any check, such as those of a load balancer
+    /// for the health of the service.
+    ///
+    /// Method and path must be exactly those of the request as it comes to this layer: `HEAD` is not
+    /// `GET`, and `/health/` is not `/health`. The query does not count.
+    ///
+    /// ```
+    /// # use hmac_auth::{MemorySecrets, ValidateOptions, tower::ValidateAuthLayer};
+    /// # let (secrets, options) = (MemorySecrets::new(), ValidateOptions::new());
+    /// use http::Method;
+    ///
+    /// let layer = ValidateAuthLayer::new(secrets, options)
+    ///     .unprotected([(Method::GET, "/health")]);
+    /// assert!(layer.check().is_ok());
+    /// ```
+    ///
+    /// # Security
+    ///
+    /// Anybody can call such a route. If another layer changes the path inside of this one, compare
+    /// it with what the router sees.
+    #[must_use]
+    pub fn unprotected<P: Into<Box<str>>>(
+        mut self,
+        routes: impl IntoIterator<Item = (Method, P)>,
+    ) -> Self {
+        let routes = routes
+            .into_iter()
+            .map(|(method, path)| (method, path.into()));
+        self.policy_mut().exceptions.unprotected = routes.collect();
+        self
+    }
+
     /// Changes or replaces the answer to a refused request.
     ///
     /// The closure gets the answer of [`AuthError::to_response`], the reason, and the head of the
@@ -329,6 +382,17 @@ impl ValidateAuthLayer {
         }
     }
 
+    /// Turns this layer into an [`ObserveAuthLayer`], which refuses nothing: to see what this one would
+    /// refuse before it does.
+    ///
+    /// All options stay.
+    #[must_use]
+    pub fn observing(self) -> ObserveAuthLayer {
+        ObserveAuthLayer {
+            policy: self.policy,
+        }
+    }
+
     fn policy_mut(&mut self) -> &mut Policy {
         Arc::make_mut(&mut self.policy)
     }
@@ -368,9 +432,28 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> ValidateAuthFuture<S, B> {
-        let service = take_ready(&mut self.inner);
-        let (parts, body) = request.into_parts();
+        let mut service = take_ready(&mut self.inner);
+        let (mut parts, body) = request.into_parts();
         let policy = Arc::clone(&self.policy);
+        if let Some(exception) = policy.exception(&parts) {
+            let state = match exception {
+                Exception::Unprotected => State::Passing {
+                    response: service.call(Request::from_parts(parts, body)),
+                },
+                Exception::Unsigned(mark) => {
+                    parts.extensions.insert(mark);
+                    let response = service.call(Request::from_parts(parts, body));
+                    State::Replying {
+                        reply: Reply::unproven(response),
+                    }
+                }
+            };
+            return ValidateAuthFuture {
+                policy,
+                waiting: None,
+                state,
+            };
+        }
         let state = match policy.verify(&parts, body, Answers::default()) {
             Verifying::Done(body) => State::reading(body),
             Verifying::Asking(asking) => State::Asking { asking },
@@ -397,6 +480,8 @@ pin_project! {
 pin_project! {
     #[project = StateProjection]
     enum State<S: Service<Request<B>>, B> {
+        // Of a route that is not protected.
+        Passing { #[pin] response: S::Future },
         Asking { asking: Asking<B> },
         Reading { #[pin] body: HashedBody<B>, pieces: Pieces },
         UsingOnce { validated: Option<Validated>, body: Bytes, #[pin] answer: UseOnce },
@@ -426,6 +511,7 @@ where
         let mut this = self.project();
         loop {
             let (error, left) = match this.state.as_mut().project() {
+                StateProjection::Passing { response } => return response.poll(cx),
                 StateProjection::Asking { asking } => {
                     let (_, parts) = this.waiting.as_ref().expect(POLLED_AFTER_END);
                     let body = ready!(asking.poll(cx, this.policy, parts));

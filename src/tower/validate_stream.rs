@@ -20,8 +20,9 @@ use super::{
     hashed_body::HashedBody,
     policy::Policy,
     reply::Reply,
-    streamed_body::StreamedBody,
+    streamed_body::{SignedBody, StreamedBody},
     take_ready,
+    unsigned::Exception,
     upload::Upload,
     verifying::{Asking, Verifying},
 };
@@ -108,8 +109,28 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> ValidateStreamFuture<S, B> {
-        let service = take_ready(&mut self.inner);
-        let (parts, body) = request.into_parts();
+        let mut service = take_ready(&mut self.inner);
+        let (mut parts, body) = request.into_parts();
+        if let Some(exception) = self.policy.exception(&parts) {
+            let body = StreamedBody::unsigned(body);
+            let state = match exception {
+                Exception::Unprotected => State::Passing {
+                    response: service.call(Request::from_parts(parts, body)),
+                },
+                Exception::Unsigned(mark) => {
+                    parts.extensions.insert(mark);
+                    let response = service.call(Request::from_parts(parts, body));
+                    State::Replying {
+                        reply: Reply::unproven(response),
+                        upload: None,
+                    }
+                }
+            };
+            return ValidateStreamFuture {
+                policy: Arc::clone(&self.policy),
+                state,
+            };
+        }
         let state = match self.policy.verify(&parts, body, Answers::default()) {
             Verifying::Done(body) => State::verified(service, parts, body, &self.policy),
             Verifying::Asking(asking) => State::Asking {
@@ -136,6 +157,8 @@ pin_project! {
 pin_project! {
     #[project = StateProjection]
     enum State<S: Service<Request<StreamedBody<B>>>, B> {
+        // Of a route that is not protected.
+        Passing { #[pin] response: S::Future },
         Asking {
             // Until the directory has answered.
             waiting: Option<(S, Parts)>,
@@ -143,7 +166,7 @@ pin_project! {
         },
         UsingOnce {
             // Until the service is called or the request is refused.
-            waiting: Option<(S, Request<StreamedBody<B>>)>,
+            waiting: Option<(S, Request<SignedBody<B>>)>,
             #[pin] answer: UseOnce,
             upload: Upload,
         },
@@ -165,7 +188,7 @@ where
 {
     /// After the head is proven or refused.
     fn verified(service: S, mut parts: Parts, body: HashedBody<B>, policy: &Arc<Policy>) -> Self {
-        match StreamedBody::new(body, &mut parts, policy) {
+        match SignedBody::new(body, &mut parts, policy) {
             Ok((body, answer)) => {
                 let upload = body.upload().clone();
                 parts.extensions.insert(upload.clone());
@@ -193,6 +216,7 @@ where
         let mut this = self.project();
         loop {
             let next = match this.state.as_mut().project() {
+                StateProjection::Passing { response } => return response.poll(cx),
                 StateProjection::Asking { waiting, asking } => {
                     let (_, parts) = waiting.as_ref().expect(POLLED_AFTER_END);
                     let body = ready!(asking.poll(cx, this.policy, parts));
@@ -212,7 +236,10 @@ where
                     }
                     match answer {
                         Ok(()) => State::Replying {
-                            reply: Reply::service(service.call(request), upload.clone()),
+                            reply: Reply::service(
+                                service.call(request.map(StreamedBody::signed)),
+                                upload.clone(),
+                            ),
                             upload: Some(upload.clone()),
                         },
                         Err(error) => State::Refusing {

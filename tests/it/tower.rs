@@ -1,5 +1,6 @@
 //! The layers for tower, in process and behind real sockets.
 
+mod axum;
 mod body;
 pub(crate) mod caches;
 mod client_uri;
@@ -7,6 +8,7 @@ mod directory;
 mod drain;
 mod events;
 mod guard;
+mod observe;
 mod polling;
 pub(crate) mod received_uri;
 mod refusal;
@@ -16,5 +18,6 @@ mod signing;
 mod sockets;
 mod trace;
 pub(crate) mod uniform;
+mod unsigned;
 pub(crate) mod upgrade;
 mod upload;

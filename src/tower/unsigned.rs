@@ -1,0 +1,61 @@
+//! Requests that a layer lets through without a proof.
+
+use http::{Method, request::Parts};
+
+use crate::{
+    signature::{SIGNATURE, SIGNATURE_INPUT},
+    validate::{AuthError, AuthErrorKind},
+};
+
+/// The mark of a request that has no signature at all, and that a layer has let through because of
+/// [`allow_unsigned`](super::ValidateAuthLayer::allow_unsigned).
+///
+/// It stands in the extensions of such a request, in place of [`Validated`](crate::Validated). A
+/// request with neither of them has not come through a layer.
+#[derive(Clone, Copy, Debug)]
+pub struct Unsigned(());
+
+/// What a layer does not ask a signature of.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Exceptions {
+    pub(super) allows_unsigned: bool,
+    pub(super) unprotected: Vec<(Method, Box<str>)>,
+}
+
+/// Why a request needs no proof.
+pub(super) enum Exception {
+    /// Its route is not protected.
+    Unprotected,
+    /// It has no signature, and that is allowed.
+    Unsigned(Unsigned),
+}
+
+impl Exceptions {
+    pub(super) fn check(&self) -> Result<(), AuthError> {
+        let is_path = |path: &str| path.starts_with('/') && !path.contains(['?', '#']);
+        match self.unprotected.iter().find(|(_, path)| !is_path(path)) {
+            Some((method, path)) => {
+                let detail = format!(
+                    "`unprotected` {method} `{}`: a path begins with `/` and has no query",
+                    crate::escape::escape(path)
+                );
+                Err(AuthError::new(AuthErrorKind::Misconfigured).detail(detail))
+            }
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn find(&self, request: &Parts) -> Option<Exception> {
+        let is_route = |(method, path): &(Method, Box<str>)| {
+            *method == request.method && **path == *request.uri.path()
+        };
+        if self.unprotected.iter().any(is_route) {
+            return Some(Exception::Unprotected);
+        }
+        let has_signature = || {
+            let headers = &request.headers;
+            headers.contains_key(SIGNATURE) || headers.contains_key(SIGNATURE_INPUT)
+        };
+        (self.allows_unsigned && !has_signature()).then_some(Exception::Unsigned(Unsigned(())))
+    }
+}
