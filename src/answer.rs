@@ -36,10 +36,10 @@ pub(crate) fn refusal_response(
 /// Writes an error that has a source; `{:#}` writes the sources too, all in one line.
 pub(crate) fn write_with_source(
     f: &mut fmt::Formatter<'_>,
-    sentence: impl fmt::Display,
+    sentence: &str,
     source: &(dyn StdError + 'static),
 ) -> fmt::Result {
-    write_error(f, &sentence.to_string(), None::<&str>, Some(source))
+    write_error(f, sentence, None::<&str>, Some(source))
 }
 
 /// Writes an error for the operator; `{:#}` writes the sources too, all in one line.

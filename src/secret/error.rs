@@ -123,8 +123,8 @@ fn write_unusable(
     source: &SecretError,
     f: &mut fmt::Formatter<'_>,
 ) -> fmt::Result {
-    let sentence = format_args!("the secret named `{name}` is not usable: see {place}");
-    write_with_source(f, sentence, source)
+    let sentence = format!("the secret named `{name}` is not usable: see {place}");
+    write_with_source(f, &sentence, source)
 }
 
 fn write_unreadable(
@@ -133,8 +133,8 @@ fn write_unreadable(
     source: &io::Error,
     f: &mut fmt::Formatter<'_>,
 ) -> fmt::Result {
-    let sentence = format_args!("the secret named `{name}` cannot be read from {place}");
-    write_with_source(f, sentence, source)
+    let sentence = format!("the secret named `{name}` cannot be read from {place}");
+    write_with_source(f, &sentence, source)
 }
 
 #[expect(clippy::borrowed_box, reason = "the field is given as it is")]
@@ -143,8 +143,8 @@ fn write_unavailable(
     source: &Box<dyn StdError + Send + Sync>,
     f: &mut fmt::Formatter<'_>,
 ) -> fmt::Result {
-    let sentence = format_args!("the store of the secret named `{name}` is unavailable");
-    write_with_source(f, sentence, &**source)
+    let sentence = format!("the store of the secret named `{name}` is unavailable");
+    write_with_source(f, &sentence, &**source)
 }
 
 fn write_random(source: &io::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
