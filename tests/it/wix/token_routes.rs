@@ -156,6 +156,7 @@ async fn what_has_not_the_shape_of_one_access_token_asks_nothing() {
         (&[], Kind::Missing),
         (&[""], Kind::Missing),
         (&["Bearer "], Kind::Missing),
+        (&["bearer"], Kind::Missing),
         (&[&token, "Basic eDp5"], Kind::Conflicting),
         (&[&token, ""], Kind::Conflicting),
         (&[&token, &visitor_token("i1", 2)], Kind::Conflicting),

@@ -299,6 +299,9 @@ fn requests_carry_it_in_one_place() {
     assert_eq!(kind("/?instances=s.p", &[]), Kind::Missing);
     assert_eq!(kind("/?instance=", &[""]), Kind::Missing);
     assert_eq!(kind("/", &["Basic dTpw"]), Kind::Missing);
+    // A server cuts off the blank behind a scheme that has nothing more.
+    assert_eq!(kind("/", &["Bearer"]), Kind::Missing);
+    assert_eq!(kind("/", &["bearer "]), Kind::Missing);
     for (uri, headers) in [
         ("/?instance=a.b", &["s.p"][..]),
         ("/?instance=s.p", &[""]),

@@ -80,6 +80,7 @@ fn what_is_no_access_token_is_not_asked_for() {
     let cases = [
         ("", Kind::Missing),
         ("Bearer ", Kind::Missing),
+        ("Bearer", Kind::Missing),
         ("bearer   ", Kind::Missing),
         ("wixcode-pub.0123.YWJj", Kind::PublicInstance),
         ("wixcode-pub.0123", Kind::PublicInstance),
