@@ -1,7 +1,7 @@
 //! A JWT up to the point where its signature is verified and its claims are decoded.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde::{Deserialize, de::IgnoredAny};
+use serde::{Deserialize, Deserializer, de::IgnoredAny};
 
 use super::{
     error::{WebhookError, WebhookErrorKind as Kind},
@@ -18,7 +18,13 @@ pub const MAX_WEBHOOK_LEN: usize = 1024 * 1024;
 struct Header {
     alg: String,
     /// Names fields that the reader must understand, and there are none.
+    #[serde(default, deserialize_with = "present")]
     crit: Option<IgnoredAny>,
+}
+
+/// A field that is present, even if it is null.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<IgnoredAny>, D::Error> {
+    IgnoredAny::deserialize(deserializer).map(Some)
 }
 
 /// The JSON of the claims, whose signature one of the keys has made.

@@ -61,6 +61,7 @@ fn a_signed_header_is_refused_all_the_same() {
         (r#"{"alg":"RS256"} {}"#, Kind::MalformedHeader),
         (r#"{"alg":"RS256","alg":"RS256"}"#, Kind::MalformedHeader),
         (r#"{"alg":"RS256","crit":[]}"#, Kind::MalformedHeader),
+        (r#"{"alg":"RS256","crit":null}"#, Kind::MalformedHeader),
         (
             r#"{"alg":"RS256","crit":["b64"],"b64":false}"#,
             Kind::MalformedHeader,
