@@ -4,6 +4,7 @@ mod app_instance;
 mod cors;
 mod cors_routes;
 mod elevation;
+mod events;
 mod origins;
 mod token_routes;
 mod tokens;

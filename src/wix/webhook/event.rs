@@ -125,7 +125,8 @@ impl WebhookEvent {
         })
     }
 
-    /// The same text each time that Wix sends this event, and another one for each other event.
+    /// The same text each time that Wix sends this event, and another one for each other event of
+    /// the installation.
     ///
     /// It is the id of the [`domain_event`](Self::domain_event). Other events have none: for them,
     /// it is the SHA-256 of `eventType`, `instanceId` and `data`, in hexadecimal digits.

@@ -43,6 +43,9 @@ impl WebhookOptions {
     }
 
     /// Also accepts what this key has signed: the previous key of the app, or that of another app.
+    ///
+    /// A webhook does not name its app: only [`instance_id`](super::WebhookEvent::instance_id) tells
+    /// two apps apart. Give each app options of its own if that is not enough.
     #[must_use]
     pub fn also_accept(mut self, key: WebhookKey) -> Self {
         self.keys.push(key);

@@ -20,7 +20,7 @@ pub(super) struct Repeats {
     capacity: usize,
 }
 
-/// The hashes of the ids: they have one length, whatever Wix sends.
+/// The keys of the events.
 #[derive(Default)]
 struct Taken {
     ids: HashSet<[u8; 32]>,
@@ -56,7 +56,7 @@ impl Repeats {
         event: WebhookEvent,
         queue: &dyn WebhookQueue,
     ) -> Result<Outcome, NotQueued> {
-        let id = Sha256::digest(event.id().as_bytes());
+        let id = key(&event);
         // After a panic of a queue, its event is not among those that were taken.
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if taken.ids.contains(&id) {
@@ -72,4 +72,17 @@ impl Repeats {
         }
         Ok(Outcome::Queued)
     }
+}
+
+/// The hash of the ids of an event and of its installation: it has one length, whatever Wix sends.
+///
+/// Several apps may share an endpoint. Each of their installations on a site gets the same event.
+fn key(event: &WebhookEvent) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    let installation = event.instance_id().unwrap_or_default();
+    // With its length, no text can move into its neighbour.
+    hash.update(&(installation.len() as u64).to_be_bytes());
+    hash.update(installation.as_bytes());
+    hash.update(event.id().as_bytes());
+    hash.finish()
 }

@@ -25,7 +25,10 @@ use super::{
     webhook_queue::WebhookQueue,
 };
 #[cfg(feature = "tracing")]
-use crate::{escape::escape, tower::refusal_event};
+use crate::{
+    escape::escape,
+    tower::{is_recording, record_on_span, refusal_event},
+};
 use crate::{
     eventual::POLLED_AFTER_END,
     tower::{BoxError, BufferedBody, close_connection},
@@ -44,7 +47,8 @@ use crate::{
 /// | 503, with `Retry-After` | The queue is full or closed. |
 ///
 /// All answers say `Cache-Control: no-store`. The answer to a refused request has the
-/// [`WebhookErrorKind`] in its extensions. With the feature `tracing`, each refusal is an event.
+/// [`WebhookErrorKind`] in its extensions. With the feature `tracing`, each answer is an event, and the
+/// current span gets the `instance_id` if it has such a field.
 ///
 /// ```
 /// use axum::Router;
@@ -68,8 +72,9 @@ use crate::{
 ///
 /// Wix sends an event again until it gets 200 in time. The service remembers the
 /// [ids](WebhookEvent::id) of the latest events that the queue has taken, for itself and its clones.
-/// After a restart it knows none, and several processes do not know those of each other. If that
-/// matters, also note the id where you keep the result, in one transaction with it.
+/// An event for two installations is two. After a restart the service knows none, and several
+/// processes do not know those of each other. If that matters, also note id and installation where
+/// you keep the result, in one transaction with it.
 ///
 /// # Defaults
 ///
@@ -117,10 +122,18 @@ impl ReceiveWebhooks {
     fn receive(&self, body: &[u8]) -> Result<(), WebhookError> {
         let event = WebhookEvent::verify(body, &self.options)?;
         #[cfg(feature = "tracing")]
-        let (id, event_type) = (escape(event.id()), escape(event.event_type()));
+        let (id, event_type, instance_id) = {
+            if let Some(instance_id) = event.instance_id().filter(|_| is_recording()) {
+                record_on_span("instance_id", instance_id);
+            }
+            let instance_id = event.instance_id().map(escape);
+            (escape(event.id()), escape(event.event_type()), instance_id)
+        };
         let outcome = self.repeats.queue_once(event, &*self.queue)?;
         #[cfg(feature = "tracing")]
-        tracing::debug!(target: "hmac_auth", id, event_type, ?outcome, "webhook accepted");
+        tracing::debug!(
+            target: "hmac_auth", id, event_type, instance_id, ?outcome, "webhook accepted"
+        );
         #[cfg(not(feature = "tracing"))]
         let _ = outcome;
         Ok(())

@@ -72,6 +72,25 @@ fn different_events_are_different() {
     assert_eq!(ids.lock().unwrap().len(), 4);
 }
 
+/// Several apps may share an endpoint, and each of their installations gets the event of a site.
+#[test]
+fn one_domain_event_for_two_installations_is_two() {
+    let (receiver, ids) = counting();
+    let data = json!({"id": "e-1", "entityFqdn": "wix.a"}).to_string();
+    for instance_id in [json!("i"), json!("j"), json!(null), json!("i"), json!("j")] {
+        let envelope = json!({"eventType": "A", "instanceId": instance_id, "data": data});
+        assert_eq!(post(&receiver, webhook(&envelope)).status(), StatusCode::OK);
+    }
+    assert_eq!(*ids.lock().unwrap(), ["e-1"; 3]);
+    // No text can move from the id of an installation into that of an event.
+    for (instance_id, id) in [("a", "bc"), ("ab", "c"), ("", "abc")] {
+        let data = json!({"id": id, "entityFqdn": "wix.a"}).to_string();
+        let envelope = json!({"eventType": "A", "instanceId": instance_id, "data": data});
+        post(&receiver, webhook(&envelope));
+    }
+    assert_eq!(ids.lock().unwrap()[3..], ["bc", "c", "abc"]);
+}
+
 #[test]
 fn an_event_that_the_queue_did_not_take_is_not_remembered() {
     let calls = AtomicUsize::new(0);
