@@ -1,12 +1,13 @@
-//! The self-hosted backend of a Wix app: CORS, app instances, a route for the owner, and one that calls Wix with the rights of the app.
+//! The self-hosted backend of a Wix app: CORS, app instances, a route for the owner, one that calls Wix with the rights of the app, and
+//! one for webhooks.
 //!
 //! ```text
 //! cargo run --example wix_backend
 //! ```
 //!
 //! Wix itself cannot be reached from here, so the example also starts what stands in for it: the two OAuth endpoints and one API
-//! (`wix_stand_in.rs`), and the page of the app (`page/`), on another origin. It prints where to open the page, as each of several
-//! people (`viewers.rs`), and serves until it is stopped.
+//! (`wix_stand_in.rs`), and the page of the app (`page/`), on another origin. It also sends one webhook (`wix_webhook.rs`). It prints
+//! where to open the page, as each of several people (`viewers.rs`), and serves until it is stopped.
 
 use std::{error::Error, sync::Arc};
 
@@ -30,7 +31,9 @@ use tokio::net::TcpListener;
 
 mod page;
 mod viewers;
+mod webhooks;
 mod wix_stand_in;
+mod wix_webhook;
 
 /// The id of the app, from its dashboard.
 const APP_ID: &str = "0b8a3c52-6d7e-4f10-9a2b-3c4d5e6f7081";
@@ -56,6 +59,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let backend_url = format!("http://{}", listener.local_addr()?);
     tokio::spawn(axum::serve(listener, app(&app_secret, backend)?).into_future());
+
+    wix_webhook::send(&format!("{backend_url}/webhook"), INSTANCE_ID).await?;
 
     let page_url = page::start(&backend_url).await?;
     println!("wix     {wix_url}");
@@ -83,6 +88,8 @@ fn app(app_secret: &str, backend: Backend) -> Result<Router, Box<dyn Error>> {
         backend.elevation.clone(),
         [SubjectType::User, SubjectType::Member],
     );
+    // A real app has its public key from the webhooks page of its dashboard.
+    let webhooks = webhooks::endpoint(&wix_webhook::public_key()?)?;
     // The outermost layer of each route, with its methods: a browser asks before it sends a token. Production has no `allow_localhost`.
     let only_app = |method| wix::cors(APP_ID).allow_localhost().methods([method]);
     // The sites of customers have domains of their own, and there the token is the gate.
@@ -101,6 +108,7 @@ fn app(app_secret: &str, backend: Backend) -> Result<Router, Box<dyn Error>> {
             "/products",
             get(products).layer((any_site(Method::GET), tokens)),
         )
+        .route_service("/webhook", webhooks)
         .with_state(Arc::new(backend)))
 }
 

@@ -24,7 +24,8 @@ impl Example {
             .expect("cargo has just built it");
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let mut urls = BTreeMap::new();
-        while !urls.contains_key("forged") {
+        // Nothing is printed after these two.
+        while !(urls.contains_key("forged") && urls.contains_key("webhook")) {
             let line = lines.next_line().await.unwrap().expect("a line for each");
             let (name, url) = line.split_once(' ').unwrap();
             urls.insert(name.to_owned(), url.trim().to_owned());

@@ -3,3 +3,4 @@
 mod client;
 mod consumer;
 mod host;
+mod wix_backend;
