@@ -92,7 +92,8 @@ use crate::{
 /// At most 16 questions wait for Wix at the same time. Another one waits for its turn, for up to
 /// one second. Then its request is refused with the kind [`Busy`](ElevationErrorKind::Busy): 503
 /// with `Retry-After`. So a short rush passes, and a flood of forged tokens costs neither memory
-/// nor more connections to Wix. Accepted tokens that are remembered need no turn.
+/// nor more connections to Wix. Accepted tokens that are remembered need no turn. All others wait
+/// with the forged ones while the flood lasts: limit the rate of each caller in front.
 ///
 /// Clones of the layer share all this. Make one layer, and clone it for each route.
 ///
