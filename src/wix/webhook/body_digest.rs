@@ -43,6 +43,9 @@ struct Data {
 /// # Security
 ///
 /// Only the body is signed: no path, no method, no app. Limit the size of the body before.
+///
+/// Nothing here remembers a request. It can come again, from Wix or from somebody who has seen it:
+/// handle each transaction once, by the id that the body has for it.
 pub fn verify_body_digest(
     headers: &HeaderMap,
     body: &[u8],

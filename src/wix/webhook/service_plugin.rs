@@ -66,6 +66,11 @@ impl ServicePluginRequest {
     /// # Errors
     ///
     /// [`WebhookError`]: its kind is for the operator, its response for the peer.
+    ///
+    /// # Security
+    ///
+    /// Nothing here remembers a request. Somebody who has seen one can send it again until it is too
+    /// old, and gets your answer.
     pub fn verify(
         body: &[u8],
         app_id: &str,
