@@ -409,7 +409,8 @@ async function checkReplay({ signature, values }, { maxAge, onceOnly = rememberH
   } catch (error) {
     throw error instanceof AuthError ? error : new AuthError('replay_guard_unavailable', undefined, error);
   }
-  if (isNew !== true) throw new AuthError('replayed');
+  if (isNew === true) return;
+  throw new AuthError('replayed', isNew === false ? undefined : '`onceOnly` gave neither true nor false');
 }
 
 /** Refuses when full: evicting a signature that is still fresh would let it in again. */

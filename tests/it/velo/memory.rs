@@ -60,10 +60,16 @@ fn a_signature_counts_once() {
         worker.validate(&request, json!({ "onceOnly": "neverUsed" })),
         json!({ "ok": true })
     );
-    assert_eq!(
-        worker.refuses(&request, json!({ "onceOnly": "truthy" }))["kind"],
-        "replayed"
-    );
+    // A function that returns nothing refuses everybody, and the log says why.
+    for hook in ["truthy", "nothing"] {
+        let error = worker.refuses(&request, json!({ "onceOnly": hook }));
+        assert_eq!(error["kind"], "replayed");
+        let message = error["message"].as_str().unwrap();
+        assert!(
+            message.ends_with("`onceOnly` gave neither true nor false"),
+            "{message}"
+        );
+    }
     let error = worker.refuses(&request, json!({ "onceOnly": "failing" }));
     assert_eq!(
         (&error["kind"], &error["status"], &error["cause"]),

@@ -16,6 +16,7 @@ const used = new Set();
 const hooks = {
   neverUsed: () => true,
   truthy: () => 'yes',
+  nothing: () => undefined,
   inSet: async (id, until) => { const isNew = !used.has(id); used.add(id); return isNew && until instanceof Date; },
   failing: () => { throw new Error('the collection is away'); },
 };
