@@ -56,6 +56,9 @@ impl WebhookOptions {
     ///
     /// Wix signs some texts for more than a month. With a longer age, somebody who has seen a text
     /// can send it again for longer.
+    ///
+    /// Wix repeats a webhook for two days until it gets 200, and does not say whether it signs the
+    /// webhook anew. With 48 hours, a backend that was away for a day loses nothing.
     #[must_use]
     pub fn max_age(mut self, duration: Duration) -> Self {
         self.max_age = duration;
