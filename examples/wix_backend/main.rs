@@ -15,8 +15,8 @@ use axum::{
     Extension, Json, Router,
     body::Body,
     extract::State,
-    http::{Method, StatusCode},
-    response::Response,
+    http::{Method, StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
     routing::{get, put},
 };
 use hmac_auth::{
@@ -157,7 +157,7 @@ async fn products(
     Extension(info): Extension<TokenInfo>,
 ) -> Response {
     match ask_for_products(&backend, &info).await {
-        Ok(products) => Response::new(Body::from(products)),
+        Ok(products) => ([(CONTENT_TYPE, "application/json")], products).into_response(),
         Err(error) => match error.downcast::<ElevationError>() {
             Ok(refused) => {
                 eprintln!("refused {}: {refused}", refused.kind());
