@@ -1,12 +1,16 @@
 //! The two OAuth endpoints of Wix share this: they get JSON, and answer with JSON or an error.
 
 use std::{
+    fmt,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
-use serde::Serialize;
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error, MapAccess, Visitor},
+};
 use serde_json::{Map, Value};
 
 use super::error::{ElevationError, ElevationErrorKind};
@@ -125,13 +129,44 @@ fn read(body: &[u8]) -> Result<Map<String, Value>, ElevationError> {
         return Err(malformed("it has more than 64 KiB"));
     }
     // The message of `serde_json` may show a value, and the value may be a token.
-    serde_json::from_slice(body).map_err(|error| {
-        malformed(format!(
-            "it is not a JSON object (line {}, column {})",
+    match serde_json::from_slice(body) {
+        Ok(Fields(fields)) => Ok(fields),
+        Err(error) => Err(malformed(format!(
+            "it is not a JSON object, or has a field twice (line {}, column {})",
             error.line(),
             error.column()
-        ))
-    })
+        ))),
+    }
+}
+
+/// The fields of a JSON object. A field that stands there twice is an error: two readers could take
+/// different ones.
+struct Fields(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(FieldsVisitor)
+    }
+}
+
+struct FieldsVisitor;
+
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = Fields;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Fields, A::Error> {
+        let mut fields = Map::new();
+        while let Some((name, value)) = entries.next_entry::<String, Value>()? {
+            if fields.insert(name, value).is_some() {
+                return Err(A::Error::custom("a field stands there twice"));
+            }
+        }
+        Ok(Fields(fields))
+    }
 }
 
 /// Adds the texts of an error, which has the form of RFC 6749 section 5.2 or that of Wix.

@@ -214,3 +214,32 @@ fn what_is_no_access_token_is_not_taken_for_one() {
         );
     }
 }
+
+/// Two readers could take different ones.
+#[test]
+fn no_field_may_stand_twice() {
+    let (whole, good) = (whole_info(), token(&json!(TOKEN), &json!(14_400)));
+    let twice = |answer_once: &http::Response<Vec<u8>>, field: &str| {
+        let json = std::str::from_utf8(answer_once.body()).unwrap();
+        answer(200, json.replacen('{', &format!("{{{field},"), 1))
+    };
+    assert!(token_info(&twice(&whole, r#""new":1"#)).is_ok());
+    for field in [
+        r#""active":false"#,
+        r#""active":true"#,
+        r#""exp":1"#,
+        r#""clientId":"another app""#,
+        r#""instanceId":"another""#,
+        r#""\u0073ubjectType":"USER""#,
+        r#""unknown":null"#,
+    ] {
+        let error = token_info(&twice(&whole, field)).unwrap_err();
+        assert_eq!(error.kind(), Kind::MalformedResponse, "{field}");
+        assert!(error.to_string().contains("twice"), "{error}");
+    }
+    for field in [r#""access_token":"other""#, r#""expires_in":1"#] {
+        let error = access_token(&twice(&good, field)).unwrap_err();
+        assert_eq!(error.kind(), Kind::MalformedResponse, "{field}");
+        assert!(!error.to_string().contains("other"), "{error}");
+    }
+}
