@@ -136,7 +136,9 @@ function furthest(refusal, error) {
   return refusal && refusal.stage >= error.stage ? refusal : error;
 }
 
-const A_LIST = [Array.isArray, "a list: ['…', '…']"];
+// A value that is no text would become one, such as `null`, and a check of that name checks nothing.
+const isListOfTexts = (value) => Array.isArray(value) && value.every((item) => typeof item === 'string');
+const A_LIST = [isListOfTexts, "a list of texts: ['…', '…']"];
 const A_FUNCTION = [(value) => typeof value === 'function', 'a function'];
 const A_BOOLEAN = [(value) => typeof value === 'boolean', 'true or false'];
 const A_RECORD = [(value) => typeof value === 'object' && !Array.isArray(value), "an object: { 'key-id': 'name-of-its-secret' }"];
@@ -194,7 +196,7 @@ function checkedOptions(given) {
     return names;
   };
   const authorityOf = (text) => {
-    const authority = normalAuthority(String(text));
+    const authority = normalAuthority(text);
     if (!authority) throw misconfigured(`the authority ${shownAuthority(text)} is not \`host\` or \`host:port\``);
     return authority;
   };
@@ -213,7 +215,7 @@ function checkedOptions(given) {
       owners.set(name, owner);
     }
   }
-  const requiredIfPresent = (options.requireIfPresent ?? []).map(String);
+  const requiredIfPresent = options.requireIfPresent ?? [];
   const unusable = requiredIfPresent.find((name) => !isFieldName(name));
   if (unusable !== undefined) {
     throw misconfigured(`\`${escaped(unusable)}\` cannot be required if present: name a lower-case field`);
@@ -478,7 +480,7 @@ async function sign(endpointUrl, fetchOptions, options, now) {
 /** A URL from outside must not make this site sign for somebody else's host. */
 function checkAuthorityOf({ host, protocol }, authorities) {
   const defaultPort = protocol === 'http:' ? '80' : '443';
-  const listed = authorities.map((text) => normalAuthority(String(text), defaultPort));
+  const listed = authorities.map((text) => normalAuthority(text, defaultPort));
   if (listed.length === 0 || !listed.every(Boolean)) throw new TypeError('`authorities` is not a list of `host` or `host:port`');
   if (!listed.includes(host)) {
     throw new TypeError(`no signature for \`${escaped(host)}\`: \`authorities\` does not list it, so the URL is not one to call`);

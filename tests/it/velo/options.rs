@@ -71,6 +71,12 @@ fn invoke_refuses_what_it_cannot_sign() {
             json!({ "authorities": "host.example" }),
             "`authorities` is a list",
         ),
+        (
+            url,
+            json!({}),
+            json!({ "authorities": ["host.example", null] }),
+            "`authorities` is a list of texts",
+        ),
         (url, json!({}), json!({ "secretName": "" }), "`secretName`"),
         (
             url,
@@ -312,6 +318,24 @@ fn options_that_cannot_be_meant_are_refused() {
             json!({ "authorities": "host.example" }),
             "`authorities` is a list",
         ),
+        (
+            json!({ "authorities": ["host.example", null] }),
+            "`authorities` is a list of texts",
+        ),
+        (
+            json!({ "authorities": [7] }),
+            "`authorities` is a list of texts",
+        ),
+        // The text `null` would be the name of a field, and its check would be gone.
+        (
+            json!({ "requireIfPresent": [null] }),
+            "`requireIfPresent` is a list of texts",
+        ),
+        (
+            json!({ "requireIfPresent": [["prefer"]] }),
+            "`requireIfPresent` is a list of texts",
+        ),
+        (json!({ "keyIds": { "a": null } }), "a secret has a name"),
         (
             json!({ "authorities": ["https://host.example"] }),
             "is not `host` or `host:port`",
