@@ -22,6 +22,10 @@ impl ElevatedToken {
         Self { token, instance_id }
     }
 
+    pub(super) fn token(&self) -> &Arc<AccessToken> {
+        &self.token
+    }
+
     /// Sets `Authorization` to the token, without a scheme, as Wix expects it. A former value is
     /// replaced.
     ///

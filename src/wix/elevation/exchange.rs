@@ -69,7 +69,7 @@ pub const DEFAULT_ELEVATION_TIMEOUT: Duration = Duration::from_secs(10);
 /// | Token Info, for each visitor's token | after a minute, or when the token expires |
 /// | your decision | each time |
 /// | Token Info, for an app instance that Wix names no `exp` for | after 10 s |
-/// | Create Access Token, for each instance | five minutes before the token expires, or a tenth of its lifetime |
+/// | Create Access Token, for each instance | five minutes before the token expires, or a tenth of its lifetime; after [`forget`](Self::forget) |
 /// | [`admin_token`](Self::admin_token), and [`visitor_token`](Self::visitor_token) for each visitor's token | the same |
 ///
 /// Concurrent calls with the same question share one request. The caches keep no failures. Each
@@ -239,6 +239,42 @@ impl Elevation {
             })
             .await?;
         Ok(ElevatedToken::new(token, instance_id.clone()))
+    }
+
+    /// Forgets a token of the app that Wix has refused with 401, so that the next call asks for
+    /// another one. Then try your own call once more, and not more often.
+    ///
+    /// Wix may end a token early, for example when somebody removes the app from a site. Several
+    /// callers may forget one token: the token that came after it stays.
+    ///
+    /// ```no_run
+    /// use hmac_auth::wix::{Elevation, ElevationError, InstanceId};
+    ///
+    /// # async fn call(
+    /// #     request: &http::Request<()>,
+    /// # ) -> http::Response<()> { unimplemented!() }
+    /// async fn call_twice_at_most(
+    ///     elevation: &Elevation,
+    ///     instance_id: &InstanceId,
+    ///     request: &mut http::Request<()>,
+    /// ) -> Result<http::Response<()>, ElevationError> {
+    ///     let token = elevation.access_token(instance_id).await?;
+    ///     token.authorize(request);
+    ///     let response = call(request).await;
+    ///     if response.status() != http::StatusCode::UNAUTHORIZED {
+    ///         return Ok(response);
+    ///     }
+    ///     elevation.forget(&token).await;
+    ///     let token = elevation.access_token(instance_id).await?;
+    ///     token.authorize(request);
+    ///     Ok(call(request).await)
+    /// }
+    /// ```
+    pub async fn forget(&self, refused: &ElevatedToken) {
+        let is_refused = |cached: &Cached<_>| Arc::ptr_eq(&cached.value, refused.token());
+        self.access_tokens
+            .remove_if(refused.instance_id().clone(), is_refused)
+            .await;
     }
 
     /// What [`token_info`](Self::token_info) has found, for a layer that asks in its own way.

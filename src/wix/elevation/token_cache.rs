@@ -92,8 +92,13 @@ where
     /// Only the clock of `usable_until` counts.
     async fn remove_unusable(&self, key: K) {
         let now = self.clock.now();
+        self.remove_if(key, |cached| !cached.is_usable(now)).await;
+    }
+
+    /// Removes the value of `key` if `is_meant` says so. The value of a later answer may stay.
+    pub(super) async fn remove_if(&self, key: K, is_meant: impl Fn(&Cached<V>) -> bool) {
         let remove = async |entry: Option<moka::Entry<K, Cached<V>>>| match entry {
-            Some(entry) if !entry.value().is_usable(now) => Op::Remove,
+            Some(entry) if is_meant(entry.value()) => Op::Remove,
             _ => Op::Nop,
         };
         self.cache.entry(key).and_compute_with(remove).await;

@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use hmac_auth::wix::{ElevatedToken, Elevation, ElevationError, ElevationErrorKind as Kind};
+use hmac_auth::wix::{
+    ElevatedToken, Elevation, ElevationError, ElevationErrorKind as Kind, InstanceId,
+};
 use http::StatusCode;
 use serde_json::json;
 use tokio::{task::JoinSet, time::sleep};
@@ -64,6 +66,31 @@ async fn many_visitors_of_two_sites_ask_for_two_access_tokens() {
         );
     }
     assert_eq!(wix.counts(), (200, 2));
+}
+
+/// Wix may end a token early. All that used it notice, some of them late.
+#[tokio::test]
+async fn a_token_that_wix_refuses_is_replaced_once() {
+    let wix = Wix::start().await;
+    let elevation = wix.elevation();
+    let [one, other] = ["i1", "i2"].map(|id| InstanceId::new(id).unwrap());
+    let old = elevation.access_token(&one).await.unwrap();
+    let of_other = elevation.access_token(&other).await.unwrap();
+    for _ in 0..3 {
+        let (elevation_too, old) = (elevation.clone(), old.clone());
+        let forgets = tokio::spawn(async move { elevation_too.forget(&old).await });
+        forgets.await.unwrap();
+        let new = elevation.access_token(&one).await.unwrap();
+        assert_eq!(authorization(&new), "OauthNG.JWS.i1.2.app");
+    }
+    let same = elevation.access_token(&other).await.unwrap();
+    assert_eq!(authorization(&same), authorization(&of_other));
+    assert_eq!(wix.counts(), (0, 3));
+    // What another elevation has given out says nothing about this one.
+    let foreign = wix.elevation().access_token(&one).await.unwrap();
+    elevation.forget(&foreign).await;
+    elevation.access_token(&one).await.unwrap();
+    assert_eq!(wix.counts(), (0, 4));
 }
 
 #[tokio::test(flavor = "multi_thread")]
