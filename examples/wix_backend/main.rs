@@ -1,13 +1,14 @@
-//! The self-hosted backend of a Wix app: CORS, app instances, a route for the owner, one that calls Wix with the rights of the app, and
-//! one for webhooks.
+//! The self-hosted backend of a Wix app: CORS, app instances, a route for the owner, one that calls Wix
+//! with the rights of the app, and one for webhooks.
 //!
 //! ```text
 //! cargo run --example wix_backend
 //! ```
 //!
-//! Wix itself cannot be reached from here, so the example also starts what stands in for it: the two OAuth endpoints and one API
-//! (`wix_stand_in.rs`), and the page of the app (`page/`), on another origin. It also sends one webhook (`wix_webhook.rs`). It prints
-//! where to open the page, as each of several people (`viewers.rs`), and serves until it is stopped.
+//! Wix itself cannot be reached from here, so the example also starts what stands in for it: the two
+//! OAuth endpoints and one API (`wix_stand_in.rs`), and the page of the app (`page/`), on another
+//! origin. It also sends one webhook (`wix_webhook.rs`). It prints where to open the page, as each of
+//! several people (`viewers.rs`), and serves until it is stopped.
 
 use std::{error::Error, sync::Arc};
 

@@ -47,8 +47,8 @@ use crate::{
 /// | 503, with `Retry-After` | The queue is full or closed. |
 ///
 /// All answers say `Cache-Control: no-store`. The answer to a refused request has the
-/// [`WebhookErrorKind`] in its extensions. With the feature `tracing`, each answer is an event, and the
-/// current span gets the `instance_id` if it has such a field.
+/// [`WebhookErrorKind`] in its extensions. With the feature `tracing`, each answer is an event, and
+/// the current span gets the `instance_id` if it has such a field.
 ///
 /// ```
 /// use axum::Router;
