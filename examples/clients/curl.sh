@@ -8,7 +8,12 @@
 set -eu
 url=${1:-http://127.0.0.1:8080/_functions/siteStats}
 
-# The URL has a path. With a query, the list needs "@query" too, and the base its line: `"@query": ?month=11`.
+# With a query, the list needs "@query" too, and the base its line: `"@query": ?month=11`.
+case $url in
+*[?#]*) echo "$url: this script signs no query: leave it out" >&2; exit 2 ;;
+*://*/*) ;;
+*) echo "$url: a URL with a path is needed, such as http://127.0.0.1:8080/" >&2; exit 2 ;;
+esac
 authority=${url#*://}
 authority=${authority%%/*}
 path=/${url#*://*/}
