@@ -6,16 +6,13 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use http::request::Parts;
+use http::{HeaderMap, header::CONTENT_LENGTH, request::Parts};
 use http_body::{Body, SizeHint};
 use http_body_util::LengthLimitError;
 use pin_project_lite::pin_project;
 
 use super::{BoxError, drain::Drain, pace::Pace, policy::Policy};
-use crate::{
-    message::{KnownField, RequestHead},
-    validate::{AuthError, AuthErrorKind, Proof, Validated, VerifiedHead},
-};
+use crate::validate::{AuthError, AuthErrorKind, Proof, Validated, VerifiedHead};
 
 pin_project! {
     pub(super) struct HashedBody<B> {
@@ -307,8 +304,8 @@ pub(super) fn add_len(mut hint: SizeHint, len: usize) -> SizeHint {
 /// The value of `Content-Length`, if it is a number.
 ///
 /// The server frames the body by this field, so the server refuses other values.
-pub(super) fn content_length(request: &RequestHead<'_>) -> Option<u64> {
-    let line = request.fields().lines(KnownField::ContentLength).next()?;
+pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
+    let line = headers.get(CONTENT_LENGTH)?.as_bytes();
     if line.is_empty() {
         return None;
     }

@@ -129,7 +129,7 @@ impl Policy {
 
     /// What is known of the length of the body.
     pub(super) fn len_of(&self, request: &Parts) -> BodyLen {
-        let announced = content_length(&RequestHead::from(request));
+        let announced = content_length(&request.headers);
         BodyLen::new(announced, self.max_body_len)
     }
 

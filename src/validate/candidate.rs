@@ -8,7 +8,7 @@ use super::{
     directory::MAX_DIRECTORY_KEY_ID_LEN,
     error::{AuthError, AuthErrorKind},
     options::ValidateOptions,
-    policy,
+    policy::{self, LISTING_LEN, push_listed},
 };
 use crate::{
     crypto::Mac,
@@ -142,7 +142,9 @@ impl<'a> Candidates<'a> {
         }
         Err(match (refusal, not_meant, read_over) {
             (Some(refusal), ..) => refusal,
-            (None, Some((kind, input)), read_over) => refusal_of(kind, input.text(), read_over),
+            (None, Some((kind, input)), read_over) => {
+                refusal_of(kind, input.text(), options, read_over)
+            }
             (None, None, Some((_, syntax))) => malformed_input(syntax),
             (None, None, None) => AuthErrorKind::MissingSignature.into(),
         })
@@ -213,6 +215,7 @@ fn secret_name_for<'a>(
 fn refusal_of(
     kind: AuthErrorKind,
     input: &SignedValue<'_>,
+    options: &ValidateOptions,
     read_over: Option<(&[u8], SyntaxError)>,
 ) -> AuthError {
     let (parameter, value) = match kind {
@@ -221,6 +224,10 @@ fn refusal_of(
         _ => ("tag", input.tag()),
     };
     let mut detail = describe(parameter, value.as_deref());
+    if kind == AuthErrorKind::UnknownKeyId {
+        let listed = options.key_ids.iter().flatten();
+        push_listed(&mut detail, listed.map(|(key_id, _)| key_id.as_str()));
+    }
     if let Some((label, syntax)) = read_over {
         detail.push_str("; the signature `");
         push_escaped(&mut detail, text(label));
@@ -232,12 +239,13 @@ fn refusal_of(
 
 /// The refusal of a key id that no consumer has.
 pub(super) fn unknown_key_id(key_id: Option<&str>) -> AuthError {
-    AuthError::new(AuthErrorKind::UnknownKeyId).detail(describe("keyid", key_id))
+    let mut detail = describe("keyid", key_id);
+    detail.push_str(", which the directory does not know");
+    AuthError::new(AuthErrorKind::UnknownKeyId).detail(detail)
 }
 
 fn describe(parameter: &str, value: Option<&str>) -> String {
-    // Room for all of it: to refuse takes no more allocations than to accept.
-    let mut text = String::with_capacity(80);
+    let mut text = String::with_capacity(LISTING_LEN);
     text.push_str(parameter);
     match value {
         Some(value) => {

@@ -93,6 +93,12 @@ struct Derived {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct KeyId(Box<str>);
 
+impl KeyId {
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// Text has the order of its bytes.
 impl Borrow<[u8]> for KeyId {
     fn borrow(&self) -> &[u8] {

@@ -46,19 +46,27 @@ pub(super) fn authority_of<'a>(
 /// proxy has replaced `Host`, and the operator sees at once by what.
 #[cold]
 fn unlisted(authority: Authority<'_>, listed: &[Box<str>]) -> AuthError {
-    const SHOWN: usize = 3;
-    // Room for all of it: to refuse takes no more allocations than to accept.
-    let mut detail = String::with_capacity(320);
+    let mut detail = String::with_capacity(LISTING_LEN);
     push_escaped(&mut detail, authority.as_str());
-    detail.push_str(", listed: ");
-    for (index, one) in listed.iter().take(SHOWN).enumerate() {
-        detail.push_str(if index == 0 { "" } else { ", " });
-        push_escaped(&mut detail, one);
-    }
-    if listed.len() > SHOWN {
-        detail.push_str(", …");
-    }
+    push_listed(&mut detail, listed.iter().map(|one| &**one));
     AuthError::new(AuthErrorKind::UnlistedAuthority).detail(detail)
+}
+
+/// Room for a name and some listed ones, in bytes: to refuse takes no more allocations than to
+/// accept.
+pub(super) const LISTING_LEN: usize = 320;
+
+/// Names some of what the host has listed.
+pub(super) fn push_listed<'a>(detail: &mut String, listed: impl IntoIterator<Item = &'a str>) {
+    const SHOWN: usize = 3;
+    for (index, one) in listed.into_iter().take(SHOWN + 1).enumerate() {
+        detail.push_str(if index == 0 { ", listed: " } else { ", " });
+        if index == SHOWN {
+            detail.push('…');
+        } else {
+            push_escaped(detail, one);
+        }
+    }
 }
 
 fn check_coverage(

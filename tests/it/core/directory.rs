@@ -107,6 +107,12 @@ fn what_is_wrong_has_its_reason_and_the_peer_one_answer() {
         answers.sort();
         assert_eq!(answers[0], answers[2]);
 
+        let error = validate(&by("nobody"), &directory).unwrap_err();
+        let reason = error.to_string();
+        let expected = r#"keyid "nobody", which the directory does not know"#;
+        assert!(reason.ends_with(expected), "{reason}");
+        assert_eq!(directory.take_asked(), 1);
+
         let error = validate(&by("down"), &directory).unwrap_err();
         assert_eq!(error.kind(), Kind::DirectoryUnavailable);
         assert!(format!("{error:#}").contains("no route to the database"));

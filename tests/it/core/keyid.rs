@@ -196,3 +196,27 @@ pub(crate) fn pitfall_14_a_key_id_only_selects_from_the_hosts_list() {
         assert_eq!(store.names(), [DEFAULT_SECRET_NAME]);
     }
 }
+
+/// The operator sees at once whether the consumer or the list is wrong.
+#[test]
+fn the_reason_names_the_key_id_and_some_that_are_listed() {
+    for (names, expected) in [
+        (&["b", "a"][..], r#"keyid "site-c", listed: a, b"#),
+        (
+            &["d", "c", "b", "a"],
+            r#"keyid "site-c", listed: a, b, c, …"#,
+        ),
+    ] {
+        let listed = options().key_ids(names.iter().map(|name| (*name, *name)));
+        let request = signed_with(get(), &sign_options().key_id("site-c"));
+        let error = validate_auth(&request, &secrets(), &listed).unwrap_err();
+        assert_eq!(error.kind(), Kind::UnknownKeyId);
+        assert!(error.to_string().ends_with(expected), "{error}");
+        let request = signed_with(get(), &sign_options());
+        let error = validate_auth(&request, &secrets(), &listed).unwrap_err();
+        assert!(
+            error.to_string().contains("keyid is absent, listed: a, b"),
+            "{error}"
+        );
+    }
+}
