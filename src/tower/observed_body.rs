@@ -59,7 +59,10 @@ impl Watch {
         let outcome = len
             .check_end()
             .and_then(|()| head.finish())
-            .and_then(|validated| policy.check_in_time(validated.proof()));
+            .and_then(|validated| {
+                policy.check_in_time(validated.proof())?;
+                policy.check_unused(validated.proof())
+            });
         conclude(outcome, &observed, &policy, &parts);
     }
 

@@ -187,10 +187,19 @@ impl Policy {
         if announced_len > 0 {
             head.check_coverage_of_body()?;
         }
-        let guard = self.replay_guard.as_ref().filter(|_| !is_empty);
-        match guard.and_then(|guard| guard.known_refusal(head.proof().replay_id())) {
+        // Without a body, the guard is asked for good at once.
+        if !is_empty {
+            self.check_unused(head.proof())?;
+        }
+        Ok(head)
+    }
+
+    /// Refuses what the replay guard knows at once, and uses nothing up.
+    pub(super) fn check_unused(&self, proof: &Proof) -> Result<(), AuthError> {
+        let guard = self.replay_guard.as_ref();
+        match guard.and_then(|guard| guard.known_refusal(proof.replay_id())) {
             Some(error) => Err(error),
-            None => Ok(head),
+            None => Ok(()),
         }
     }
 

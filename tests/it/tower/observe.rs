@@ -176,20 +176,41 @@ async fn the_head_decides_at_once_and_the_body_at_its_end() {
     assert_eq!(seen.body.unwrap().len(), 23);
 }
 
-/// It looks into the guard, and uses nothing up.
+/// It looks into the guard, and uses nothing up, whether there is a body or not.
 #[tokio::test]
 async fn it_claims_no_signature() {
+    for request in [signed(post()), signed(get())] {
+        let guard = Arc::new(guard());
+        let layer = layer().replay_guard(Arc::clone(&guard));
+        for _ in 0..3 {
+            let seen = observe(&layer, whole(request.clone())).await;
+            assert_eq!(seen.after(), Some(Ok(())));
+        }
+        assert!(guard.is_empty());
+        assert_eq!(ask(&layer, whole(request.clone())).await.refusal(), None);
+        let seen = observe(&layer, whole(request)).await;
+        assert_eq!(seen.after(), Some(Err(Kind::Replayed)));
+        assert_eq!(would_refuse(), ["replayed"]);
+        assert_eq!(guard.len(), 1);
+    }
+}
+
+/// The enforcing layer asks the guard at the end of the body, too.
+#[tokio::test]
+async fn it_looks_into_the_guard_again_at_the_end_of_a_body() {
     let guard = Arc::new(guard());
     let layer = layer().replay_guard(Arc::clone(&guard));
     let request = signed(post());
-    for _ in 0..3 {
-        let seen = observe(&layer, whole(request.clone())).await;
-        assert_eq!(seen.after(), Some(Ok(())));
-    }
-    assert!(guard.is_empty());
-    assert_eq!(ask(&layer, whole(request.clone())).await.refusal(), None);
-    let seen = observe(&layer, whole(request)).await;
-    assert_eq!(seen.after(), Some(Err(Kind::Replayed)));
+    let service = service_fn(async |observed: Request<ObservedBody<Script>>| {
+        // Another layer accepts the same request while the body comes.
+        assert_eq!(ask(&layer, whole(request.clone())).await.refusal(), None);
+        observed.into_body().collect().await.unwrap();
+        Ok::<_, Infallible>(Response::new(Bytes::new()))
+    });
+    let observing = layer.clone().observing().layer(service);
+    let response = observing.oneshot(whole(request.clone())).await.unwrap();
+    let observed = response.extensions().get::<Observed>().unwrap();
+    assert_eq!(observed.outcome(), Some(Err(Kind::Replayed)));
     assert_eq!(guard.len(), 1);
 }
 
