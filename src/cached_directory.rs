@@ -3,21 +3,18 @@
 use std::{
     error::Error,
     fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use moka::sync::Cache;
 
 use self::{
-    flights::Flights,
+    flights::{Flights, Landing},
     known::{Known, State},
 };
 use crate::{
-    time::Clock,
+    time::{Clock, Moment},
     validate::{AuthError, AuthErrorKind, Consumer, ConsumerDirectory, FindConsumer},
 };
 
@@ -44,6 +41,9 @@ const MAX_REFUSED: u64 = 1_024;
 
 /// How long the directory is left alone about an id after it has failed.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// Longer than anything is remembered.
+const FOR_EVER: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
 
 /// Remembers the answers of a [`ConsumerDirectory`], so that nearly every request finds its consumer
 /// at once.
@@ -102,16 +102,16 @@ struct Inner<D> {
     directory: Arc<D>,
     options: Options,
     known: Cache<Arc<str>, Arc<Known>>,
+    /// The ids of consumers, also of those whose secrets have left the memory.
+    seen: Cache<Arc<str>, ()>,
     /// Ids of nobody, or of somebody who was revoked.
     refused: Cache<Arc<str>, Refused>,
     flights: Flights,
-    /// How often something was forgotten: an answer from before that may be outdated.
-    forgotten: AtomicU64,
 }
 
 #[derive(Clone, Copy)]
 struct Refused {
-    since: SystemTime,
+    since: Moment,
     /// `None` if nobody has the id.
     kind: Option<AuthErrorKind>,
 }
@@ -123,6 +123,13 @@ struct Options {
     capacity: u64,
     max_look_ups: usize,
     clock: Clock,
+}
+
+impl Options {
+    /// How long an answer can count at most.
+    fn longest(&self) -> Duration {
+        self.revocation_time.max(self.time_to_live).min(FOR_EVER)
+    }
 }
 
 impl<D: ConsumerDirectory + 'static> CachedDirectory<D> {
@@ -145,7 +152,7 @@ impl<D: ConsumerDirectory + 'static> CachedDirectory<D> {
         let known = Cache::builder().max_capacity(options.capacity);
         let known = match options.clock {
             // Secrets do not stay in memory longer than they can be used.
-            Clock::System => known.time_to_live(options.revocation_time).build(),
+            Clock::System => known.time_to_live(options.longest()).build(),
             // The cache measures the time that passes outside, not that of another clock.
             Clock::Given(_) | Clock::Fixed(_) => known.build(),
         };
@@ -153,9 +160,9 @@ impl<D: ConsumerDirectory + 'static> CachedDirectory<D> {
             inner: Arc::new(Inner {
                 directory,
                 known,
+                seen: Cache::new(options.capacity),
                 refused: Cache::new(MAX_REFUSED),
                 flights: Flights::new(options.max_look_ups),
-                forgotten: AtomicU64::new(0),
                 options,
             }),
         }
@@ -199,7 +206,11 @@ impl<D: ConsumerDirectory + 'static> CachedDirectory<D> {
     }
 
     /// Takes the present from this clock, and never from the system. A clock that is set back makes
-    /// no answer older or younger: what it cannot date is looked up anew.
+    /// no answer younger than it was when a request last needed it: what the clock cannot date is
+    /// looked up anew.
+    ///
+    /// Of the system, both clocks count: the one that can be set, and the one that cannot. The one that
+    /// says more is right.
     #[must_use]
     pub fn clock(self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.set(|options| options.clock = options.clock.clone().given(clock))
@@ -210,7 +221,6 @@ impl<D: ConsumerDirectory + 'static> CachedDirectory<D> {
     /// The answer of a look-up that began before is discarded, and the directory is asked again.
     pub fn forget(&self, key_id: &str) {
         self.inner.flights.forget(key_id, || {
-            self.inner.forgotten.fetch_add(1, Ordering::SeqCst);
             self.inner.known.invalidate(key_id);
             self.inner.refused.invalidate(key_id);
         });
@@ -248,7 +258,7 @@ enum Remembered {
 
 impl<D: ConsumerDirectory + 'static> Inner<D> {
     fn remembered(&self, key_id: &str) -> Remembered {
-        let now = self.options.clock.now();
+        let now = self.options.clock.moment();
         if let Some(known) = self.known.get(key_id) {
             return match self.state_of(&known, now) {
                 State::Usable => Remembered::Consumer(known.consumer().clone()),
@@ -258,9 +268,7 @@ impl<D: ConsumerDirectory + 'static> Inner<D> {
         }
         match self.refused.get(key_id) {
             Some(Refused { since, kind })
-                if now
-                    .duration_since(since)
-                    .is_ok_and(|age| age < REFUSED_TIME) =>
+                if now.since(since).is_some_and(|age| age < REFUSED_TIME) =>
             {
                 Remembered::Refused(kind)
             }
@@ -283,12 +291,10 @@ impl<D: ConsumerDirectory + 'static> Inner<D> {
 
     async fn ask(&self, key_id: Arc<str>) -> Result<Option<Consumer>, AuthError> {
         loop {
-            let forgotten = self.forgotten.load(Ordering::SeqCst);
-            let answer = self.look_up(&key_id).await;
-            // Whatever was forgotten meanwhile may have been this one. Other ids are in the cache now.
-            if self.forgotten.load(Ordering::SeqCst) == forgotten {
+            if let Some(answer) = self.look_up(&key_id).await {
                 return answer;
             }
+            // Another request may have an answer from after that.
             match self.remembered(&key_id) {
                 Remembered::Consumer(consumer) | Remembered::Due(consumer) => {
                     return Ok(Some(consumer));
@@ -299,43 +305,53 @@ impl<D: ConsumerDirectory + 'static> Inner<D> {
         }
     }
 
-    /// The answer of the directory. All who ask for one id share it.
-    async fn look_up(&self, key_id: &Arc<str>) -> Result<Option<Consumer>, AuthError> {
+    /// The answer of the directory. All who ask for one id share it. `None` if the id was forgotten
+    /// meanwhile.
+    async fn look_up(&self, key_id: &Arc<str>) -> Option<Result<Option<Consumer>, AuthError>> {
+        let is_seen = self.known.contains_key(key_id) || self.seen.contains_key(key_id);
+        let flight = self.flights.join(key_id, is_seen);
+        // From here on, only this look-up changes what is known.
         let known = self.known.get(key_id);
-        let Ok(flight) = self.flights.join(key_id, known.is_some()) else {
+        let Ok(flight) = flight else {
             let error = "too many look-ups are in flight: raise `max_look_ups`";
-            return self.last_good(known.as_deref(), AuthError::directory_unavailable(error));
+            let error = AuthError::directory_unavailable(error);
+            return Some(self.last_good(known.as_deref(), error));
         };
-        let began = self.options.clock.now();
+        let began = self.options.clock.moment();
         let answer = flight.answer(|| self.directory.find(key_id)).await;
-        let is_first = flight.land(|| match &answer {
+        let landing = flight.land(|| match &answer {
             Ok(Some(consumer)) => {
                 self.refused.invalidate(key_id);
                 let known = Known::new(consumer.clone(), began, self.options.time_to_live);
                 self.known.insert(Arc::clone(key_id), Arc::new(known));
+                self.seen.insert(Arc::clone(key_id), ());
             }
             Err(error) if is_failure(error) => {
                 if let Some(known) = &known {
-                    known.put_off(self.options.clock.now());
+                    known.put_off(self.options.clock.moment());
                 }
             }
             refusal => {
                 self.known.invalidate(key_id);
+                self.seen.invalidate(key_id);
                 let kind = refusal.as_ref().err().map(|error| error.kind());
                 let refused = Refused { since: began, kind };
                 self.refused.insert(Arc::clone(key_id), refused);
             }
         });
-        match answer {
+        if landing == Landing::Forgotten {
+            return None;
+        }
+        Some(match answer {
             Ok(consumer) => Ok(consumer),
             Err(error) if is_failure(&error) => {
-                if is_first {
+                if landing == Landing::First {
                     report(key_id, &error);
                 }
                 self.last_good(known.as_deref(), shared(error))
             }
             Err(error) => Err(shared(error)),
-        }
+        })
     }
 
     /// What counts if the directory cannot be asked.
@@ -344,20 +360,15 @@ impl<D: ConsumerDirectory + 'static> Inner<D> {
         known: Option<&Known>,
         error: AuthError,
     ) -> Result<Option<Consumer>, AuthError> {
-        let now = self.options.clock.now();
+        let now = self.options.clock.moment();
         known
             .filter(|known| !matches!(self.state_of(known, now), State::Over))
             .map(|known| Some(known.consumer().clone()))
             .ok_or(error)
     }
 
-    fn state_of(&self, known: &Known, now: SystemTime) -> State {
-        let Options {
-            time_to_live,
-            revocation_time,
-            ..
-        } = self.options;
-        known.state(now, time_to_live, revocation_time)
+    fn state_of(&self, known: &Known, now: Moment) -> State {
+        known.state(now, self.options.time_to_live, self.options.longest())
     }
 }
 

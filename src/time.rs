@@ -1,6 +1,8 @@
 //! Unix time in whole seconds, with arithmetic that saturates, and the clock: this file is the only
 //! reader of the system's clock in this crate.
 
+#[cfg(feature = "directory-cache")]
+use std::time::Instant;
 use std::{
     fmt,
     sync::Arc,
@@ -34,6 +36,15 @@ impl Clock {
         }
     }
 
+    /// The present, to measure from it.
+    #[cfg(feature = "directory-cache")]
+    pub(crate) fn moment(&self) -> Moment {
+        Moment {
+            time: self.now(),
+            tick: matches!(self, Self::System).then(system_tick).flatten(),
+        }
+    }
+
     /// What to do if there is no clock at all.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
         if SYSTEM_HAS_CLOCK || !matches!(self, Self::System) {
@@ -46,6 +57,37 @@ impl Clock {
     pub(crate) fn unix_seconds(&self) -> i64 {
         unix_seconds(self.now())
     }
+}
+
+/// A point in time to measure from.
+///
+/// Somebody can set the clock of the system, and its other clock may stand still while the machine
+/// sleeps. So both count, and the one that says more is right.
+#[cfg(feature = "directory-cache")]
+#[derive(Clone, Copy)]
+pub(crate) struct Moment {
+    time: SystemTime,
+    /// Of the clock that cannot be set, if there is one.
+    tick: Option<Instant>,
+}
+
+#[cfg(feature = "directory-cache")]
+impl Moment {
+    /// How long it is since `earlier`; `None` if the clock was set back.
+    pub(crate) fn since(self, earlier: Self) -> Option<Duration> {
+        let time = self.time.duration_since(earlier.time).ok();
+        let ticks = self.tick.zip(earlier.tick);
+        let ticked = ticks.map(|(now, then)| now.saturating_duration_since(then));
+        // `None` is less than each duration.
+        time.max(ticked)
+    }
+}
+
+/// `wasm32-unknown-unknown` has no such clock.
+#[cfg(feature = "directory-cache")]
+fn system_tick() -> Option<Instant> {
+    let has_ticks = cfg!(not(all(target_family = "wasm", target_os = "unknown")));
+    has_ticks.then(Instant::now)
 }
 
 impl fmt::Debug for Clock {

@@ -1,7 +1,7 @@
 //! The look-ups that are in flight: one for an id, and not too many.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     future::Future,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -22,8 +22,22 @@ pub(super) struct Flights {
 
 #[derive(Default)]
 struct All {
-    flights: HashMap<Arc<str>, Arc<Flight>>,
+    /// The ids about which somebody waits for an answer.
+    gates: HashMap<Arc<str>, Gate>,
+    in_flight: usize,
     unseen: usize,
+}
+
+/// All who wait for an answer about one id.
+#[derive(Default)]
+struct Gate {
+    passengers: usize,
+    /// How often the id was forgotten meanwhile.
+    forgotten: u64,
+    /// `None` after it has landed, while somebody does not know its answer yet.
+    flight: Option<Arc<Flight>>,
+    /// Those of the passengers who wait for this flight.
+    aboard: usize,
 }
 
 struct Flight {
@@ -35,16 +49,32 @@ struct Flight {
 /// There is no room for another look-up.
 pub(super) struct TooMany;
 
+/// Whose answer it is.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Landing {
+    /// The look-up ends with this passenger.
+    First,
+    /// Another passenger has stored the answer.
+    Later,
+    /// The id was forgotten after the look-up began, so the answer does not count.
+    Forgotten,
+}
+
 impl All {
-    fn remove(&mut self, key_id: &str) {
-        if let Some(flight) = self.flights.remove(key_id) {
+    /// Ends the look-up of an id, if there is one.
+    fn end(&mut self, key_id: &str) {
+        let gate = self.gates.get_mut(key_id);
+        if let Some(flight) = gate.and_then(|gate| gate.flight.take()) {
+            self.in_flight -= 1;
             self.unseen -= usize::from(flight.is_unseen);
         }
     }
+}
 
-    fn has(&self, flight: &Arc<Flight>) -> bool {
-        let found = self.flights.get(&flight.key_id);
-        found.is_some_and(|found| Arc::ptr_eq(found, flight))
+impl Gate {
+    fn awaits(&self, flight: &Arc<Flight>) -> bool {
+        let awaited = self.flight.as_ref();
+        awaited.is_some_and(|awaited| Arc::ptr_eq(awaited, flight))
     }
 }
 
@@ -59,34 +89,39 @@ impl Flights {
 
     /// Takes part in the look-up of an id, and begins one if there is none.
     pub(super) fn join(&self, key_id: &Arc<str>, is_seen: bool) -> Result<Passenger<'_>, TooMany> {
-        let mut all = self.lock();
-        if let Some(flight) = all.flights.get(key_id) {
-            return Ok(Passenger {
-                flights: self,
-                flight: Arc::clone(flight),
-            });
-        }
-        let has_room = all.flights.len() < self.max && (is_seen || all.unseen < self.max_unseen);
-        if !has_room {
-            return Err(TooMany);
-        }
-        let flight = Arc::new(Flight {
-            key_id: Arc::clone(key_id),
-            is_unseen: !is_seen,
-            answer: OnceCell::new(),
+        let all = &mut *self.lock();
+        let has_room = all.in_flight < self.max && (is_seen || all.unseen < self.max_unseen);
+        let gate = match all.gates.entry(Arc::clone(key_id)) {
+            Entry::Occupied(gate) if has_room || gate.get().flight.is_some() => gate.into_mut(),
+            Entry::Vacant(gate) if has_room => gate.insert(Gate::default()),
+            _ => return Err(TooMany),
+        };
+        let flight = gate.flight.get_or_insert_with(|| {
+            all.in_flight += 1;
+            all.unseen += usize::from(!is_seen);
+            gate.aboard = 0;
+            Arc::new(Flight {
+                key_id: Arc::clone(key_id),
+                is_unseen: !is_seen,
+                answer: OnceCell::new(),
+            })
         });
-        all.unseen += usize::from(!is_seen);
-        all.flights.insert(Arc::clone(key_id), Arc::clone(&flight));
+        gate.passengers += 1;
+        gate.aboard += 1;
         Ok(Passenger {
             flights: self,
-            flight,
+            flight: Arc::clone(flight),
+            forgotten: gate.forgotten,
         })
     }
 
     /// Lets a look-up that is in flight count no more, and nothing be stored meanwhile.
     pub(super) fn forget(&self, key_id: &str, forget: impl FnOnce()) {
         let mut all = self.lock();
-        all.remove(key_id);
+        all.end(key_id);
+        if let Some(gate) = all.gates.get_mut(key_id) {
+            gate.forgotten += 1;
+        }
         forget();
     }
 
@@ -99,6 +134,8 @@ impl Flights {
 pub(super) struct Passenger<'a> {
     flights: &'a Flights,
     flight: Arc<Flight>,
+    /// How often the id was forgotten before.
+    forgotten: u64,
 }
 
 impl Passenger<'_> {
@@ -112,25 +149,38 @@ impl Passenger<'_> {
     }
 
     /// Ends the look-up and lets the first passenger store its answer, unless it was forgotten.
-    /// Returns whether that was this one.
-    pub(super) fn land(&self, store: impl FnOnce()) -> bool {
+    pub(super) fn land(&self, store: impl FnOnce()) -> Landing {
+        let key_id = &self.flight.key_id;
         let mut all = self.flights.lock();
-        let is_first = all.has(&self.flight);
-        if is_first {
-            all.remove(&self.flight.key_id);
-            store();
+        match all.gates.get(key_id) {
+            Some(gate) if gate.forgotten != self.forgotten => Landing::Forgotten,
+            Some(gate) if gate.awaits(&self.flight) => {
+                all.end(key_id);
+                store();
+                Landing::First
+            }
+            _ => Landing::Later,
         }
-        is_first
     }
 }
 
 impl Drop for Passenger<'_> {
     fn drop(&mut self) {
+        let key_id = &self.flight.key_id;
         let mut all = self.flights.lock();
-        // The map and this passenger.
-        let owners = 2;
-        if Arc::strong_count(&self.flight) == owners && all.has(&self.flight) {
-            all.remove(&self.flight.key_id);
+        let Some(gate) = all.gates.get_mut(key_id) else {
+            return;
+        };
+        gate.passengers -= 1;
+        let is_last = gate.passengers == 0;
+        if gate.awaits(&self.flight) {
+            gate.aboard -= 1;
+            if gate.aboard == 0 {
+                all.end(key_id);
+            }
+        }
+        if is_last {
+            all.gates.remove(key_id);
         }
     }
 }

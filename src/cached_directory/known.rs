@@ -2,16 +2,22 @@
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use super::PAUSE;
-use crate::validate::Consumer;
+use crate::{time::Moment, validate::Consumer};
+
+/// A clock that steps back by no more than this stands still for so long. Threads that read a clock
+/// one after the other may look at an answer the other way round, too.
+const SMALL_STEP: Duration = Duration::from_secs(1);
 
 pub(super) struct Known {
     consumer: Consumer,
     /// When the look-up began that gave it.
-    confirmed: SystemTime,
+    confirmed: Moment,
+    /// How old it was when it was last looked at, in milliseconds: it never gets younger.
+    oldest: AtomicU64,
     /// How old it is when the directory is asked next, in milliseconds.
     ask_at: AtomicU64,
 }
@@ -28,10 +34,11 @@ pub(super) enum State {
 }
 
 impl Known {
-    pub(super) fn new(consumer: Consumer, confirmed: SystemTime, time_to_live: Duration) -> Self {
+    pub(super) fn new(consumer: Consumer, confirmed: Moment, time_to_live: Duration) -> Self {
         Self {
             consumer,
             confirmed,
+            oldest: AtomicU64::new(0),
             ask_at: AtomicU64::new(millis(time_to_live) / 4 * 3),
         }
     }
@@ -40,27 +47,23 @@ impl Known {
         &self.consumer
     }
 
-    pub(super) fn state(
-        &self,
-        now: SystemTime,
-        time_to_live: Duration,
-        revocation_time: Duration,
-    ) -> State {
-        // Before that time, the clock was set back: nobody knows how old it is.
-        let Ok(age) = now.duration_since(self.confirmed) else {
+    /// It is over after `longest`, and at `time_to_live` at the earliest.
+    pub(super) fn state(&self, now: Moment, time_to_live: Duration, longest: Duration) -> State {
+        // `None` if the clock was set back: nobody knows how old it is.
+        let Some(age) = self.age(now) else {
             return State::Over;
         };
-        if age >= revocation_time.max(time_to_live) {
+        if age >= millis(longest) {
             return State::Over;
         }
         let ask_at = self.ask_at.load(Ordering::Relaxed);
-        if millis(age) < ask_at {
+        if age < ask_at {
             return State::Usable;
         }
-        if age >= time_to_live {
+        if age >= millis(time_to_live) {
             return State::Old;
         }
-        let next = millis(age + PAUSE);
+        let next = age.saturating_add(millis(PAUSE));
         let is_first =
             self.ask_at
                 .compare_exchange(ask_at, next, Ordering::Relaxed, Ordering::Relaxed);
@@ -72,10 +75,23 @@ impl Known {
     }
 
     /// Leaves the directory alone for a moment: it has just failed.
-    pub(super) fn put_off(&self, now: SystemTime) {
-        if let Ok(age) = now.duration_since(self.confirmed) {
-            self.ask_at.store(millis(age + PAUSE), Ordering::Relaxed);
+    pub(super) fn put_off(&self, now: Moment) {
+        if let Some(age) = self.age(now) {
+            let next = age.saturating_add(millis(PAUSE));
+            self.ask_at.store(next, Ordering::Relaxed);
         }
+    }
+
+    /// How old it is, in milliseconds; `None` if the clock cannot say that.
+    fn age(&self, now: Moment) -> Option<u64> {
+        let age = millis(now.since(self.confirmed)?);
+        let oldest = self.oldest.load(Ordering::Relaxed);
+        if age > oldest {
+            self.oldest.fetch_max(age, Ordering::Relaxed);
+        } else if oldest - age > millis(SMALL_STEP) {
+            return None;
+        }
+        Some(age.max(oldest))
     }
 }
 

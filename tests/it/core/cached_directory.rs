@@ -7,7 +7,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use hmac_auth::{
@@ -19,6 +19,8 @@ use crate::support::{
     request::{NOW, secret, time},
     secret::{NEW, secret as secret_of},
 };
+
+mod hostile;
 
 /// A database of consumers, as the test wants it.
 #[derive(Default)]
@@ -79,6 +81,16 @@ impl ConsumerDirectory for Directory {
     }
 }
 
+fn clock_of(ahead: &Arc<AtomicU64>) -> impl Fn() -> SystemTime + Send + Sync + 'static {
+    let ahead = Arc::clone(ahead);
+    move || time(NOW) + Duration::from_millis(ahead.load(Ordering::Relaxed))
+}
+
+fn millis(seconds: f64) -> u64 {
+    let duration = Duration::from_secs_f64(seconds);
+    u64::try_from(duration.as_millis()).unwrap()
+}
+
 /// A database, a cache in front of it, and their clock.
 struct Scene {
     database: Arc<Database>,
@@ -103,12 +115,11 @@ impl Scene {
         let database = Arc::new(database);
         database.insert("site-a", "Shop A");
         let ahead = Arc::new(AtomicU64::new(1_000_000));
-        let clock = Arc::clone(&ahead);
         let cache = CachedDirectory::new(Directory(Arc::clone(&database)))
             .time_to_live(Duration::from_secs(40))
             .revocation_time(Duration::from_secs(100))
             .max_look_ups(8)
-            .clock(move || time(NOW) + Duration::from_millis(clock.load(Ordering::Relaxed)));
+            .clock(clock_of(&ahead));
         Self {
             database,
             cache,
@@ -116,10 +127,16 @@ impl Scene {
         }
     }
 
+    fn clock(&self) -> impl Fn() -> SystemTime + Send + Sync + 'static {
+        clock_of(&self.ahead)
+    }
+
     fn wait(&self, seconds: f64) {
-        let duration = Duration::from_secs_f64(seconds);
-        let millis = u64::try_from(duration.as_millis()).unwrap();
-        self.ahead.fetch_add(millis, Ordering::Relaxed);
+        self.ahead.fetch_add(millis(seconds), Ordering::Relaxed);
+    }
+
+    fn set_back(&self, seconds: f64) {
+        self.ahead.fetch_sub(millis(seconds), Ordering::Relaxed);
     }
 
     async fn find(&self, key_id: &str) -> Result<Option<String>, Kind> {
@@ -287,7 +304,7 @@ async fn a_clock_that_is_set_back_extends_nothing() {
     scene.find("nobody").await.unwrap();
     scene.database.remove("site-a");
     scene.database.insert("nobody", "Somebody");
-    scene.ahead.fetch_sub(10_000, Ordering::Relaxed);
+    scene.set_back(10.0);
     assert_eq!(scene.find("site-a").await, Ok(None));
     assert_eq!(scene.find("nobody").await, Ok(Some("Somebody".to_owned())));
 }
