@@ -121,9 +121,10 @@ impl FileSecrets {
     /// Reads files until none has changed meanwhile: a rotation that is seen in part would leave
     /// out a secret.
     fn read(&self, files: &Files<'_>, mut found: Found<States>) -> (u64, Found<Good>) {
-        let read_at = self.clock.now();
         let mut attempts = 0;
         loop {
+            // Of this attempt: what it reads may have changed after the first one.
+            let read_at = self.clock.now();
             let number = self.reads.fetch_add(1, Ordering::SeqCst);
             let Found::Secret(states) = found else {
                 return (number, found.and_then(|_| Err(files.missing().into())));
