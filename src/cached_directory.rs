@@ -73,9 +73,9 @@ const FOR_EVER: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
 /// [`forget`](Self::forget) revokes it at once.
 ///
 /// Requests for one id share one look-up. At most [`max_look_ups`](Self::max_look_ups) are in flight,
-/// and ids that were never seen get a quarter of them: a peer without a secret can keep no consumer
-/// waiting. What is beyond that is refused with 503. The cache does not limit the time of a look-up:
-/// the directory does.
+/// and ids that were never seen get a quarter of them: a peer without a secret keeps no consumer
+/// waiting that was found before. What is beyond that is refused with 503. The cache does not limit
+/// the time of a look-up: the directory does.
 ///
 /// # Defaults
 ///

@@ -218,15 +218,7 @@ impl Policy {
 
     /// Refuses what has become stale while the body came.
     pub(super) fn check_in_time(&self, proof: &Proof) -> Result<(), AuthError> {
-        let now = self.options.now();
-        let too_late = |kind| Err(AuthError::new(kind).detail("at the end of the body"));
-        if now > proof.replay_id().fresh_until() {
-            return too_late(AuthErrorKind::Stale);
-        }
-        if proof.expires().is_some_and(|expires| now > expires) {
-            return too_late(AuthErrorKind::Expired);
-        }
-        Ok(())
+        proof.check_in_time(self.options.now(), "at the end of the body")
     }
 
     /// Asks the replay guard.

@@ -43,7 +43,8 @@ impl Upload {
         }))
     }
 
-    /// The consumer that sends the request: its listed key id, or else the name of the secret.
+    /// The consumer that sends the request, as in
+    /// [`Validated::consumer`](crate::Validated::consumer).
     ///
     /// The consumer is proven from the start.
     #[must_use]

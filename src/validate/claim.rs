@@ -18,7 +18,7 @@ use super::{
 use crate::{
     digest::BodyDigest,
     message::{KnownField, RequestHead},
-    secret::{SecretSet, SecretStore},
+    secret::{SecretError, SecretSet, SecretStore},
     signature::{BaseError, Budget, SignatureBase, SignatureInput},
 };
 
@@ -246,6 +246,17 @@ impl<'a> Claim<'a> {
         found
     }
 
+    /// Takes note that time has passed since the claim was read.
+    pub(super) fn go_on_at_present(&mut self) {
+        self.now = self.options.now();
+    }
+
+    /// Refuses a head whose signature has become stale since the claim was read.
+    pub(super) fn check_in_time(&self, head: VerifiedHead) -> Result<VerifiedHead, AuthError> {
+        let when = "while the directory was asked";
+        head.proof().check_in_time(self.now, when).map(|()| head)
+    }
+
     /// Whether there are further signatures to [advance](Self::advance) to.
     pub(super) fn has_others(&self) -> bool {
         !self.candidates.others.is_empty()
@@ -256,6 +267,16 @@ impl<'a> Claim<'a> {
         unknown_key_id(self.key_id().as_deref())
     }
 
+    /// The refusal if a store has no secret to give. Options that ask for a directory come first: no
+    /// store can be right for them.
+    #[cold]
+    fn no_secret(&self, error: SecretError) -> AuthError {
+        if self.options.finds_consumers {
+            return AuthError::new(AuthErrorKind::Misconfigured).detail(ASKS_FOR_DIRECTORY);
+        }
+        error.into()
+    }
+
     /// Checks the MACs of all signatures that may be meant for this host, until one matches.
     pub(crate) fn verify_any(
         &mut self,
@@ -263,7 +284,10 @@ impl<'a> Claim<'a> {
     ) -> Result<VerifiedHead, AuthError> {
         // Nearly all requests have one.
         if self.candidates.others.is_empty() {
-            return self.verify_head(&secrets.lookup(self.secret_name())?);
+            return match secrets.lookup(self.secret_name()) {
+                Ok(set) => self.verify_head(&set),
+                Err(error) => Err(self.no_secret(error)),
+            };
         }
         let mut refusal = None;
         // A store is asked once for a name: a peer must not make it work for each signature.
@@ -274,7 +298,8 @@ impl<'a> Claim<'a> {
             let set = asked.map_or_else(
                 || {
                     let set = secrets.lookup(name).map_err(|error| {
-                        refusal = Some(AuthError::furthest(refusal.take(), error.into()));
+                        let error = self.no_secret(error);
+                        refusal = Some(AuthError::furthest(refusal.take(), error));
                     });
                     set.ok()
                 },

@@ -56,6 +56,9 @@ pub trait ConsumerDirectory: Send + Sync {
     /// [`MAX_DIRECTORY_KEY_ID_LEN`] bytes. A host calls this method after all checks that need no
     /// secret, once for each key id of a request. Nearly all requests have one.
     ///
+    /// Compare key ids byte by byte. A database that ignores case or blanks at the end lets one
+    /// consumer use many ids, and `forget` of a cache reaches only one of them.
+    ///
     /// [`AuthErrorKind::Revoked`](crate::AuthErrorKind::Revoked) refuses a consumer that was
     /// revoked. The peer cannot tell it from `None`, but the operator can. For a directory that
     /// cannot answer, see [`AuthError::directory_unavailable`].

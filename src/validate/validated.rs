@@ -2,7 +2,11 @@
 
 use std::{any::Any, fmt, sync::Arc, time::SystemTime};
 
-use super::{consumer::Consumer, replay_id::ReplayId};
+use super::{
+    consumer::Consumer,
+    error::{AuthError, AuthErrorKind},
+    replay_id::ReplayId,
+};
 use crate::{
     digest::BodyDigest,
     signature::{Component, Components, Coverage, SignatureBase, SignatureInput, Span},
@@ -45,8 +49,16 @@ impl Proof {
             .unwrap_or(&self.secret_name)
     }
 
-    pub(crate) fn expires(&self) -> Option<i64> {
-        self.signed.expires
+    /// Refuses what has become stale or expired by `now`. `when` is for the operator.
+    pub(crate) fn check_in_time(&self, now: i64, when: &'static str) -> Result<(), AuthError> {
+        let too_late = |kind| Err(AuthError::new(kind).detail(when));
+        if now > self.replay_id.fresh_until {
+            return too_late(AuthErrorKind::Stale);
+        }
+        if self.signed.expires.is_some_and(|expires| now > expires) {
+            return too_late(AuthErrorKind::Expired);
+        }
+        Ok(())
     }
 
     #[cfg(feature = "tracing")]
@@ -187,7 +199,7 @@ impl Validated {
     /// Until when the consumer meant the request to be accepted, in seconds since 1970.
     #[must_use]
     pub fn expires(&self) -> Option<i64> {
-        self.0.expires()
+        self.0.signed.expires
     }
 
     /// A value that makes the signature unique, if the consumer sent one.

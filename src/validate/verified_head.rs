@@ -31,7 +31,6 @@ impl VerifiedHead {
     }
 
     /// The proof of the head alone.
-    #[cfg(feature = "tower")]
     pub(crate) fn proof(&self) -> &Proof {
         &self.proof
     }

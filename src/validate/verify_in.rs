@@ -139,9 +139,11 @@ impl Future for VerifyIn<'_> {
             if let Some(question) = &mut this.question {
                 ready!(question.poll(cx, &mut this.answers));
                 this.question = None;
+                claim.go_on_at_present();
             }
             match this.answers.verify(claim, this.directory) {
                 Ok(verified) => {
+                    let verified = verified.and_then(|head| claim.check_in_time(head));
                     this.claim = None;
                     return Poll::Ready(verified);
                 }

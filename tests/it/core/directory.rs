@@ -3,8 +3,12 @@
 
 use std::{
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use futures_executor::block_on;
@@ -305,4 +309,65 @@ fn a_signature_without_a_key_id_has_no_consumer() {
     let directory = TestDirectory::new();
     let request = signed_with(post(), &SignOptions::new().at(time(NOW)));
     assert_refused(&request, &directory, Kind::UnknownKeyId, 0);
+}
+
+/// A directory that is slow, and a clock that goes on meanwhile.
+struct Slow {
+    now: Arc<AtomicI64>,
+    seconds: i64,
+}
+
+impl ConsumerDirectory for Slow {
+    fn find(&self, _: &str) -> FindConsumer {
+        let (now, seconds) = (Arc::clone(&self.now), self.seconds);
+        FindConsumer::pending(async move {
+            now.fetch_add(seconds, Ordering::Relaxed);
+            Ok(Some(Consumer::new("Shop A", secret())))
+        })
+    }
+}
+
+/// A guard that forgets what is stale would not know it any more.
+#[test]
+fn what_becomes_stale_while_the_directory_is_asked_is_refused() {
+    let expires = sign_options()
+        .key_id("site-a")
+        .expires_in(Duration::from_secs(20));
+    let (lasting, expiring) = (by("site-a"), signed_with(post(), &expires));
+    for (request, seconds, expected) in [
+        (&lasting, 0, None),
+        (&lasting, 60, None),
+        (&lasting, 61, Some(Kind::Stale)),
+        (&lasting, i64::from(u32::MAX), Some(Kind::Stale)),
+        (&expiring, 20, None),
+        (&expiring, 21, Some(Kind::Expired)),
+    ] {
+        let now = Arc::new(AtomicI64::new(NOW));
+        let clock = Arc::clone(&now);
+        let options = ValidateOptions::new()
+            .authorities(["host.example"])
+            .consumer_directory()
+            .clock(move || time(clock.load(Ordering::Relaxed)));
+        let slow = Slow { now, seconds };
+        match validate_with(request, &slow, &options) {
+            Ok(validated) => {
+                assert_eq!(expected, None, "{seconds}");
+                assert_eq!(validated.replay_id().validated_at(), NOW + seconds);
+            }
+            Err(error) => assert_eq!(Some(error.kind()), expected, "{seconds}: {error}"),
+        }
+    }
+}
+
+/// Whatever the store of secrets says: it is not the one to ask.
+#[test]
+fn secrets_alone_are_no_use_whether_there_are_any_or_not() {
+    let revoked = MemorySecrets::new();
+    revoked.revoke(hmac_auth::DEFAULT_SECRET_NAME);
+    for secrets in [MemorySecrets::new(), revoked] {
+        for request in [by("site-a"), with_strangers(["x", "y", "z"])] {
+            let error = validate_auth(&request, &secrets, &found()).unwrap_err();
+            assert_eq!(error.kind(), Kind::Misconfigured, "{error}");
+        }
+    }
 }

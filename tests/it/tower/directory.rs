@@ -1,15 +1,28 @@
 //! A layer that finds its consumers in a directory, in both modes.
 
-use std::sync::Arc;
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    task::{Context, Poll, Waker},
+};
 
-use hmac_auth::{AuthErrorKind as Kind, Consumer, MemoryReplayGuard, tower::ValidateAuthLayer};
+use hmac_auth::{
+    AuthErrorKind as Kind, Consumer, ConsumerDirectory, FindConsumer, MemoryReplayGuard,
+    ValidateOptions, tower::ValidateAuthLayer,
+};
 use http::StatusCode;
 
 use crate::support::{
     directory::TestDirectory,
     layers::{Seen, ask, ask_both, guard, stale, whole},
     recorder::Recorder,
-    request::{TestRequest, options, post, secret, secrets, sign_options, signed, signed_with},
+    request::{
+        NOW, TestRequest, options, post, secret, secrets, sign_options, signed, signed_with, time,
+    },
 };
 
 fn layer_of(directory: &Arc<TestDirectory>) -> ValidateAuthLayer {
@@ -125,4 +138,77 @@ async fn a_guard_counts_by_the_name_of_the_consumer() {
         assert_eq!(ask(&layer, whole(by(key_id))).await.refusal(), refusal);
     }
     assert_eq!(MemoryReplayGuard::len(&guard), 3);
+}
+
+/// The time of the host, which goes on while the directory is asked.
+#[tokio::test]
+async fn what_becomes_stale_while_the_directory_is_asked_is_refused() {
+    for (seconds, refusal) in [(60, None), (61, Some(Kind::Stale))] {
+        let now = Arc::new(AtomicI64::new(NOW));
+        let clock = Arc::clone(&now);
+        let options = ValidateOptions::new()
+            .authorities(["host.example"])
+            .clock(move || time(clock.load(Ordering::Relaxed)));
+        let slow = Slow {
+            now: Arc::clone(&now),
+            seconds,
+        };
+        let layer = ValidateAuthLayer::with_directory(slow, options).without_replay_guard();
+        let request = || {
+            now.store(NOW, Ordering::Relaxed);
+            whole(by("site-a"))
+        };
+        for seen in ask_both(&layer, request).await {
+            assert_eq!(seen.refusal(), refusal, "after {seconds} s");
+        }
+    }
+}
+
+struct Slow {
+    now: Arc<AtomicI64>,
+    seconds: i64,
+}
+
+impl ConsumerDirectory for Slow {
+    fn find(&self, _: &str) -> FindConsumer {
+        let (now, seconds) = (Arc::clone(&self.now), self.seconds);
+        FindConsumer::pending(async move {
+            now.fetch_add(seconds, Ordering::Relaxed);
+            Ok(Some(Consumer::new("Shop A", secret())))
+        })
+    }
+}
+
+/// A peer that goes away takes its question along.
+#[tokio::test]
+async fn a_request_that_is_dropped_asks_no_longer() {
+    struct Held(Arc<()>);
+
+    impl ConsumerDirectory for Held {
+        fn find(&self, _: &str) -> FindConsumer {
+            let held = Arc::clone(&self.0);
+            FindConsumer::pending(async move {
+                std::future::pending::<()>().await;
+                drop(held);
+                Ok(None)
+            })
+        }
+    }
+
+    let held = Arc::new(());
+    let directory = Held(Arc::clone(&held));
+    let layer = ValidateAuthLayer::with_directory(directory, options()).replay_guard(guard());
+    let before = Arc::strong_count(&held);
+    {
+        let mut waiting = Box::pin(ask_both(&layer, || whole(by("site-a"))));
+        assert!(poll_once(&mut waiting).is_pending());
+        assert_eq!(Arc::strong_count(&held), before + 1);
+    }
+    assert_eq!(Arc::strong_count(&held), before);
+}
+
+fn poll_once<F: Future>(future: &mut Pin<Box<F>>) -> Poll<F::Output> {
+    future
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()))
 }

@@ -156,3 +156,33 @@ async fn a_future_of_a_client_panics_when_it_is_polled_after_its_end() {
         assert_eq!(message, POLLED_AGAIN);
     }
 }
+
+/// The same where the answer of a directory had to be awaited.
+#[tokio::test]
+async fn a_future_that_has_asked_panics_when_it_is_polled_after_its_end() {
+    use hmac_auth::tower::ValidateAuthLayer;
+
+    use crate::support::{
+        directory::TestDirectory,
+        request::{options, signed_with},
+    };
+
+    let layer = || {
+        ValidateAuthLayer::with_directory(TestDirectory::waiting(2), options())
+            .without_replay_guard()
+    };
+    let answers = AtOnce { succeeds: true };
+    for (key_id, end) in [
+        ("site-a", None),
+        ("nobody", Some(Kind::UnknownKeyId)),
+        ("gone", Some(Kind::Revoked)),
+        ("down", Some(Kind::DirectoryUnavailable)),
+    ] {
+        let by = || whole(signed_with(post(), &sign_options().key_id(key_id)));
+        let expected = (Ok(end), POLLED_AGAIN.to_owned());
+        let found = polled_again(layer().layer(answers.clone()), by()).await;
+        assert_eq!(found, expected, "{key_id}");
+        let found = polled_again(layer().streaming().layer(answers.clone()), by()).await;
+        assert_eq!(found, expected, "{key_id}");
+    }
+}
