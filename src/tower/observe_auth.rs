@@ -165,7 +165,7 @@ where
                 parts: parts.clone(),
             });
             if body.is_end_stream() {
-                watch.end();
+                watch.end_without_body();
                 None
             } else {
                 Some(watch)

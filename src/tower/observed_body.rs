@@ -13,7 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::{hashed_body::BodyLen, observed::Observed, policy::Policy};
-use crate::validate::{AuthError, AuthErrorKind, VerifiedHead};
+use crate::validate::{AuthError, AuthErrorKind, Proof, VerifiedHead};
 
 pin_project! {
     /// A body that the layer hashes while the service reads it. It comes as it is, with its own errors
@@ -48,7 +48,19 @@ impl Watch {
     }
 
     /// Ends with what an enforcing layer would have done at the end of the body.
-    pub(super) fn end(self) {
+    ///
+    /// Nobody looks into the guard again: by now, a layer inside of this one may have claimed the
+    /// signature for this very request.
+    fn end(self) {
+        self.end_with(|_, _| Ok(()));
+    }
+
+    /// Ends a request without a body, about which nobody has asked the guard so far.
+    pub(super) fn end_without_body(self) {
+        self.end_with(Policy::check_unused);
+    }
+
+    fn end_with(self, check: impl FnOnce(&Policy, &Proof) -> Result<(), AuthError>) {
         let Self {
             head,
             len,
@@ -61,7 +73,7 @@ impl Watch {
             .and_then(|()| head.finish())
             .and_then(|validated| {
                 policy.check_in_time(validated.proof())?;
-                policy.check_unused(validated.proof())
+                check(&policy, validated.proof())
             });
         conclude(outcome, &observed, &policy, &parts);
     }
