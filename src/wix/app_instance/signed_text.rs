@@ -23,33 +23,42 @@ const STANDARD: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::STANDARD
 ///
 /// Nothing of the payload is decoded before that, and nothing is allocated.
 pub(super) fn verified_json(text: &str, secrets: &SecretSet) -> Result<String, AppInstanceError> {
-    let (signature, payload) = split(text)?;
-    let signature = decode_signature(signature)?;
-    match secrets.verified_by(payload.as_bytes(), &signature) {
-        Some(_) => decode_payload(payload),
-        None => Err(AppInstanceErrorKind::WrongMac.into()),
-    }
+    json_if(text, |payload, signature| {
+        secrets.verified_by(payload.as_bytes(), signature).is_some()
+    })
 }
 
 /// The JSON of an app instance whose signature is *not* verified here: Wix has called exactly this
 /// text active. Its shape is that which a verified one has.
 pub(super) fn vouched_json(text: &str) -> Result<String, AppInstanceError> {
-    let (signature, payload) = split(text)?;
-    decode_signature(signature)?;
-    decode_payload(payload)
+    json_if(text, |_, _| true)
 }
 
-/// The signature and the payload, both still in base64.
-fn split(text: &str) -> Result<(&str, &str), AppInstanceError> {
+/// The JSON of an app instance whose payload, still in base64, and signature are `genuine`.
+fn json_if(
+    text: &str,
+    genuine: impl FnOnce(&str, &Mac) -> bool,
+) -> Result<String, AppInstanceError> {
     if text.len() > MAX_APP_INSTANCE_LEN {
         return Err(AppInstanceErrorKind::TooLarge.into());
     }
-    match text.split_once('.') {
-        Some((signature, payload)) if !payload.is_empty() && !payload.contains('.') => {
-            Ok((signature, payload))
+    let (signature, payload) = text.split_once('.').ok_or_else(|| look_alike(text))?;
+    let json = decode_signature(signature).and_then(|signature| {
+        if genuine(payload, &signature) {
+            decode_payload(payload)
+        } else {
+            Err(AppInstanceErrorKind::WrongMac.into())
         }
-        _ => Err(look_alike(text).into()),
-    }
+    });
+    // Nothing with a dot is base64, so only a refusal asks for a second dot: each app instance
+    // would spend 250 instructions on that.
+    json.map_err(|error| {
+        if payload.is_empty() || payload.contains('.') {
+            look_alike(text).into()
+        } else {
+            error
+        }
+    })
 }
 
 /// The kind of a text that pages send in place of an app instance.

@@ -37,6 +37,8 @@ fn look_alikes_are_told_apart() {
         (".", Kind::NotTwoParts),
         ("a.", Kind::NotTwoParts),
         ("a.b.c", Kind::NotTwoParts),
+        (&format!("{}.a.b", "A".repeat(43)), Kind::NotTwoParts),
+        (&signed_text("YQ.YQ"), Kind::NotTwoParts),
         (&format!(".{payload}"), Kind::MalformedSignature),
         (
             &format!("{}.{payload}", "A".repeat(42)),
