@@ -23,6 +23,9 @@ use crate::eventual::POLLED_AFTER_END;
 #[derive(Default)]
 pub(crate) struct Answers {
     known: Vec<(Box<str>, Option<Consumer>)>,
+    /// The labels of refused signatures. A request that is read again does not have them checked
+    /// again.
+    refused: Vec<Box<str>>,
     /// The refusal that came furthest.
     refusal: Option<AuthError>,
 }
@@ -55,9 +58,19 @@ impl Answers {
         directory: &(impl ConsumerDirectory + ?Sized),
     ) -> Result<Result<VerifiedHead, AuthError>, Question> {
         loop {
-            match self.verify_one(claim, directory)? {
-                Ok(head) => return Ok(Ok(head)),
-                Err(error) => self.refuse(error),
+            if !self
+                .refused
+                .iter()
+                .any(|label| **label == *claim.input().label())
+            {
+                match self.verify_one(claim, directory)? {
+                    Ok(head) => return Ok(Ok(head)),
+                    Err(error) => self.refuse(error),
+                }
+                // Only what comes after it can have it read again.
+                if claim.has_others() {
+                    self.refused.push(claim.input().label().into());
+                }
             }
             if !claim.advance() {
                 let refusal = self.refusal.take();
