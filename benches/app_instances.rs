@@ -274,7 +274,9 @@ fn speeds(samples: &[Sample], warm_up: Duration, time: Duration) -> Vec<(String,
 
 /// The goal is about Node, which comes last and may be absent.
 fn print_speeds(speeds: &[(String, f64)]) -> Option<Goal> {
-    let engine = if cfg!(feature = "aws-lc-rs") {
+    let engine = if cfg!(feature = "fips") {
+        "the FIPS module of AWS-LC"
+    } else if cfg!(feature = "aws-lc-rs") {
         "AWS-LC"
     } else {
         "the default engine"
@@ -285,7 +287,8 @@ fn print_speeds(speeds: &[(String, f64)]) -> Option<Goal> {
         println!("| {name} | {speed:.0} | {:.3} |", ours / speed);
     }
     let value = ours / speeds.get(2)?.1;
-    let limit = if cfg!(feature = "aws-lc-rs") && !has_sha_instructions() {
+    let is_aws_lc = cfg!(any(feature = "fips", feature = "aws-lc-rs"));
+    let limit = if is_aws_lc && !has_sha_instructions() {
         MIN_SPEED_AWS_LC_WITHOUT_SHA
     } else {
         MIN_SPEED

@@ -1,20 +1,33 @@
-//! The hash engine: HMAC-SHA256, SHA-256 and SHA-512, and the only comparison of a MAC.
+//! The engine: HMAC-SHA256, SHA-256, SHA-512 and random bytes, and the only comparison of a MAC.
 //!
-//! The feature `aws-lc-rs` chooses one of two libraries when the crate is compiled. Both engines
-//! have the same three types. No other file of the crate names either library.
+//! Features choose one of two libraries when the crate is compiled. Both engines have the same
+//! three types and one function. No other file of the crate names either library.
 
 use std::{array, fmt};
 
 use subtle::ConstantTimeEq;
 
-#[cfg(feature = "aws-lc-rs")]
+#[cfg(any(feature = "fips", feature = "aws-lc-rs"))]
 #[path = "crypto/aws_lc.rs"]
 mod engine;
-#[cfg(not(feature = "aws-lc-rs"))]
+#[cfg(all(
+    feature = "rust-crypto",
+    not(any(feature = "fips", feature = "aws-lc-rs"))
+))]
 #[path = "crypto/rust_crypto.rs"]
 mod engine;
+#[cfg(feature = "fips")]
+mod fips;
 
-pub(crate) use engine::{HmacKey, Sha256, Sha512};
+#[cfg(not(any(feature = "fips", feature = "aws-lc-rs", feature = "rust-crypto")))]
+compile_error!(
+    "hmac-auth has no engine for SHA-2 and HMAC: add the feature `rust-crypto` (the default one), \
+     `aws-lc-rs` or `fips` to your dependency on hmac-auth"
+);
+
+pub(crate) use engine::{HmacKey, Sha256, Sha512, fill_random};
+#[cfg(feature = "fips")]
+pub use fips::assert_fips_mode;
 
 /// An HMAC-SHA256 value: 32 bytes.
 ///

@@ -97,7 +97,12 @@
 //! | `directory-cache` | no | a cache for a directory of consumers |
 //! | `tracing` | no | an event for each request that a layer refuses, accepts or signs, and for an unusable secret file; switches `tower` on |
 //! | `js` | no | random numbers and the clock of a JavaScript host, on `wasm32-unknown-unknown` only |
-//! | `aws-lc-rs` | no | SHA-2 and HMAC from AWS-LC instead of `sha2`, with the same results; needs a C compiler |
+//! | `rust-crypto` | yes | the default engine: SHA-2 and HMAC in Rust, random bytes from the system |
+//! | `aws-lc-rs` | no | the engine AWS-LC, with the same results; needs a C compiler |
+//! | `fips` | no | the engine is the FIPS module of AWS-LC; needs a C compiler, `cmake`, `go` and `perl` |
+//!
+//! One engine is needed: without default features, name it. Of several, `fips` comes first, then
+//! `aws-lc-rs`. Only the one that is used computes anything.
 //!
 //! # Guide
 //!
@@ -111,6 +116,8 @@ pub use self::cached_directory::{
     CachedDirectory, DEFAULT_DIRECTORY_CAPACITY, DEFAULT_MAX_LOOK_UPS, DEFAULT_REVOCATION_TIME,
     DEFAULT_TIME_TO_LIVE,
 };
+#[cfg(feature = "fips")]
+pub use self::crypto::assert_fips_mode;
 pub use self::{
     crypto::Mac,
     digest::DigestAlgorithm,

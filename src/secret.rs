@@ -10,7 +10,7 @@ use std::{fmt, sync::Arc};
 use base64::{Engine, engine::general_purpose};
 use zeroize::Zeroizing;
 
-use crate::crypto::{HmacKey, Mac};
+use crate::crypto::{HmacKey, Mac, fill_random};
 
 pub use self::{
     env::EnvSecrets, error::SecretError, file::FileSecrets, fingerprint::Fingerprint,
@@ -192,9 +192,9 @@ pub enum SecretEncoding {
 ///
 /// # Errors
 ///
-/// [`SecretError::Random`] if the operating system has no random bytes to give.
+/// [`SecretError::Random`] if there are no random bytes.
 pub fn generate_secret() -> Result<String, SecretError> {
     let mut bytes = Zeroizing::new([0; 32]);
-    getrandom::fill(&mut *bytes).map_err(|error| SecretError::Random(error.into()))?;
+    fill_random(&mut *bytes).map_err(SecretError::Random)?;
     Ok(general_purpose::URL_SAFE_NO_PAD.encode(*bytes))
 }

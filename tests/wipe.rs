@@ -73,7 +73,7 @@ fn search_for(state: &[AtomicU64; 4], bytes: &[u8]) {
 }
 
 /// What the engine keeps of a key, freed without running its destructor.
-#[cfg(not(feature = "aws-lc-rs"))]
+#[cfg(not(any(feature = "fips", feature = "aws-lc-rs")))]
 fn free_unwiped() {
     use hmac::KeyInit;
     drop(black_box(Box::new(ManuallyDrop::new(
@@ -81,7 +81,7 @@ fn free_unwiped() {
     ))));
 }
 
-#[cfg(feature = "aws-lc-rs")]
+#[cfg(any(feature = "fips", feature = "aws-lc-rs"))]
 fn free_unwiped() {
     use aws_lc_rs::hmac::{HMAC_SHA256, Key};
     drop(black_box(Box::new(ManuallyDrop::new(Key::new(

@@ -253,7 +253,7 @@ fn floor(message: &Message) -> Box<dyn Job> {
     )
 }
 
-#[cfg(not(feature = "aws-lc-rs"))]
+#[cfg(not(any(feature = "fips", feature = "aws-lc-rs")))]
 mod engine {
     use super::{Digest, Hmac, KeyInit, Mac, Sha256};
 
@@ -279,7 +279,7 @@ mod engine {
     }
 }
 
-#[cfg(feature = "aws-lc-rs")]
+#[cfg(any(feature = "fips", feature = "aws-lc-rs"))]
 mod engine {
     use aws_lc_rs::{digest, hmac};
 

@@ -1,21 +1,36 @@
-//! The engine of the feature `aws-lc-rs`: AWS-LC.
+//! The engine of the features `aws-lc-rs` and `fips`: AWS-LC, and its FIPS module.
 //!
 //! AWS-LC rather than `ring`, which is as fast and builds sooner. `rustls`, and so most clients and
 //! servers with TLS, builds AWS-LC already, and AWS-LC cleanses keys when they are dropped, which
 //! `ring` does not.
 
+use std::io;
+
 use aws_lc_rs::{
     digest::{Context, SHA256, SHA512},
     hmac::{self, HMAC_SHA256, Key},
+    rand,
 };
 
 use super::Mac;
+#[cfg(feature = "fips")]
+use super::fips::assert_fips_mode as assert_mode;
+
+#[cfg(not(feature = "fips"))]
+const fn assert_mode() {}
+
+/// Fills `bytes` from the generator of AWS-LC.
+pub(crate) fn fill_random(bytes: &mut [u8]) -> Result<(), io::Error> {
+    assert_mode();
+    rand::fill(bytes).map_err(|_| io::Error::other("the generator of AWS-LC has failed"))
+}
 
 /// The keyed state of HMAC-SHA256; AWS-LC cleanses it when dropped.
 pub(crate) struct HmacKey(Key);
 
 impl HmacKey {
     pub(crate) fn new(key: &[u8]) -> Self {
+        assert_mode();
         Self(Key::new(HMAC_SHA256, key))
     }
 
@@ -29,6 +44,7 @@ pub(crate) struct Sha256(Context);
 
 impl Sha256 {
     pub(crate) fn new() -> Self {
+        assert_mode();
         Self(Context::new(&SHA256))
     }
 
@@ -52,6 +68,7 @@ pub(crate) struct Sha512(Context);
 
 impl Sha512 {
     pub(crate) fn new() -> Self {
+        assert_mode();
         Self(Context::new(&SHA512))
     }
 

@@ -1,9 +1,17 @@
-//! The default engine: pure Rust, from the `RustCrypto` project.
+//! The engine of the feature `rust-crypto`, the default one: pure Rust, from the project
+//! `RustCrypto`.
+
+use std::io;
 
 use hmac::{Hmac, KeyInit, Mac as _};
 use sha2::Digest;
 
 use super::Mac;
+
+/// Fills `bytes` from the generator of the operating system, or of the JavaScript host.
+pub(crate) fn fill_random(bytes: &mut [u8]) -> Result<(), io::Error> {
+    Ok(getrandom::fill(bytes)?)
+}
 
 /// The keyed state of HMAC-SHA256; wiped when dropped.
 pub(crate) struct HmacKey(Hmac<sha2::Sha256>);

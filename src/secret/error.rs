@@ -112,7 +112,7 @@ pub enum SecretError {
         /// The error of the store.
         source: Box<dyn StdError + Send + Sync>,
     },
-    /// The operating system has no random bytes.
+    /// The engine has no random bytes.
     #[error(fmt = write_random)]
     Random(#[source] io::Error),
 }
@@ -148,7 +148,7 @@ fn write_unavailable(
 }
 
 fn write_random(source: &io::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    write_with_source(f, "the operating system gives no random bytes", source)
+    write_with_source(f, "there are no random bytes", source)
 }
 
 /// What helps if there is no secret. It stands in parentheses behind the place.

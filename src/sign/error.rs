@@ -98,7 +98,7 @@ pub enum SignError {
     /// With those that are added, the request has more header fields than `http` can hold.
     #[error("the request has more header fields than `http` can hold")]
     TooManyFields,
-    /// The operating system gives no random bytes for the nonce.
+    /// The engine has no random bytes for the nonce.
     #[error(fmt = write_random)]
     Random(#[source] io::Error),
 }
@@ -113,6 +113,6 @@ fn write_malformed(source: &SyntaxError, f: &mut fmt::Formatter<'_>) -> fmt::Res
 }
 
 fn write_random(source: &io::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let sentence = "the operating system gives no random bytes for the nonce";
+    let sentence = "there are no random bytes for the nonce";
     write_with_source(f, sentence, source)
 }

@@ -2,10 +2,12 @@
 
 use std::{cell::RefCell, io};
 
+use crate::crypto::fill_random;
+
 /// Returns 128 random bits, so that two signatures are never the same.
 ///
-/// The operating system is asked for sixteen nonces at once: a system call for each would take a
-/// quarter of the time of signing. A nonce is public and only has to be new. A process that forks
+/// The engine is asked for sixteen nonces at once: a system call for each would take a quarter of
+/// the time of signing. A nonce is public and only has to be new. A process that forks
 /// would repeat some, which its host would refuse as replays if the requests were otherwise the
 /// same.
 pub(super) fn nonce() -> Result<[u8; 16], io::Error> {
@@ -15,7 +17,7 @@ pub(super) fn nonce() -> Result<[u8; 16], io::Error> {
     }
     let fresh = || -> Result<_, io::Error> {
         let mut batch = [[0; 16]; BATCH];
-        getrandom::fill(batch.as_flattened_mut())?;
+        fill_random(batch.as_flattened_mut())?;
         Ok(batch)
     };
     let kept = NEXT.try_with(|next| {

@@ -14,7 +14,7 @@ use super::{
     error::{ElevationError, ElevationErrorKind},
     oauth::MAX_RESPONSE_LEN,
 };
-use crate::time::Clock;
+use crate::{crypto::fill_random, time::Clock};
 
 const MAX_RETRIES: u32 = 2;
 
@@ -135,6 +135,7 @@ fn may_pass(error: &ElevationError) -> bool {
 fn wait(retries: u32) -> Duration {
     let half = FIRST_WAIT * 2_u32.pow(retries) / 2;
     // Without random numbers, the longest wait.
-    let share = getrandom::u32().map_or(256, |random| random % 257);
+    let mut random = [0; 4];
+    let share = fill_random(&mut random).map_or(256, |()| u32::from_ne_bytes(random) % 257);
     half + half * share / 256
 }

@@ -27,7 +27,7 @@ fn build(example: &str) -> PathBuf {
     let output = Command::new(env!("CARGO"))
         .args(["build", "--quiet", "--example", example])
         .args(["--message-format", "json-render-diagnostics"])
-        .args(["--features", &features()])
+        .args(["--no-default-features", "--features", &features()])
         .args(["--profile", &profile()])
         .args([
             "--manifest-path",
@@ -55,7 +55,10 @@ fn build(example: &str) -> PathBuf {
 fn features() -> String {
     [
         ("aws-lc-rs", cfg!(feature = "aws-lc-rs")),
+        ("default", cfg!(feature = "default")),
+        ("fips", cfg!(feature = "fips")),
         ("js", cfg!(feature = "js")),
+        ("rust-crypto", cfg!(feature = "rust-crypto")),
     ]
     .into_iter()
     .filter_map(|(name, is_on)| is_on.then_some(name))
