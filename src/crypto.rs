@@ -16,7 +16,7 @@ mod engine;
 ))]
 #[path = "crypto/rust_crypto.rs"]
 mod engine;
-#[cfg(feature = "fips")]
+#[cfg(any(feature = "fips", all(docsrs, feature = "aws-lc-rs")))]
 mod fips;
 
 #[cfg(not(any(feature = "fips", feature = "aws-lc-rs", feature = "rust-crypto")))]
@@ -26,7 +26,7 @@ compile_error!(
 );
 
 pub(crate) use engine::{HmacKey, Sha256, Sha512, fill_random};
-#[cfg(feature = "fips")]
+#[cfg(any(feature = "fips", all(docsrs, feature = "aws-lc-rs")))]
 pub use fips::assert_fips_mode;
 
 /// An HMAC-SHA256 value: 32 bytes.

@@ -116,7 +116,9 @@ pub use self::cached_directory::{
     CachedDirectory, DEFAULT_DIRECTORY_CAPACITY, DEFAULT_MAX_LOOK_UPS, DEFAULT_REVOCATION_TIME,
     DEFAULT_TIME_TO_LIVE,
 };
-#[cfg(feature = "fips")]
+// docs.rs has no Go for the feature, and shows what it adds nevertheless.
+#[cfg(any(feature = "fips", all(docsrs, feature = "aws-lc-rs")))]
+#[cfg_attr(docsrs, doc(cfg(feature = "fips")))]
 pub use self::crypto::assert_fips_mode;
 pub use self::{
     crypto::Mac,
