@@ -95,6 +95,7 @@
 //! | `axum` | no | extractors of axum: `Validated`, `Option<Validated>`, and with `wix` `AppInstance`; switches `tracing` on |
 //! | `client` | no | signs and sends with reqwest; with `wix`, exchanges access tokens |
 //! | `directory-cache` | no | a cache for a directory of consumers |
+//! | `testing` | no | for your own tests: signatures that are the same in each run, and changed requests that a host must refuse; switches `tower` on |
 //! | `tracing` | no | an event for each request that a layer refuses, accepts or signs, and for an unusable secret file; switches `tower` on |
 //! | `js` | no | random numbers and the clock of a JavaScript host, on `wasm32-unknown-unknown` only |
 //! | `rust-crypto` | yes | the default engine: SHA-2 and HMAC in Rust, random bytes from the system |
@@ -156,6 +157,7 @@ mod eventual;
 #[cfg(all(
     any(doc, doctest),
     feature = "client",
+    feature = "testing",
     feature = "tower",
     feature = "wix-webhooks"
 ))]
@@ -167,6 +169,8 @@ mod secret;
 mod sign;
 pub mod signature;
 mod structured;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod time;
 #[cfg(feature = "tower")]
 pub mod tower;

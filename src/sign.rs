@@ -5,7 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, request};
 
-use self::{nonce::nonce, retry::OtherSignatures};
+use self::retry::OtherSignatures;
 use crate::{
     digest::BodyDigest,
     message::{CONTENT_DIGEST, Fields, KnownField, RequestHead, SIGNATURE, SIGNATURE_INPUT},
@@ -260,7 +260,8 @@ fn write_input(
         member.identifier(&component);
     }
     member.end_components();
-    options.write_params(&mut member, &nonce().map_err(SignError::Random)?)?;
+    let nonce = options.nonces.next().map_err(SignError::Random)?;
+    options.write_params(&mut member, &nonce)?;
     Ok(text.len())
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::error::SignError;
+use super::{error::SignError, nonce::Nonces};
 use crate::{
     digest::DigestAlgorithm,
     escape::escape,
@@ -31,6 +31,10 @@ use crate::{
 /// | [`alg`](Self::alg) | [`AlgParameter::Omit`] |
 /// | [`clock`](Self::clock) | the clock of the system |
 /// | [`at`](Self::at) | none: the present, by the clock |
+#[cfg_attr(
+    feature = "testing",
+    doc = "| [`predictable_nonces`](Self::predictable_nonces) | none: 16 random bytes |"
+)]
 #[derive(Clone, Debug)]
 pub struct SignOptions {
     pub(super) secret_name: String,
@@ -43,10 +47,11 @@ pub struct SignOptions {
     /// What cannot be covered.
     uncoverable: Option<String>,
     authorities: Option<Vec<String>>,
-    pub(super) scheme: Scheme,
+    pub(crate) scheme: Scheme,
     pub(super) digest: DigestAlgorithm,
     alg: AlgParameter,
     clock: Clock,
+    pub(super) nonces: Nonces,
 }
 
 impl Default for SignOptions {
@@ -72,6 +77,7 @@ impl SignOptions {
             digest: DigestAlgorithm::default(),
             alg: AlgParameter::default(),
             clock: Clock::default(),
+            nonces: Nonces::default(),
         }
     }
 
@@ -220,6 +226,35 @@ impl SignOptions {
     #[must_use]
     pub fn at(mut self, time: SystemTime) -> Self {
         self.clock = Clock::Fixed(time);
+        self
+    }
+
+    /// Takes each nonce from this function, for tests whose signatures are the same in each run.
+    ///
+    /// ```
+    /// use hmac_auth::SignOptions;
+    ///
+    /// let options = SignOptions::new().predictable_nonces(|| [7; 16]);
+    /// ```
+    ///
+    /// # Security
+    ///
+    /// Only for tests. A host with a replay guard refuses the second of two equal requests that have
+    /// the same nonce and the same time.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn predictable_nonces(
+        mut self,
+        next: impl Fn() -> [u8; 16] + Send + Sync + 'static,
+    ) -> Self {
+        self.nonces = Nonces::Given(std::sync::Arc::new(next));
+        self
+    }
+
+    /// Each nonce is random again.
+    #[cfg(feature = "testing")]
+    pub(crate) fn random_nonces(mut self) -> Self {
+        self.nonces = Nonces::Random;
         self
     }
 

@@ -16,6 +16,7 @@ mod router;
 mod service;
 mod signing;
 mod sockets;
+mod testing;
 mod trace;
 pub(crate) mod uniform;
 mod unsigned;

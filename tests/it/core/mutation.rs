@@ -3,5 +3,6 @@
 mod authority;
 mod field;
 mod input;
+mod kit;
 mod member;
 mod target;

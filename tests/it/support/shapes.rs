@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use hmac_auth::{
     AlgParameter, AuthErrorKind, DigestAlgorithm, SignOptions, ValidateOptions,
-    signature::SIGNATURE_INPUT, validate_auth,
+    signature::SIGNATURE_INPUT, testing::Tampered, validate_auth,
 };
 use http::{HeaderName, HeaderValue, Request, Uri, Version, header::HOST};
 
@@ -200,6 +200,14 @@ impl Tally {
             }
             (Ok(()), None) => panic!("{}: accepted: {mutant:#?}", shape.name),
         }
+    }
+
+    /// An item of the tamper kit must be refused.
+    #[track_caller]
+    pub(crate) fn judge_item(&mut self, shape: &Shape, item: &Tampered) {
+        let mutant = item.request().clone().map(|body| body.to_vec());
+        assert!(check(&mutant).is_err(), "{}: accepted: {item}", shape.name);
+        self.judge(shape, &mutant, None);
     }
 
     /// A mutant that must be the same message.
