@@ -64,8 +64,8 @@ impl Outcome {
                         | StatusCode::METHOD_NOT_ALLOWED
                         | StatusCode::MISDIRECTED_REQUEST
                 );
-                let problem = || format!("{status}, not from a layer of hmac-auth");
-                (!is_routed || !finds_none).then(problem)
+                let is_refused = is_routed && finds_none;
+                (!is_refused).then(|| format!("{status}, not from a layer of hmac-auth"))
             }
             Self::Failed(error) => Some(format!("the service failed: {error}")),
         }

@@ -103,8 +103,8 @@ pub(super) fn copy<B: AsRef<[u8]>>(request: &Request<B>) -> Request<Bytes> {
 
 /// A request that a host must refuse.
 ///
-/// `Display` writes the [`description`](Self::description).
-#[derive(Clone, Debug)]
+/// `Display` writes the [`description`](Self::description), and `Debug` shows nothing of the request.
+#[derive(Clone)]
 pub struct Tampered {
     request: Request<Bytes>,
     part: Part,
@@ -148,6 +148,14 @@ impl Tampered {
 impl fmt::Display for Tampered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.description)
+    }
+}
+
+impl fmt::Debug for Tampered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tampered")
+            .field("description", &self.description)
+            .finish_non_exhaustive()
     }
 }
 

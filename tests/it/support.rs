@@ -12,6 +12,7 @@ pub(crate) mod field;
 pub(crate) mod httpsig;
 pub(crate) mod implements;
 pub(crate) mod instance;
+pub(crate) mod kit;
 pub(crate) mod layers;
 pub(crate) mod message;
 pub(crate) mod node;

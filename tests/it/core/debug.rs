@@ -8,7 +8,10 @@ use base64::{
 };
 use hmac_auth::{
     Claim, DEFAULT_SECRET_NAME, EnvSecrets, FileSecrets, MemoryReplayGuard, Secret, SecretEncoding,
-    SecretSet, SecretStore, sign_request, signature::SignatureInput, validate_auth,
+    SecretSet, SecretStore, sign_request,
+    signature::SignatureInput,
+    testing::{TamperOptions, tampered, wrongly_signed},
+    validate_auth,
 };
 use http::{HeaderName, HeaderValue};
 
@@ -138,6 +141,10 @@ pub(crate) fn pitfall_27_neither_secrets_nor_macs_are_shown() {
     both("FileSecrets", &files);
     both("SignOptions", &sign_options().key_id(KEY_ID));
     both("ValidateOptions", &options);
+    let tamper_options = TamperOptions::new(secret()).sign_options(sign_options());
+    both("TamperOptions", &tamper_options);
+    both("Tampered", &tampered(&request));
+    both("Tampered", &wrongly_signed(&get(), &tamper_options));
     both("Claim", &claim);
     both("SignatureInput", &input);
     both("VerifiedHead", &head);

@@ -79,67 +79,32 @@ fn signatures_belong_to_one_message_and_one_secret() {
     assert_eq!(tally.refusals(), 2 * 7 * 6);
 }
 
-/// `items` with one left out, one doubled, two swapped, or one added.
-fn rearranged(items: &[String], added: &[&str]) -> Vec<Vec<String>> {
-    let mut all = Vec::new();
-    for index in 0..items.len() {
-        let mut fewer = items.to_vec();
-        fewer.remove(index);
-        all.push(fewer);
-        for place in 0..=items.len() {
-            let mut more = items.to_vec();
-            more.insert(place, items[index].clone());
-            all.push(more);
-        }
-        for other in index + 1..items.len() {
-            let mut swapped = items.to_vec();
-            swapped.swap(index, other);
-            all.push(swapped);
-        }
-        for added in added {
-            let mut more = items.to_vec();
-            more.insert(index, (*added).to_owned());
-            all.push(more);
-        }
-    }
-    all.push(items.iter().rev().cloned().collect());
-    all.push(Vec::new());
-    all
-}
-
+/// The tamper kit drops, doubles, moves and adds components. Here are texts that only look like one,
+/// in each place.
 #[test]
-fn no_component_can_be_dropped_doubled_moved_or_added() {
+fn no_other_text_is_taken_for_a_component() {
     let mut tally = Tally::default();
-    let added = [
-        r#""accept""#,
-        r#""user-agent""#,
-        r#""@scheme""#,
-        r#""@target-uri""#,
-        r#""@request-target""#,
-        r#""@status""#,
-        r#""@query-param";name="page""#,
-        r#""@path";req"#,
-        r#""x-absent""#,
-        r#""""#,
-        "method",
-        "1",
-        "(\"@path\")",
-    ];
     for shape in shapes() {
         let (components, params) = parts_of_input(&shape.request);
-        let mut inputs: Vec<String> = rearranged(&components, &added)
-            .iter()
-            .map(|components| input_of(components, &params))
-            .collect();
+        let mut inputs = Vec::new();
         for index in 0..components.len() {
+            for added in [
+                r#""user-agent""#,
+                r#""@query-param";name="page""#,
+                r#""@path";req"#,
+                r#""""#,
+                "method",
+                "1",
+                "(\"@path\")",
+            ] {
+                let mut more = components.clone();
+                more.insert(index, added.to_owned());
+                inputs.push(input_of(&more, &params));
+            }
             for parameter in [
-                ";bs",
-                ";req",
-                ";sf",
                 ";tr",
                 ";key=\"a\"",
                 ";name=\"page\"",
-                ";x",
                 ";x=1",
                 ";bs=?0",
                 ";",
@@ -149,69 +114,51 @@ fn no_component_can_be_dropped_doubled_moved_or_added() {
                 changed[index] += parameter;
                 inputs.push(input_of(&changed, &params));
             }
-            let mut changed = components.clone();
-            changed[index] = changed[index].to_uppercase();
-            inputs.push(input_of(&changed, &params));
-            changed[index] = components[index].trim_matches('"').to_owned();
-            inputs.push(input_of(&changed, &params));
         }
+        inputs.push(input_of(
+            &components.iter().rev().cloned().collect::<Vec<_>>(),
+            &params,
+        ));
         for input in inputs {
-            tally.judge(
-                &shape,
-                &with_value(&shape.request, &SIGNATURE_INPUT, input.as_bytes()).unwrap(),
-                None,
-            );
+            let mutant = with_value(&shape.request, &SIGNATURE_INPUT, input.as_bytes()).unwrap();
+            tally.judge(&shape, &mutant, None);
         }
     }
     tally.assert_exceptions(&[]);
-    assert!(tally.refusals() > 1_300, "{}", tally.refusals());
+    assert!(tally.refusals() > 500, "{}", tally.refusals());
 }
 
+/// The tamper kit drops, doubles, moves, adds and changes parameters. Here are odd values and odd
+/// spellings, in each place.
 #[test]
-fn no_parameter_can_be_dropped_doubled_moved_added_or_changed() {
+fn no_other_text_is_taken_for_a_parameter() {
     let mut tally = Tally::default();
-    let added = [
-        "x",
-        "x=1",
-        "x=?0",
-        "x=\"\"",
-        "x=:AAAA:",
-        "x=1.5",
-        "created",
-        "created=1",
-        "expires=999999999999999",
-        "expires=1",
-        "nonce=\"x\"",
-        "alg=\"hmac-sha256\"",
-        "alg=\"ed25519\"",
-        "keyid=\"site-b\"",
-        "tag=\"x\"",
-        "",
-        "=",
-        "X=1",
-    ];
     for shape in shapes() {
         let (components, params) = parts_of_input(&shape.request);
-        let mut inputs: Vec<String> = rearranged(&params, &added)
-            .iter()
-            .map(|params| input_of(&components, params))
-            .collect();
-        for index in 0..params.len() {
-            let (key, value) = params[index].split_once('=').unwrap();
+        let mut inputs = Vec::new();
+        for (index, param) in params.iter().enumerate() {
+            for added in [
+                "x",
+                "x=\"\"",
+                "x=:AAAA:",
+                "x=1.5",
+                "created",
+                "expires=999999999999999",
+                "expires=1",
+                "",
+                "=",
+                "X=1",
+            ] {
+                let mut more = params.clone();
+                more.insert(index, added.to_owned());
+                inputs.push(input_of(&components, &more));
+            }
+            let (key, value) = param.split_once('=').unwrap();
             let text = value.trim_matches('"');
             for changed in [
-                key.to_owned(),
-                format!("{key}=\"\""),
-                format!("{key}=0"),
                 format!("{key}=-{text}"),
-                format!("{key}={text}.0"),
                 format!("{key}=\"{text} \""),
-                format!("{key}=\"{text}x\""),
                 format!("{key}=\"{}\"", text.to_uppercase() + "_"),
-                format!("{key}=:{text}:"),
-                format!("{key}=?1"),
-                format!("{key}x={value}"),
-                format!("{}={value}", key.to_uppercase()),
                 format!("{key}= {value}"),
                 format!("{key} ={value}"),
             ] {
@@ -221,15 +168,12 @@ fn no_parameter_can_be_dropped_doubled_moved_added_or_changed() {
             }
         }
         for input in inputs {
-            tally.judge(
-                &shape,
-                &with_value(&shape.request, &SIGNATURE_INPUT, input.as_bytes()).unwrap(),
-                None,
-            );
+            let mutant = with_value(&shape.request, &SIGNATURE_INPUT, input.as_bytes()).unwrap();
+            tally.judge(&shape, &mutant, None);
         }
     }
     tally.assert_exceptions(&[]);
-    assert!(tally.refusals() > 1_000, "{}", tally.refusals());
+    assert!(tally.refusals() > 300, "{}", tally.refusals());
 }
 
 /// The signed text is the canonical serialisation (RFC 9421 section 2.3): white space that RFC 8941

@@ -1,6 +1,9 @@
 //! Every bit of the method, the target and the body counts.
 
-use hmac_auth::signature::{SIGNATURE_INPUT, SignatureInputs};
+use hmac_auth::{
+    signature::{SIGNATURE_INPUT, SignatureInputs},
+    testing::{Part, Tampered, tampered},
+};
 use http::Method;
 
 use crate::support::shapes::{
@@ -43,20 +46,10 @@ fn every_bit_of_the_method_counts() {
             *mutant.method_mut() = method;
             tally.judge(&shape, &mutant, None);
         }
-        for method in [
-            "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PATCH", "get",
-            "GETT", "GE", "X",
-        ] {
-            let mut mutant = shape.request.clone();
-            *mutant.method_mut() = Method::from_bytes(method.as_bytes()).unwrap();
-            if mutant.method() != shape.request.method() {
-                tally.judge(&shape, &mutant, None);
-            }
-        }
     }
     tally.assert_exceptions(&[]);
     assert!(
-        tally.refusals() > 200 && tally.impossible > 50,
+        tally.refusals() > 140 && tally.impossible > 50,
         "{} {}",
         tally.refusals(),
         tally.impossible
@@ -95,9 +88,10 @@ fn every_bit_of_the_target_counts() {
     );
 }
 
-/// What proxies and frameworks like to call the same path or query.
+/// What proxies and frameworks like to call the same path or query is not the same, as the tamper kit
+/// shows. These two are.
 #[test]
-fn no_path_or_query_is_normalised() {
+fn an_empty_query_is_none_and_an_empty_path_is_a_slash() {
     let mut tally = Tally::default();
     for shape in shapes() {
         let uri = shape.request.uri().clone();
@@ -105,89 +99,23 @@ fn no_path_or_query_is_normalised() {
             .authority()
             .map_or(String::new(), |authority| format!("https://{authority}"));
         let (path, query) = (uri.path(), uri.query().unwrap_or_default());
-        let marked = |query: &str| {
-            if query.is_empty() {
-                String::new()
-            } else {
-                format!("?{query}")
-            }
-        };
-        let paths = [
-            format!("{path}/"),
-            format!("/{path}"),
-            format!("/.{path}"),
-            format!("/x/..{path}"),
-            format!("{path};x"),
-            format!("{path}%00"),
-            format!("{path}%20"),
-            path.to_uppercase().replacen("//", "/", 1) + "_",
-            path.replacen('o', "%6f", 1) + if path.contains('o') { "" } else { "x" },
-            path.replace("%2F", "/") + if path.contains("%2F") { "" } else { "x" },
-            path.replace("%2F", "%2f") + if path.contains("%2F") { "" } else { "x" },
-            path.replace("/./", "/") + if path.contains("/./") { "" } else { "x" },
-            "/".to_owned() + if path == "/" { "x" } else { "" },
-        ];
-        for path in paths {
-            tally.judge(
-                &shape,
-                &with_uri(
-                    &shape.request,
-                    format!("{origin}{path}{}", marked(query)).as_bytes(),
-                )
-                .unwrap(),
-                None,
-            );
-        }
-        let mut parameters: Vec<&str> = query.split('&').collect();
-        parameters.reverse();
-        let queries = [
-            format!("{query}&"),
-            format!("&{query}"),
-            format!("{query}&page=3"),
-            format!("{query}?"),
-            format!("{query}%20"),
-            format!("{query}="),
-            query.replace('+', "%20") + if query.contains('+') { "" } else { "x" },
-            query.replace("%20", "+") + if query.contains("%20") { "" } else { "x" },
-            parameters.join("&") + if parameters.len() > 1 { "" } else { "x" },
-            query.replace('=', "%3D") + if query.contains('=') { "" } else { "x" },
-            query.to_uppercase() + "_",
-            if query.is_empty() {
-                "x".to_owned()
-            } else {
-                String::new()
-            },
-        ];
-        for query in queries {
-            let mutant = with_uri(
-                &shape.request,
-                format!("{origin}{path}{}", marked(&query)).as_bytes(),
-            )
-            .unwrap();
-            tally.judge(&shape, &mutant, None);
-        }
-        // The query as part of the path, and the other way round.
-        let moved = format!("{origin}{path}%3F{query}");
-        tally.judge(
-            &shape,
-            &with_uri(&shape.request, moved.as_bytes()).unwrap(),
-            None,
-        );
         if query.is_empty() {
             let empty = with_uri(&shape.request, format!("{origin}{path}?").as_bytes()).unwrap();
             tally.same(&shape, &empty, Exception::EmptyQuery);
-        }
-        if path == "/" && !origin.is_empty() {
-            let empty = with_uri(
-                &shape.request,
-                format!("{origin}{}", marked(query)).as_bytes(),
-            )
-            .unwrap();
+        } else if path == "/" && !origin.is_empty() {
+            let text = format!("{origin}?{query}");
+            let empty = with_uri(&shape.request, text.as_bytes()).unwrap();
             tally.same(&shape, &empty, Exception::EmptyPath);
+        }
+        // Nothing else is left out: each way to spell the target is one of the kit.
+        let of_target = |item: &&Tampered| matches!(item.part(), Part::Path | Part::Query);
+        let items = tampered(&shape.request);
+        for item in items.iter().filter(of_target) {
+            tally.judge_item(&shape, item);
         }
     }
     tally.assert_exceptions(&[Exception::EmptyQuery, Exception::EmptyPath]);
-    assert_eq!(tally.refusals(), 7 * 26);
+    assert!(tally.refusals() > 7 * 15, "{}", tally.refusals());
 }
 
 #[test]
@@ -196,22 +124,16 @@ fn every_bit_of_the_body_counts() {
     for shape in shapes() {
         let body = shape.request.body();
         let shorter = (0..body.len()).map(|len| body[..len].to_vec());
-        let longer = [b"\0", b" ", b"\n", b"x"].map(|end| [body.as_slice(), end].concat());
-        let front = body.len().min(1);
-        let others = [
-            [body.as_slice(), b"x"].concat(),
-            [b"x", body.as_slice()].concat(),
-            body[front..].to_vec(),
-        ];
-        for bytes in flips(body, 0..body.len())
-            .chain(shorter)
-            .chain(longer)
-            .chain(others)
-        {
+        for bytes in flips(body, 0..body.len()).chain(shorter) {
             if bytes != *body {
                 let mut mutant = shape.request.clone();
                 *mutant.body_mut() = bytes;
                 tally.judge(&shape, &mutant, None);
+            }
+        }
+        for item in tampered(&shape.request) {
+            if item.part() == Part::Body {
+                tally.judge_item(&shape, &item);
             }
         }
     }
