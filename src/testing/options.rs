@@ -21,6 +21,7 @@ use crate::{
 /// | [`sign_options`](Self::sign_options) | those of a consumer at [`fixed_time`](super::fixed_time) |
 /// | [`max_time_diff`](Self::max_time_diff) | [`DEFAULT_MAX_TIME_DIFF`], 60 s |
 /// | [`max_clock_skew`](Self::max_clock_skew) | [`DEFAULT_MAX_CLOCK_SKEW`], 10 s |
+/// | [`host_requires`](Self::host_requires) | nothing beyond what each host requires |
 /// | [`proxied_by`](Self::proxied_by) | none: the host gets what the consumer sends |
 /// | [`handler_calls`](Self::handler_calls) | none: the answer shows who has refused |
 /// | [`host_accepts_replays`](Self::host_accepts_replays) | no |
@@ -32,6 +33,7 @@ pub struct TamperOptions {
     pub(super) sign: SignOptions,
     pub(super) max_time_diff: Duration,
     pub(super) max_clock_skew: Duration,
+    pub(super) required: Vec<String>,
     pub(super) proxy: Option<Proxy>,
     pub(super) handler_calls: Option<HandlerCalls>,
     pub(super) accepts_replays: bool,
@@ -51,6 +53,7 @@ impl TamperOptions {
             sign: SignOptions::new().clock(fixed_time),
             max_time_diff: DEFAULT_MAX_TIME_DIFF,
             max_clock_skew: DEFAULT_MAX_CLOCK_SKEW,
+            required: Vec::new(),
             proxy: None,
             handler_calls: None,
             accepts_replays: false,
@@ -80,6 +83,30 @@ impl TamperOptions {
     #[must_use]
     pub fn max_clock_skew(mut self, duration: Duration) -> Self {
         self.max_clock_skew = duration;
+        self
+    }
+
+    /// A component that the host should [`require`](crate::ValidateOptions::require), or require
+    /// [if it is present](crate::ValidateOptions::require_if_present). The consumer
+    /// [covers](SignOptions::cover) it.
+    ///
+    /// A signature without this component must then be refused.
+    ///
+    /// ```
+    /// use hmac_auth::{
+    ///     Secret,
+    ///     testing::{TamperOptions, sign_options},
+    /// };
+    ///
+    /// # let secret = Secret::from_text("a secret that only the tests know")?;
+    /// let options = TamperOptions::new(secret)
+    ///     .sign_options(sign_options().cover("prefer"))
+    ///     .host_requires("prefer");
+    /// # Ok::<(), hmac_auth::SecretError>(())
+    /// ```
+    #[must_use]
+    pub fn host_requires(mut self, component: impl Into<String>) -> Self {
+        self.required.push(component.into());
         self
     }
 

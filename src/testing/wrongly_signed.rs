@@ -193,6 +193,10 @@ impl List<'_> {
 
     fn add_components(&mut self) {
         let (request, fields) = self.signed();
+        let covers_target = fields
+            .components
+            .iter()
+            .any(|one| matches!(one.as_str(), "\"@target-uri\"" | "\"@request-target\""));
         for identifier in &fields.components {
             let is_needed = match identifier.as_str() {
                 "\"@method\"" | "\"@authority\"" | "\"@path\"" => true,
@@ -203,10 +207,11 @@ impl List<'_> {
                 "\"content-digest\"" | "\"content-encoding\"" => !request.body().is_empty(),
                 _ => false,
             };
-            // Another component may cover the same part.
-            let covers_target =
-                |name: &&String| matches!(name.as_str(), "\"@target-uri\"" | "\"@request-target\"");
-            if !is_needed || fields.components.iter().any(|name| covers_target(&name)) {
+            // Another component may cover the same part of the target.
+            let may_be_covered_twice = identifier.starts_with("\"@") && covers_target;
+            let name = identifier.trim_matches('"');
+            let is_required = self.options.required.iter().any(|one| one == name);
+            if !is_required && (!is_needed || may_be_covered_twice) {
                 continue;
             }
             self.add(

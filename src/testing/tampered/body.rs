@@ -72,8 +72,11 @@ pub(super) fn add_digest(list: &mut List<'_>) {
         body,
     );
     if !body.is_empty() {
-        for algorithm in [DigestAlgorithm::Sha256, DigestAlgorithm::Sha512] {
-            set("in another algorithm", field_value(algorithm, body), body);
+        for (change, algorithm) in [
+            ("as `sha-256` alone", DigestAlgorithm::Sha256),
+            ("as `sha-512` alone", DigestAlgorithm::Sha512),
+        ] {
+            set(change, field_value(algorithm, body), body);
         }
     }
 }

@@ -169,8 +169,8 @@ pub(super) fn add_query(list: &mut List<'_>) {
             add(change, changed);
         }
         let pairs: Vec<&str> = query.split('&').collect();
-        for (index, changed) in rearranged(&pairs) {
-            add(index, changed.join("&"));
+        for (change, changed) in rearranged(&pairs) {
+            add(&change, changed.join("&"));
         }
         for (index, pair) in pairs.iter().enumerate() {
             let name = pair.split('=').next().unwrap_or_default();
@@ -203,22 +203,21 @@ pub(super) fn add_query(list: &mut List<'_>) {
 }
 
 /// Orders of the pairs that mean something else to a handler that reads the first or the last one.
-fn rearranged<'a>(pairs: &[&'a str]) -> Vec<(&'static str, Vec<&'a str>)> {
-    let mut all = vec![(
-        "the order of all pairs reversed",
-        pairs.iter().rev().copied().collect(),
-    )];
+fn rearranged<'a>(pairs: &[&'a str]) -> Vec<(String, Vec<&'a str>)> {
+    let reversed = pairs.iter().rev().copied().collect();
+    let mut all = vec![("all pairs in the other order".to_owned(), reversed)];
     for index in 0..pairs.len() {
+        let number = index + 1;
         let mut fewer = pairs.to_vec();
         fewer.remove(index);
-        all.push(("a pair removed", fewer));
+        all.push((format!("pair {number} removed"), fewer));
         let mut more = pairs.to_vec();
         more.insert(index, pairs[index]);
-        all.push(("a pair doubled", more));
+        all.push((format!("pair {number} doubled"), more));
         if index > 0 {
             let mut swapped = pairs.to_vec();
             swapped.swap(index - 1, index);
-            all.push(("two pairs swapped", swapped));
+            all.push((format!("pairs {index} and {number} swapped"), swapped));
         }
     }
     all
@@ -248,9 +247,11 @@ fn respelled(text: &str) -> Vec<(&'static str, String)> {
     if let Some(start) = escape {
         let (before, after) = (&text[..start], &text[start + 3..]);
         let digits = &text[start + 1..start + 3];
-        for digits in [digits.to_ascii_lowercase(), digits.to_ascii_uppercase()] {
-            let respelled = format!("{before}%{digits}{after}");
-            all.push(("the case of an escape", respelled));
+        for (change, digits) in [
+            ("an escape in lower case", digits.to_ascii_lowercase()),
+            ("an escape in upper case", digits.to_ascii_uppercase()),
+        ] {
+            all.push((change, format!("{before}%{digits}{after}")));
         }
         all.push((
             "an escape escaped again",

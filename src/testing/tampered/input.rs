@@ -18,10 +18,10 @@ pub(super) fn add_components(list: &mut List<'_>, signature: &SignatureFields) {
         r#""accept""#,
     ] {
         if !components.iter().any(|one| one == added) {
-            for (place, index) in [("front", 0), ("the end", components.len())] {
+            for (place, index) in [("in front", 0), ("at the end", components.len())] {
                 let mut more = components.clone();
                 more.insert(index, added.to_owned());
-                variants.push((format!("{added} added at {place}"), more));
+                variants.push((format!("{added} added {place}"), more));
             }
         }
     }
@@ -67,10 +67,10 @@ pub(super) fn add_params(list: &mut List<'_>, signature: &SignatureFields) {
     ] {
         let added = format!("{key}={value}");
         if signature.param(key).is_none() || key == "created" {
-            for (place, index) in [("front", 0), ("the end", params.len())] {
+            for (place, index) in [("in front", 0), ("at the end", params.len())] {
                 let mut more = params.clone();
                 more.insert(index, added.clone());
-                variants.push((format!("`{added}` added at {place}"), more));
+                variants.push((format!("`{added}` added {place}"), more));
             }
         }
     }
@@ -152,7 +152,7 @@ fn rearranged(items: &[String]) -> Vec<(String, Vec<String>)> {
         for place in 0..=items.len() {
             let mut more = items.to_vec();
             more.insert(place, item.clone());
-            all.push((format!("`{item}` doubled"), more));
+            all.push((format!("`{item}` once more as number {}", place + 1), more));
         }
         for (other, name) in items.iter().enumerate().skip(index + 1) {
             let mut swapped = items.to_vec();

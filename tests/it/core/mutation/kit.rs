@@ -57,7 +57,9 @@ fn every_item_is_another_request() {
         assert_eq!(replay.part(), Part::Replay);
         let mut seen = BTreeMap::from([(text(&of_shape(&shape)), "the original")]);
         assert_eq!(seen.get(&*text(replay.request())), Some(&"the original"));
+        let mut descriptions = BTreeSet::new();
         for item in others {
+            assert!(descriptions.insert(item.description()), "{item}");
             if let Some(same) = seen.insert(text(item.request()), item.description()) {
                 panic!("{}: `{item}` is `{same}`", shape.name);
             }

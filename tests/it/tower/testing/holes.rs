@@ -13,7 +13,7 @@ use std::{
 use axum::{Router, body::Body, extract::OriginalUri, response::IntoResponse, routing};
 use hmac_auth::{
     MemoryReplayGuard, ReplayId, UseOnce, ValidateOptions,
-    testing::{assert_protected, fixed_time},
+    testing::{assert_protected, fixed_time, sign_options},
     tower::ValidateAuthLayer,
 };
 use http::{Method, Request, Response, StatusCode, header::HOST};
@@ -131,6 +131,38 @@ async fn an_uncovered_content_type_is_named() {
     let kit = kit().host_accepts_uncovered_content_type();
     assert_protected(lenient(), request(), &kit).await;
     assert_protected(lenient(), untyped(), &kit).await;
+}
+
+#[tokio::test]
+async fn a_field_that_is_not_required_is_named() {
+    let with = |options| routes().layer(ValidateAuthLayer::new(secrets(), options));
+    let with_field = || {
+        let mut request = request();
+        request
+            .headers_mut()
+            .insert("prefer", "safe".parse().unwrap());
+        request
+    };
+    let kit = || kit().sign_options(sign_options().cover("prefer").cover("@target-uri"));
+    assert_protected(with(options()), with_field(), &kit()).await;
+    let requires = || kit().host_requires("prefer").host_requires("@target-uri");
+    let message = failure(with(options()), with_field(), requires()).await;
+    assert_eq!(
+        named(&message),
+        [
+            "- components: well signed, without \"prefer\" (accepted, 200 OK)",
+            "- components: well signed, with \"prefer\";bs in place of \"prefer\" (accepted, 200 OK)",
+            "- components: well signed, without \"@target-uri\" (accepted, 200 OK)",
+        ]
+    );
+    for strict in [
+        options().require("prefer").require("@target-uri"),
+        options()
+            .require_if_present("prefer")
+            .require("@target-uri"),
+    ] {
+        assert_protected(with(strict), with_field(), &requires()).await;
+    }
 }
 
 #[tokio::test]
