@@ -87,8 +87,9 @@
 //!
 //! # A client that signs
 //!
-//! Put a [`SignRequestLayer`](crate::tower::SignRequestLayer) around the router, and each request of
-//! a test is signed. Do not fix the nonce here: the host refuses the second of two equal signatures.
+//! Put a [`SignRequestLayer`](crate::tower::SignRequestLayer) around the router, and each request
+//! of a test is signed. Do not fix the nonce here: the host refuses the second of two equal
+//! signatures.
 //!
 //! ```
 //! use axum::{Router, body::Body, routing::get};

@@ -1,6 +1,7 @@
 //! Gzip without compression (RFC 1952): for a body in another content coding.
 
-/// A block of `deflate` that is stored as it is has at most this many bytes (RFC 1951 section 3.2.4).
+/// A block of `deflate` that is stored as it is has at most this many bytes (RFC 1951 section
+/// 3.2.4).
 const MAX_BLOCK_LEN: usize = 65_535;
 
 /// The bytes as a gzip file.

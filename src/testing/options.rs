@@ -18,7 +18,7 @@ use crate::{
 ///
 /// | option | default |
 /// | --- | --- |
-/// | [`sign_options`](Self::sign_options) | those of a consumer at [`fixed_time`](super::fixed_time) |
+/// | [`sign_options`](Self::sign_options) | a consumer at [`fixed_time`](super::fixed_time) |
 /// | [`max_time_diff`](Self::max_time_diff) | [`DEFAULT_MAX_TIME_DIFF`], 60 s |
 /// | [`max_clock_skew`](Self::max_clock_skew) | [`DEFAULT_MAX_CLOCK_SKEW`], 10 s |
 /// | [`host_requires`](Self::host_requires) | nothing beyond what each host requires |
@@ -140,8 +140,8 @@ impl TamperOptions {
     ///
     /// The layers of this crate mark each of their answers, so that most tests need no count. Give
     /// one if your host validates by itself, with
-    /// [`validate_auth`](crate::validate_auth()), or if something around it makes new answers: then a
-    /// request counts as refused if the handler was not called.
+    /// [`validate_auth`](crate::validate_auth()), or if something around it makes new answers: then
+    /// a request counts as refused if the handler was not called.
     ///
     /// ```
     /// use std::sync::{Arc, atomic::{AtomicUsize, Ordering}};

@@ -27,8 +27,8 @@ use crate::{
 /// it, and then sends
 ///
 /// 1. the signed request, which must reach the handler once, and the same request again;
-/// 2. all changed copies of a new signature: those of [`tampered`], unsigned ones among them. Where a
-///    copy may have used the signature up, the next copies are of another one;
+/// 2. all changed copies of a new signature: those of [`tampered`], unsigned ones among them. Where
+///    a copy may have used the signature up, the next copies are of another one;
 /// 3. that signed request itself, which must still be accepted, and the same request again;
 /// 4. those of [`wrongly_signed`].
 ///
@@ -38,15 +38,15 @@ use crate::{
 /// # What counts as refused
 ///
 /// An answer with the [`AuthErrorKind`](crate::AuthErrorKind) in its extensions, as all layers of
-/// this crate give it. A status alone proves nothing: a handler may answer 401 by itself. Only where
-/// the method, the authority or the path is changed, 404, 405 and 421 count too: a router has found
-/// no route. [`TamperOptions::handler_calls`] counts for other services. Leave out what refuses for
-/// other reasons, such as a limit of requests per second: the test sends some hundred.
+/// this crate give it. A status alone proves nothing: a handler may answer 401 by itself. Only
+/// where the method, the authority or the path is changed, 404, 405 and 421 count too: a router has
+/// found no route. For other services, see [`TamperOptions::handler_calls`]. Leave out what refuses
+/// for other reasons, such as a limit of requests per second: the test sends some hundred.
 ///
 /// # Panics
 ///
-/// If the service lets a request through that a host must refuse, with the list of all such requests
-/// in one message. If it does not accept the signed request, with the reason and a remedy.
+/// If the service lets a request through that a host must refuse, with the list of all such
+/// requests in one message. If it does not accept the signed request, with the reason and a remedy.
 pub async fn assert_protected<S, B, R>(service: S, request: Request<B>, options: &TamperOptions)
 where
     S: Service<Request<B>, Response = Response<R>>,
@@ -301,7 +301,8 @@ fn remedy(kind: AuthErrorKind) -> &'static str {
         }
         AuthErrorKind::WrongMac => "; the secret of the test must be that of the host",
         AuthErrorKind::NotCovered => {
-            "; cover what the host requires: `TamperOptions::sign_options(sign_options().cover(\"…\"))`"
+            "; cover what the host requires: \
+             `TamperOptions::sign_options(sign_options().cover(\"…\"))`"
         }
         _ => "",
     }

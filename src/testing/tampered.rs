@@ -103,7 +103,8 @@ pub(super) fn copy<B: AsRef<[u8]>>(request: &Request<B>) -> Request<Bytes> {
 
 /// A request that a host must refuse.
 ///
-/// `Display` writes the [`description`](Self::description), and `Debug` shows nothing of the request.
+/// `Display` writes the [`description`](Self::description), and `Debug` shows nothing of the
+/// request.
 #[derive(Clone)]
 pub struct Tampered {
     request: Request<Bytes>,

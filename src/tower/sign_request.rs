@@ -58,6 +58,40 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
+/// # In tests
+///
+/// Around the router of a host, the layer signs each request of a test. The module `testing` shows
+/// how both sides get a fixed time.
+///
+/// ```
+/// use axum::{Router, body::Body, routing::get};
+/// use hmac_auth::{
+///     DEFAULT_SECRET_NAME, MemorySecrets, Secret, SignOptions,
+///     ValidateOptions, generate_secret,
+///     tower::{SignRequestLayer, ValidateAuthLayer},
+/// };
+/// use http::Request;
+/// use tower::{ServiceBuilder, ServiceExt};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+/// let secrets = MemorySecrets::new();
+/// secrets.insert(DEFAULT_SECRET_NAME, Secret::from_text(&generate_secret()?)?);
+/// let options = ValidateOptions::new().authorities(["host.example"]);
+/// let router: Router = Router::new()
+///     .route("/orders", get(async || "none"))
+///     .layer(ValidateAuthLayer::new(secrets.clone(), options));
+///
+/// let client = ServiceBuilder::new()
+///     .layer(SignRequestLayer::new(secrets, SignOptions::new()))
+///     .service(router);
+/// let request = Request::get("https://host.example/orders");
+/// let response = client.oneshot(request.body(Body::empty())?).await?;
+/// assert_eq!(response.status(), 200);
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Redirects
 ///
 /// The client of hyper-util follows no redirect. With a layer that does, such as tower-http's

@@ -79,8 +79,8 @@ fn signatures_belong_to_one_message_and_one_secret() {
     assert_eq!(tally.refusals(), 2 * 7 * 6);
 }
 
-/// The tamper kit drops, doubles, moves and adds components. Here are texts that only look like one,
-/// in each place.
+/// The tamper kit drops, doubles, moves and adds components. Here are texts that only look like
+/// one, in each place.
 #[test]
 fn no_other_text_is_taken_for_a_component() {
     let mut tally = Tally::default();

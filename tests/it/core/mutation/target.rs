@@ -88,8 +88,8 @@ fn every_bit_of_the_target_counts() {
     );
 }
 
-/// What proxies and frameworks like to call the same path or query is not the same, as the tamper kit
-/// shows. These two are.
+/// What proxies and frameworks like to call the same path or query is not the same, as the tamper
+/// kit shows. These two are.
 #[test]
 fn an_empty_query_is_none_and_an_empty_path_is_a_slash() {
     let mut tally = Tally::default();

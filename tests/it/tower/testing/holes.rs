@@ -323,7 +323,8 @@ async fn a_guard_that_accepts_everything_is_named() {
     assert_eq!(named(&failure(app, request(), kit()).await).len(), 2);
 }
 
-/// Something outside of the layer puts one part right again, so that the layer never sees its change.
+/// Something outside of the layer puts one part right again, so that the layer never sees its
+/// change.
 #[tokio::test]
 async fn each_part_that_is_put_right_outside_of_the_layer_is_named() {
     type Repair = fn(&mut Request<Body>);
