@@ -14,6 +14,8 @@ use crate::{
 
 /// How a host is tested: how its consumers sign, and what its options are.
 ///
+/// What begins with `host_accepts` leaves a test out.
+///
 /// # Defaults
 ///
 /// | option | default |
@@ -25,6 +27,7 @@ use crate::{
 /// | [`proxied_by`](Self::proxied_by) | none: the host gets what the consumer sends |
 /// | [`handler_calls`](Self::handler_calls) | none: the answer shows who has refused |
 /// | [`host_accepts_replays`](Self::host_accepts_replays) | no |
+/// | [`host_accepts_unsigned`](Self::host_accepts_unsigned) | no |
 /// | [`host_accepts_any_authority`](Self::host_accepts_any_authority) | no |
 /// | [`host_accepts_uncovered_content_type`](Self::host_accepts_uncovered_content_type) | no |
 #[derive(Clone)]
@@ -36,9 +39,16 @@ pub struct TamperOptions {
     pub(super) required: Vec<String>,
     pub(super) proxy: Option<Proxy>,
     pub(super) handler_calls: Option<HandlerCalls>,
-    pub(super) accepts_replays: bool,
-    pub(super) accepts_any_authority: bool,
-    pub(super) accepts_uncovered_content_type: bool,
+    accepted: Vec<Accepted>,
+}
+
+/// What a host accepts on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Accepted {
+    Replays,
+    Unsigned,
+    AnyAuthority,
+    UncoveredContentType,
 }
 
 type Proxy = Arc<dyn Fn(Request<Bytes>) -> Request<Bytes> + Send + Sync>;
@@ -56,9 +66,7 @@ impl TamperOptions {
             required: Vec::new(),
             proxy: None,
             handler_calls: None,
-            accepts_replays: false,
-            accepts_any_authority: false,
-            accepts_uncovered_content_type: false,
+            accepted: Vec::new(),
         }
     }
 
@@ -163,7 +171,15 @@ impl TamperOptions {
     /// Does not test for replays: the host has no replay guard.
     #[must_use]
     pub fn host_accepts_replays(mut self) -> Self {
-        self.accepts_replays = true;
+        self.accepted.push(Accepted::Replays);
+        self
+    }
+
+    /// Does not test with a request without any signature: the layer of the host has
+    /// [`allow_unsigned`](crate::tower::ValidateAuthLayer::allow_unsigned).
+    #[must_use]
+    pub fn host_accepts_unsigned(mut self) -> Self {
+        self.accepted.push(Accepted::Unsigned);
         self
     }
 
@@ -171,7 +187,7 @@ impl TamperOptions {
     /// [`authorities`](crate::ValidateOptions::authorities).
     #[must_use]
     pub fn host_accepts_any_authority(mut self) -> Self {
-        self.accepts_any_authority = true;
+        self.accepted.push(Accepted::AnyAuthority);
         self
     }
 
@@ -179,8 +195,12 @@ impl TamperOptions {
     /// [`accept_uncovered_content_type`](crate::ValidateOptions::accept_uncovered_content_type).
     #[must_use]
     pub fn host_accepts_uncovered_content_type(mut self) -> Self {
-        self.accepts_uncovered_content_type = true;
+        self.accepted.push(Accepted::UncoveredContentType);
         self
+    }
+
+    pub(super) fn accepts(&self, what: Accepted) -> bool {
+        self.accepted.contains(&what)
     }
 }
 

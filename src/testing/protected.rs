@@ -9,13 +9,14 @@ use http_body_util::BodyExt;
 use tower_service::Service;
 
 use super::{
-    options::TamperOptions,
+    options::{Accepted, TamperOptions},
     outcome::{Mark, Outcome},
     signed::signed_with,
     tampered::{Part, Tampered, tampered},
     wrongly_signed::wrongly_signed,
 };
 use crate::{
+    message::{SIGNATURE, SIGNATURE_INPUT},
     tower::BoxError,
     validate::{AuthError, AuthErrorKind},
 };
@@ -143,11 +144,9 @@ impl<S> Test<'_, S> {
             .get(index)
             .filter(|next| next.part() != Part::Replay)
         {
-            let is_left_out = next.part() == Part::UncoveredContentType
-                && self.options.accepts_uncovered_content_type;
             // A host that streams has used the signature up before it has read the body.
             let is_of_body = (Part::UncoveredContentType..=Part::Body).contains(&next.part());
-            if !is_left_out && (!self.refuse(next).await || is_of_body) {
+            if !self.is_left_out(next) && (!self.refuse(next).await || is_of_body) {
                 // The next ones would only be replays of the used one.
                 signed = self.signed();
                 changed = tampered(&signed);
@@ -157,13 +156,27 @@ impl<S> Test<'_, S> {
         signed
     }
 
+    /// Whether the host is said to accept this.
+    fn is_left_out(&self, changed: &Tampered) -> bool {
+        let headers = changed.request().headers();
+        match changed.part() {
+            Part::UncoveredContentType => self.options.accepts(Accepted::UncoveredContentType),
+            Part::SignatureFields => {
+                self.options.accepts(Accepted::Unsigned)
+                    && !headers.contains_key(SIGNATURE)
+                    && !headers.contains_key(SIGNATURE_INPUT)
+            }
+            _ => false,
+        }
+    }
+
     async fn replay<B, R>(&mut self, signed: &Request<Bytes>, change: &str)
     where
         S: Service<Request<B>, Response = Response<R>>,
         S::Error: Into<BoxError>,
         B: From<Bytes>,
     {
-        if !self.options.accepts_replays {
+        if !self.options.accepts(Accepted::Replays) {
             self.refuse(&Tampered::new(signed.clone(), Part::Replay, change))
                 .await;
         }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Uri, header::HOST, uri::PathAndQuery};
 
 use super::{
-    options::TamperOptions,
+    options::{Accepted, TamperOptions},
     signature_fields::SignatureFields,
     signed::signed_with,
     tampered::{Part, Tampered, weak_digest},
@@ -63,7 +63,7 @@ pub fn wrongly_signed<B: AsRef<[u8]>>(
         options,
         all: Vec::new(),
     };
-    if !options.accepts_any_authority {
+    if !options.accepts(Accepted::AnyAuthority) {
         list.add_authority();
     }
     list.add_path();
@@ -202,7 +202,8 @@ impl List<'_> {
                 "\"@method\"" | "\"@authority\"" | "\"@path\"" => true,
                 "\"@query\"" => request.uri().query().is_some_and(|query| !query.is_empty()),
                 "\"content-type\"" => {
-                    !request.body().is_empty() && !self.options.accepts_uncovered_content_type
+                    !request.body().is_empty()
+                        && !self.options.accepts(Accepted::UncoveredContentType)
                 }
                 "\"content-digest\"" | "\"content-encoding\"" => !request.body().is_empty(),
                 _ => false,

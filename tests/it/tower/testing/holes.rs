@@ -221,6 +221,8 @@ async fn a_layer_that_enforces_nothing_is_named() {
         named(&message),
         ["- signature fields: both removed (200 OK, not from a layer of hmac-auth)"]
     );
+    let unsigned = routes().layer(layer().allow_unsigned());
+    assert_protected(unsigned, request(), &kit().host_accepts_unsigned()).await;
 }
 
 /// Decompression outside of the layer: the layer sees what was signed, and the peer sent other
