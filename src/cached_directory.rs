@@ -13,6 +13,8 @@ use self::{
     flights::{Flights, Landing},
     known::{Known, State},
 };
+#[cfg(feature = "metrics")]
+use crate::{metrics, validate::outcome_of};
 use crate::{
     time::{Clock, Moment},
     validate::{AuthError, AuthErrorKind, Consumer, ConsumerDirectory, FindConsumer},
@@ -231,12 +233,19 @@ impl<D: ConsumerDirectory + 'static> ConsumerDirectory for CachedDirectory<D> {
     fn find(&self, key_id: &str) -> FindConsumer {
         let inner = &self.inner;
         match inner.remembered(key_id) {
-            Remembered::Consumer(consumer) => FindConsumer::ready(Ok(Some(consumer))),
+            Remembered::Consumer(consumer) => {
+                count(Source::Cache);
+                FindConsumer::ready(Ok(Some(consumer)))
+            }
             Remembered::Due(consumer) => {
+                count(Source::Cache);
                 inner.refresh_in_background(key_id);
                 FindConsumer::ready(Ok(Some(consumer)))
             }
-            Remembered::Refused(kind) => FindConsumer::ready(refusal(kind)),
+            Remembered::Refused(kind) => {
+                count(Source::CachedRefusal);
+                FindConsumer::ready(refusal(kind))
+            }
             Remembered::Nothing => {
                 let (inner, key_id) = (Arc::clone(inner), Arc::from(key_id));
                 FindConsumer::pending(async move { inner.ask(key_id).await })
@@ -255,6 +264,42 @@ enum Remembered {
     /// The directory has to be asked.
     Nothing,
 }
+
+/// What a look-up has ended with.
+struct Answered {
+    found: Result<Option<Consumer>, AuthError>,
+    source: Source,
+}
+
+/// Where an answer comes from.
+#[derive(Clone, Copy)]
+enum Source {
+    Cache,
+    CachedRefusal,
+    Directory,
+    /// The directory could not be asked.
+    LastGood,
+    /// As the last one, and nothing is known.
+    Failed,
+    /// There is no room for another look-up, and nothing is known.
+    Limit,
+}
+
+#[cfg(feature = "metrics")]
+fn count(source: Source) {
+    let source = match source {
+        Source::Cache => "cache",
+        Source::CachedRefusal => "cached_refusal",
+        Source::Directory => "directory",
+        Source::LastGood => "last_good",
+        Source::Failed => "failed",
+        Source::Limit => "limit",
+    };
+    metrics::count_by(metrics::CACHE_ANSWERS, "source", source);
+}
+
+#[cfg(not(feature = "metrics"))]
+fn count(_: Source) {}
 
 impl<D: ConsumerDirectory + 'static> Inner<D> {
     fn remembered(&self, key_id: &str) -> Remembered {
@@ -292,14 +337,19 @@ impl<D: ConsumerDirectory + 'static> Inner<D> {
     async fn ask(&self, key_id: Arc<str>) -> Result<Option<Consumer>, AuthError> {
         loop {
             if let Some(answer) = self.look_up(&key_id).await {
-                return answer;
+                count(answer.source);
+                return answer.found;
             }
             // Another request may have an answer from after that.
             match self.remembered(&key_id) {
                 Remembered::Consumer(consumer) | Remembered::Due(consumer) => {
+                    count(Source::Cache);
                     return Ok(Some(consumer));
                 }
-                Remembered::Refused(kind) => return refusal(kind),
+                Remembered::Refused(kind) => {
+                    count(Source::CachedRefusal);
+                    return refusal(kind);
+                }
                 Remembered::Nothing => {}
             }
         }
@@ -307,7 +357,7 @@ impl<D: ConsumerDirectory + 'static> Inner<D> {
 
     /// The answer of the directory. All who ask for one id share it. `None` if the id was forgotten
     /// meanwhile.
-    async fn look_up(&self, key_id: &Arc<str>) -> Option<Result<Option<Consumer>, AuthError>> {
+    async fn look_up(&self, key_id: &Arc<str>) -> Option<Answered> {
         let is_seen = self.known.contains_key(key_id) || self.seen.contains_key(key_id);
         let flight = self.flights.join(key_id, is_seen);
         // From here on, only this look-up changes what is known.
@@ -315,7 +365,7 @@ impl<D: ConsumerDirectory + 'static> Inner<D> {
         let Ok(flight) = flight else {
             let error = "too many look-ups are in flight: raise `max_look_ups`";
             let error = AuthError::directory_unavailable(error);
-            return Some(self.last_good(known.as_deref(), error));
+            return Some(self.last_good(known.as_deref(), error, Source::Limit));
         };
         let began = self.options.clock.moment();
         let answer = flight.answer(|| self.directory.find(key_id)).await;
@@ -342,29 +392,41 @@ impl<D: ConsumerDirectory + 'static> Inner<D> {
         if landing == Landing::Forgotten {
             return None;
         }
-        Some(match answer {
+        #[cfg(feature = "metrics")]
+        if landing == Landing::First {
+            metrics::count_by(metrics::LOOK_UPS, "outcome", outcome_of(&answer));
+        }
+        let found = match answer {
             Ok(consumer) => Ok(consumer),
             Err(error) if is_failure(&error) => {
                 if landing == Landing::First {
                     report(key_id, &error);
                 }
-                self.last_good(known.as_deref(), shared(error))
+                let error = shared(error);
+                return Some(self.last_good(known.as_deref(), error, Source::Failed));
             }
             Err(error) => Err(shared(error)),
+        };
+        Some(Answered {
+            found,
+            source: Source::Directory,
         })
     }
 
     /// What counts if the directory cannot be asked.
-    fn last_good(
-        &self,
-        known: Option<&Known>,
-        error: AuthError,
-    ) -> Result<Option<Consumer>, AuthError> {
+    fn last_good(&self, known: Option<&Known>, error: AuthError, otherwise: Source) -> Answered {
         let now = self.options.clock.moment();
-        known
-            .filter(|known| !matches!(self.state_of(known, now), State::Over))
-            .map(|known| Some(known.consumer().clone()))
-            .ok_or(error)
+        let known = known.filter(|known| !matches!(self.state_of(known, now), State::Over));
+        match known {
+            Some(known) => Answered {
+                found: Ok(Some(known.consumer().clone())),
+                source: Source::LastGood,
+            },
+            None => Answered {
+                found: Err(error),
+                source: otherwise,
+            },
+        }
     }
 
     fn state_of(&self, known: &Known, now: Moment) -> State {

@@ -20,6 +20,13 @@ pub mod secrets_and_rotation {}
 #[doc = include_str!("../docs/refusals.md")]
 pub mod refusals {}
 
+/// What the layers count, for Prometheus: the metrics, a dashboard and alerts.
+///
+#[cfg_attr(feature = "metrics", doc = include_str!("../docs/metrics-dashboard.svg"))]
+///
+#[cfg_attr(feature = "metrics", doc = include_str!("../docs/metrics.md"))]
+pub mod metrics {}
+
 /// The backend of a Wix app, and a Wix site that calls a Rust server.
 ///
 // The pictures as data, because rustdoc copies no files. Of two links with one name, the first one

@@ -97,6 +97,7 @@
 //! | `directory-cache` | no | a cache for a directory of consumers |
 //! | `testing` | no | for your own tests: signatures that are the same in each run, and changed requests that a host must refuse; switches `tower` on |
 //! | `tracing` | no | an event for each request that a layer refuses, accepts or signs, and for an unusable secret file; switches `tower` on |
+//! | `metrics` | no | counts what the layers do, through the facade `metrics`; switches `tower` on |
 //! | `js` | no | random numbers and the clock of a JavaScript host, on `wasm32-unknown-unknown` only |
 //! | `rust-crypto` | yes | the default engine: SHA-2 and HMAC in Rust, random bytes from the system |
 //! | `aws-lc-rs` | no | the engine AWS-LC, with the same results; needs a C compiler |
@@ -108,7 +109,7 @@
 //! # Guide
 //!
 //! docs.rs shows the guide in the module `guide`: frameworks, behind a proxy, secrets and rotation,
-//! refusals, Wix, webhooks of Wix, other clients, threat model, performance.
+//! refusals, metrics, Wix, webhooks of Wix, other clients, threat model, performance.
 
 #[cfg(feature = "axum")]
 pub use self::axum::MissingLayer;
@@ -121,6 +122,8 @@ pub use self::cached_directory::{
 #[cfg(any(feature = "fips", all(docsrs, feature = "aws-lc-rs")))]
 #[cfg_attr(docsrs, doc(cfg(feature = "fips")))]
 pub use self::crypto::assert_fips_mode;
+#[cfg(feature = "metrics")]
+pub use self::describe_metrics::describe_metrics;
 pub use self::{
     crypto::Mac,
     digest::DigestAlgorithm,
@@ -151,6 +154,8 @@ mod cached_directory;
 #[cfg(feature = "client")]
 pub mod client;
 mod crypto;
+#[cfg(feature = "metrics")]
+mod describe_metrics;
 mod digest;
 mod escape;
 mod eventual;
@@ -164,6 +169,8 @@ mod eventual;
 #[cfg_attr(docsrs, doc(auto_cfg = false))] // exists for documentation only
 pub mod guide;
 mod message;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod replay;
 mod secret;
 mod sign;

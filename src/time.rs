@@ -155,6 +155,18 @@ pub(crate) fn system_time(unix_seconds: i64) -> Option<SystemTime> {
     }
 }
 
+/// Does the work, and says how long it took. WebAssembly has no such clock everywhere, so nothing is
+/// measured there.
+#[cfg(feature = "metrics")]
+pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (T, Option<Duration>) {
+    if cfg!(target_family = "wasm") {
+        return (work(), None);
+    }
+    let start = std::time::Instant::now();
+    let result = work();
+    (result, Some(start.elapsed()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -101,6 +101,7 @@ mod upload;
 mod validate_auth;
 mod validate_stream;
 mod verifying;
+mod work;
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 

@@ -4,6 +4,8 @@ use http::Request;
 
 use crate::secret::SecretStore;
 
+#[cfg(all(feature = "metrics", feature = "directory-cache"))]
+pub(crate) use self::directory::outcome_of;
 pub use self::{
     claim::Claim,
     consumer::Consumer,

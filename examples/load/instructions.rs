@@ -19,6 +19,7 @@ use hmac_auth::{
 };
 use http::{HeaderValue, Request, Response, header::CONTENT_TYPE};
 use http_body_util::BodyExt;
+use metrics_exporter_prometheus::PrometheusBuilder;
 use sha2::{Digest, Sha256};
 use tower::{Layer, Service, service_fn};
 
@@ -41,7 +42,7 @@ pub(crate) fn measure(report: &mut Report) {
     println!("\n# Instructions\n");
     match count() {
         Err(reason) => println!("Not counted: {reason}."),
-        Ok([hashing, validating, layer]) => {
+        Ok([hashing, validating, layer, with_recorder]) => {
             println!(
                 "| POST of 1 KiB, in user space | instructions/request | beyond bare hashing |"
             );
@@ -52,6 +53,12 @@ pub(crate) fn measure(report: &mut Report) {
                 validating - hashing
             );
             println!("| layer, service | {layer:.0} | {:.0} |", layer - hashing);
+            if cfg!(feature = "metrics") {
+                println!(
+                    "| layer, service, recorder of Prometheus | {with_recorder:.0} | {:.0} |",
+                    with_recorder - hashing
+                );
+            }
             report.count_at_most(
                 "instructions of the layer beyond bare hashing",
                 layer - hashing,
@@ -62,7 +69,7 @@ pub(crate) fn measure(report: &mut Report) {
 }
 
 /// For each request, of each variant of [`run`].
-fn count() -> Result<[f64; 3], String> {
+fn count() -> Result<[f64; 4], String> {
     let counts = env::temp_dir().join(format!("hmac-auth-load-{}", std::process::id()));
     let output = Command::new("valgrind")
         .args([
@@ -81,7 +88,7 @@ fn count() -> Result<[f64; 3], String> {
             String::from_utf8_lossy(&output.stderr)
         ));
     }
-    let dumps = [1, 2, 3, 4, 5, 6].map(|run| counts.with_extension(run.to_string()));
+    let dumps = [1, 2, 3, 4, 5, 6, 7, 8].map(|run| counts.with_extension(run.to_string()));
     let texts = dumps
         .each_ref()
         .map(|dump| fs::read_to_string(dump).unwrap_or_default());
@@ -92,11 +99,16 @@ fn count() -> Result<[f64; 3], String> {
         text.lines()
             .find_map(|line| line.strip_prefix("totals: ")?.parse::<f64>().ok())
     };
-    // The first three have warmed up.
-    match [3, 4, 5].map(|run| total(&texts[run])) {
-        [Some(hashing), Some(validating), Some(layer)] => {
-            Ok([hashing, validating, layer].map(|total| total / f64::from(REQUESTS)))
-        }
+    // The first four have warmed up.
+    match [4, 5, 6, 7].map(|run| total(&texts[run])) {
+        [
+            Some(hashing),
+            Some(validating),
+            Some(layer),
+            Some(with_recorder),
+        ] => Ok(
+            [hashing, validating, layer, with_recorder].map(|total| total / f64::from(REQUESTS))
+        ),
         _ => Err("callgrind has counted nothing".to_owned()),
     }
 }
@@ -108,6 +120,7 @@ pub(crate) fn run() {
         replay_guard(),
         layer().layer(service_fn(service)),
     );
+    let recorder = PrometheusBuilder::new().build_recorder();
     let secret = secrets
         .lookup(SITES[0])
         .expect("the secret is there")
@@ -148,6 +161,9 @@ pub(crate) fn run() {
         counted_run(validating, self::requests());
 
         counted_run(&mut with_layer, self::requests());
+
+        let requests = self::requests();
+        metrics::with_local_recorder(&recorder, || counted_run(&mut with_layer, requests));
     }
 }
 

@@ -13,6 +13,8 @@ use std::{
 use foldhash::fast::RandomState;
 
 use super::{guard::ReplayGuard, use_once::UseOnce};
+#[cfg(feature = "metrics")]
+use crate::metrics;
 use crate::{
     time::{Clock, unix_seconds, whole_seconds},
     validate::{AuthError, AuthErrorKind, ReplayId, Validated},
@@ -90,6 +92,8 @@ pub struct MemoryReplayGuard {
     /// In seconds since 1970.
     start: i64,
     early: Early,
+    #[cfg(feature = "metrics")]
+    name: Option<Arc<str>>,
 }
 
 /// What becomes of signatures that could have been used before the start.
@@ -175,6 +179,8 @@ impl MemoryReplayGuard {
             capacity_per_consumer: DEFAULT_REPLAY_CAPACITY_PER_CONSUMER,
             start: unix_seconds(clock()),
             early: Early::RefusedBeforeStart,
+            #[cfg(feature = "metrics")]
+            name: None,
         }
     }
 
@@ -221,6 +227,24 @@ impl MemoryReplayGuard {
     pub fn accept_replays_across_restarts(mut self) -> Self {
         self.early = Early::Accepted;
         self
+    }
+
+    /// Names the guard in the metrics, as the value of the label `guard`: for a process that has
+    /// several guards.
+    #[cfg(feature = "metrics")]
+    #[must_use]
+    pub fn metrics_name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Records how full the guard is.
+    ///
+    /// The guard itself does that at the first signature of each second, and when it is full. Call
+    /// this method at the start, so that the values are there before the first request.
+    #[cfg(feature = "metrics")]
+    pub fn record_metrics(&self) {
+        metrics::record_guard(self.name.as_ref(), self.len(), self.max_len());
     }
 
     /// Gives the proof back if this is the first use of its signature, and remembers it.
@@ -274,6 +298,11 @@ impl MemoryReplayGuard {
                     Ok(place) => second.counts[place].1 += 1,
                     Err(place) => second.counts.insert(place, (Arc::clone(quota), 1)),
                 }
+                #[cfg(feature = "metrics")]
+                if second.used.len() == 1 {
+                    drop(shard);
+                    self.record_metrics();
+                }
                 return Ok(());
             }
             second.used.remove(&fingerprint);
@@ -284,6 +313,8 @@ impl MemoryReplayGuard {
                 }
             }
         }
+        #[cfg(feature = "metrics")]
+        self.record_metrics();
         Err(AuthErrorKind::ReplayGuardFull.into())
     }
 

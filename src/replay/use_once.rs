@@ -29,6 +29,14 @@ impl UseOnce {
     }
 }
 
+#[cfg(feature = "metrics")]
+impl UseOnce {
+    /// The answer if it is there already.
+    pub(crate) fn try_now(self) -> Result<Result<(), AuthError>, Self> {
+        self.0.try_now().map_err(Self)
+    }
+}
+
 impl Future for UseOnce {
     type Output = Result<(), AuthError>;
 

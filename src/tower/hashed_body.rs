@@ -11,7 +11,7 @@ use http_body::{Body, SizeHint};
 use http_body_util::LengthLimitError;
 use pin_project_lite::pin_project;
 
-use super::{BoxError, drain::Drain, pace::Pace, policy::Policy};
+use super::{BoxError, drain::Drain, pace::Pace, policy::Policy, work::Work};
 use crate::validate::{AuthError, AuthErrorKind, Proof, Validated, VerifiedHead};
 
 pin_project! {
@@ -26,6 +26,7 @@ pin_project! {
         source: Source,
         len: BodyLen,
         pace: Pace,
+        work: Work,
     }
 }
 
@@ -66,10 +67,10 @@ where
     B: Body,
     B::Error: Into<BoxError>,
 {
-    pub(super) fn new(body: B, head: VerifiedHead, len: BodyLen) -> Self {
+    pub(super) fn new(body: B, head: VerifiedHead, len: BodyLen, work: Work) -> Self {
         Self {
             head: Some(head),
-            ..Self::unread(body, len)
+            ..Self::unread(body, len, work)
         }
     }
 
@@ -80,11 +81,12 @@ where
         error: AuthError,
         policy: &Policy,
         request: &Parts,
+        work: Work,
     ) -> Self {
-        Self::unread(body, len).refuse(error, policy, request)
+        Self::unread(body, len, work).refuse(error, policy, request)
     }
 
-    fn unread(body: B, len: BodyLen) -> Self {
+    fn unread(body: B, len: BodyLen, work: Work) -> Self {
         Self {
             body,
             rest: Bytes::new(),
@@ -93,6 +95,7 @@ where
             source: Source::Open,
             len,
             pace: Pace::default(),
+            work,
         }
     }
 
@@ -121,6 +124,10 @@ where
             match ready!(self.as_mut().poll_signed(cx)) {
                 Ok(piece) => return Poll::Ready(Ok(piece)),
                 Err(error) => {
+                    let error = match self.unfinished() {
+                        Some(proof) => error.proven(proof),
+                        None => error,
+                    };
                     let drain = self.drain(policy, request);
                     *self.as_mut().project().refusal = Some(Box::new(Refusal { error, drain }));
                 }
@@ -139,7 +146,7 @@ where
             ready!(this.pace.poll_turn(cx));
             if !this.rest.is_empty() {
                 let piece = this.rest.split_to(this.pace.take(this.rest.len()));
-                head.update(&piece);
+                this.work.time(|| head.update(&piece));
                 return Poll::Ready(Ok(Piece::Data(piece)));
             }
             let frame = match this.body.as_mut().poll_frame(cx) {
@@ -183,7 +190,11 @@ where
         *this.source = Source::Ended;
         this.len.check_end()?;
         Poll::Ready(match this.head.take() {
-            Some(head) => head.finish().map(Piece::End),
+            Some(head) => {
+                let validated = head.finish()?;
+                this.work.record();
+                Ok(Piece::End(validated))
+            }
             None => Err(AuthErrorKind::BodyUnreadable.into()),
         })
     }
@@ -199,6 +210,7 @@ where
                 *drain = None;
             }
         }
+        this.work.record();
         let refusal = this.refusal.take();
         Poll::Ready(
             refusal.map_or(AuthErrorKind::BodyUnreadable.into(), |refusal| {
@@ -219,10 +231,12 @@ where
     /// The proof, if the body is known to be empty before it is read.
     pub(super) fn finish_if_empty(&mut self) -> Result<Option<Validated>, AuthError> {
         let is_empty = self.body.is_end_stream() && self.len.announced.unwrap_or(0) == 0;
-        self.head
-            .take_if(|_| is_empty)
-            .map(VerifiedHead::finish)
-            .transpose()
+        let Some(head) = self.head.take_if(|_| is_empty) else {
+            return Ok(None);
+        };
+        let validated = head.finish()?;
+        self.work.record();
+        Ok(Some(validated))
     }
 
     /// The number of bytes that are still to come.

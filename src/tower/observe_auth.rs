@@ -95,7 +95,7 @@ where
     fn call(&mut self, request: Request<B>) -> ObserveAuthFuture<S, B> {
         let mut service = take_ready(&mut self.inner);
         let (parts, body) = request.into_parts();
-        let state = if let Some(exception) = self.policy.exception(&parts) {
+        let state = if let Some(exception) = self.policy.observed_exception(&parts) {
             pass(&mut service, parts, body, &exception)
         } else {
             let mut answers = Answers::default();

@@ -13,7 +13,9 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::{hashed_body::BodyLen, observed::Observed, policy::Policy};
-use crate::validate::{AuthError, AuthErrorKind, Proof, VerifiedHead};
+#[cfg(feature = "metrics")]
+use crate::metrics;
+use crate::validate::{AuthError, AuthErrorKind, Proof, Validated, VerifiedHead};
 
 pin_project! {
     /// A body that the layer hashes while the service reads it. It comes as it is, with its own errors
@@ -68,36 +70,50 @@ impl Watch {
             policy,
             parts,
         } = self;
-        let outcome = len
-            .check_end()
-            .and_then(|()| head.finish())
-            .and_then(|validated| {
-                policy.check_in_time(validated.proof())?;
-                check(&policy, validated.proof())
-            });
+        let outcome = match len.check_end() {
+            Ok(()) => head.finish(),
+            Err(error) => Err(error.proven(head.proof())),
+        };
+        let outcome = outcome.and_then(|validated| {
+            policy.check_in_time(validated.proof())?;
+            check(&policy, validated.proof()).map_err(|error| error.proven(validated.proof()))?;
+            Ok(validated)
+        });
         conclude(outcome, &observed, &policy, &parts);
     }
 
     fn fail(self, error: AuthError) {
+        let error = error.proven(self.head.proof());
         conclude(Err(error), &self.observed, &self.policy, &self.parts);
     }
 }
 
-/// Notes what an enforcing layer would have done, and makes an event of it.
+/// Notes what an enforcing layer would have done, makes an event of it, and counts it.
 pub(super) fn conclude(
-    outcome: Result<(), AuthError>,
+    outcome: Result<Validated, AuthError>,
     observed: &Observed,
     policy: &Policy,
     parts: &Parts,
 ) {
     #[cfg(feature = "tracing")]
     match &outcome {
-        Ok(()) => super::events::would_accept(observed.consumer()),
+        Ok(_) => super::events::would_accept(observed.consumer()),
         Err(error) => policy.trace_observed(error, parts),
     }
     #[cfg(not(feature = "tracing"))]
     let _ = (policy, parts);
-    observed.decide(outcome.map_err(|error| error.kind()));
+    #[cfg(feature = "metrics")]
+    match &outcome {
+        Ok(validated) => {
+            let consumer = validated.proof().known_consumer();
+            metrics::count_proven(metrics::WOULD_BE_VALIDATED, consumer);
+        }
+        Err(error) => {
+            let (kind, consumer) = (error.kind().as_str(), error.consumer());
+            metrics::count_refused(metrics::WOULD_BE_REFUSED, kind, consumer);
+        }
+    }
+    observed.decide(outcome.map(drop).map_err(|error| error.kind()));
 }
 
 impl<B> ObservedBody<B> {

@@ -19,6 +19,7 @@ use super::{
     reply,
     unsigned::{Exception, Exceptions},
     verifying::{Asking, Verifying},
+    work::Work,
 };
 #[cfg(feature = "tracing")]
 use super::{events, previous_secret::PreviousSecretReminder};
@@ -34,6 +35,8 @@ use crate::{
 
 #[cfg(feature = "tracing")]
 use crate::message::escape_authority;
+#[cfg(feature = "metrics")]
+use crate::metrics;
 
 #[derive(Clone)]
 pub(super) struct Policy {
@@ -96,6 +99,21 @@ impl Policy {
     /// Why the request needs no proof, if it needs none. Nothing does if the options contradict each
     /// other: then every request is refused.
     pub(super) fn exception(&self, request: &Parts) -> Option<Exception> {
+        let exception = self.find_exception(request)?;
+        #[cfg(feature = "metrics")]
+        metrics::count_by(metrics::PASSED, "reason", exception.as_str());
+        Some(exception)
+    }
+
+    /// As [`exception`](Self::exception), for a layer that observes.
+    pub(super) fn observed_exception(&self, request: &Parts) -> Option<Exception> {
+        let exception = self.find_exception(request)?;
+        #[cfg(feature = "metrics")]
+        metrics::count_by(metrics::WOULD_PASS, "reason", exception.as_str());
+        Some(exception)
+    }
+
+    fn find_exception(&self, request: &Parts) -> Option<Exception> {
         let exception = self.exceptions.find(request)?;
         self.check().is_ok().then_some(exception)
     }
@@ -117,13 +135,16 @@ impl Policy {
         B::Error: Into<BoxError>,
     {
         let len = self.len_of(request);
-        let verified = match self.verify_unread(request, &body, &len, &mut answers) {
+        // After an answer of the directory, the head is read anew: only the last time counts.
+        let mut work = Work::default();
+        let verified = work.time(|| self.verify_unread(request, &body, &len, &mut answers));
+        let verified = match verified {
             Ok(verified) => verified,
             Err(question) => return Verifying::Asking(Asking::new(body, answers, question)),
         };
         Verifying::Done(match verified {
-            Ok(head) => HashedBody::new(body, head, len),
-            Err(error) => HashedBody::refused(body, len, error, self, request),
+            Ok(head) => HashedBody::new(body, head, len, work),
+            Err(error) => HashedBody::refused(body, len, error, self, request, work),
         })
     }
 
@@ -143,7 +164,12 @@ impl Policy {
     ) -> Result<Result<VerifiedHead, AuthError>, Question> {
         let announced = len.announced().unwrap_or(0).max(body.size_hint().lower());
         let verified = self.verify_head(RequestHead::from(request), request, answers)?;
-        Ok(verified.and_then(|head| self.check_unread(head, announced, body.is_end_stream())))
+        Ok(verified.and_then(|head| {
+            match self.check_unread(&head, announced, body.is_end_stream()) {
+                Ok(()) => Ok(head),
+                Err(error) => Err(error.proven(head.proof())),
+            }
+        }))
     }
 
     fn verify_head(
@@ -177,10 +203,10 @@ impl Policy {
     /// Refuses a proven head whose body can be of no use.
     fn check_unread(
         &self,
-        head: VerifiedHead,
+        head: &VerifiedHead,
         announced_len: u64,
         is_empty: bool,
-    ) -> Result<VerifiedHead, AuthError> {
+    ) -> Result<(), AuthError> {
         if announced_len > self.max_body_len {
             return Err(too_large(self.max_body_len));
         }
@@ -191,7 +217,7 @@ impl Policy {
         if !is_empty {
             self.check_unused(head.proof())?;
         }
-        Ok(head)
+        Ok(())
     }
 
     /// Refuses what the replay guard knows at once, and uses nothing up.
@@ -230,9 +256,25 @@ impl Policy {
             return UseOnce::ready(Err(error));
         }
         match &self.replay_guard {
-            Some(guard) => guard.use_once(proof.replay_id(), proof.consumer()),
+            Some(guard) => {
+                let answer = guard.use_once(proof.replay_id(), proof.consumer());
+                #[cfg(feature = "metrics")]
+                let answer = proven_by(answer, proof);
+                answer
+            }
             None => UseOnce::ready(Ok(())),
         }
+    }
+
+    /// Notes that a request is proven, the end of its body included.
+    #[expect(clippy::unused_self, reason = "beside `refuse`, for all frameworks")]
+    pub(super) fn accept(&self, proof: &Proof) {
+        #[cfg(feature = "tracing")]
+        events::request_accepted(proof);
+        #[cfg(feature = "metrics")]
+        metrics::count_proven(metrics::VALIDATED, proof.known_consumer());
+        #[cfg(not(any(feature = "metrics", feature = "tracing")))]
+        let _ = proof;
     }
 
     /// Names the consumer of a request whose head is proven, and the secret if it is an old one.
@@ -248,8 +290,10 @@ impl Policy {
         }
     }
 
-    /// Makes the answer for the peer, and an event for the operator.
+    /// Makes the answer for the peer, and an event and a count for the operator.
     pub(super) fn refuse(&self, error: &AuthError, parts: &Parts, left: Rest) -> Response<Bytes> {
+        #[cfg(feature = "metrics")]
+        metrics::count_refused(metrics::REFUSED, error.kind().as_str(), error.consumer());
         let by_this_server;
         let error = if error.kind() == AuthErrorKind::Replayed
             && parts.extensions.get::<Validated>().is_some()
@@ -330,6 +374,18 @@ impl Policy {
             ""
         };
         error.more_detail(router_advice).more_detail(HOST_ADVICE)
+    }
+}
+
+/// Names the consumer in a refusal of a guard.
+#[cfg(feature = "metrics")]
+fn proven_by(answer: UseOnce, proof: &Proof) -> UseOnce {
+    match answer.try_now() {
+        Ok(answer) => UseOnce::ready(answer.map_err(|error| error.proven(proof))),
+        Err(answer) => {
+            let consumer = proof.known_consumer();
+            UseOnce::pending(async { answer.await.map_err(|error| error.by_consumer(consumer)) })
+        }
     }
 }
 

@@ -12,8 +12,6 @@ use http::request::Parts;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-#[cfg(feature = "tracing")]
-use super::events;
 use super::{
     BoxError,
     hashed_body::{HashedBody, Piece, add_len, unreadable},
@@ -135,7 +133,6 @@ where
     }
 }
 
-#[cfg(feature = "tracing")]
 impl<B> SignedBody<B> {
     /// Leaves a trace when the service is called.
     pub(super) fn trace(&self) {
@@ -214,8 +211,7 @@ where
                     }
                 }
                 Ok(Piece::End(validated)) => {
-                    #[cfg(feature = "tracing")]
-                    events::request_accepted(validated.proof());
+                    policy.accept(validated.proof());
                     this.upload.prove(validated);
                     *this.state = State::Proven;
                 }

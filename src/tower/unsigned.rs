@@ -30,6 +30,16 @@ pub(super) enum Exception {
     Unsigned(Unsigned),
 }
 
+#[cfg(feature = "metrics")]
+impl Exception {
+    pub(super) fn as_str(&self) -> &'static str {
+        match self {
+            Self::Unprotected => "unprotected",
+            Self::Unsigned(_) => "unsigned",
+        }
+    }
+}
+
 impl Exceptions {
     pub(super) fn check(&self) -> Result<(), AuthError> {
         let is_path = |path: &str| path.starts_with('/') && !path.contains(['?', '#']);

@@ -8,12 +8,8 @@ use std::{
 use bytes::Bytes;
 use http::{Response, request::Parts};
 
-#[cfg(feature = "tracing")]
-use super::events;
 use super::{hashed_body::Rest, policy::Policy};
-#[cfg(feature = "tracing")]
-use crate::validate::Proof;
-use crate::validate::{AuthError, Validated};
+use crate::validate::{AuthError, Proof, Validated};
 
 /// A request whose head is proven while its body is still coming.
 ///
@@ -69,14 +65,16 @@ impl Upload {
 
     /// Leaves a trace when the service is called. `unfinished` is the proof of a head whose body
     /// is still to come.
-    #[cfg(feature = "tracing")]
     pub(super) fn trace(&self, unfinished: Option<&Proof>) {
         let finished = self.validated().map(Validated::proof);
+        #[cfg(feature = "tracing")]
         if let Some(proof) = finished.or(unfinished) {
             self.0.policy.trace_consumer(proof);
         }
+        #[cfg(not(feature = "tracing"))]
+        let _ = unfinished;
         if let Some(proof) = finished {
-            events::request_accepted(proof);
+            self.0.policy.accept(proof);
         }
     }
 

@@ -16,8 +16,6 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-#[cfg(feature = "tracing")]
-use super::events;
 use super::{
     BoxError, ObserveAuthLayer, ValidateStreamLayer,
     hashed_body::{HashedBody, Piece, Rest},
@@ -548,10 +546,8 @@ where
                         let validated = validated.take().expect(POLLED_AFTER_END);
                         upgrade::remove_unsigned(&mut parts, validated.proof());
                         #[cfg(feature = "tracing")]
-                        {
-                            this.policy.trace_consumer(validated.proof());
-                            events::request_accepted(validated.proof());
-                        }
+                        this.policy.trace_consumer(validated.proof());
+                        this.policy.accept(validated.proof());
                         // Only now: owning `Validated` is the proof.
                         parts.extensions.insert(validated.clone());
                         let request = Request::from_parts(parts, B::from(mem::take(body)));

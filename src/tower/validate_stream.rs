@@ -230,7 +230,6 @@ where
                 } => {
                     let answer = ready!(answer.poll(cx));
                     let (mut service, request) = waiting.take().expect(POLLED_AFTER_END);
-                    #[cfg(feature = "tracing")]
                     if answer.is_ok() {
                         request.body().trace();
                     }

@@ -224,12 +224,34 @@ impl<'a> Claim<'a> {
             },
             signed: SignedText::new(base, input),
             digest: if fields.has(KnownField::ContentDigest) {
-                BodyDigest::read(fields.lines(KnownField::ContentDigest))?
+                BodyDigest::read(fields.lines(KnownField::ContentDigest))
+                    .map_err(|error| self.proven(error.into(), consumer))?
             } else {
                 BodyDigest::default()
             },
         };
         Ok(VerifiedHead::new(Arc::new(proof), *uncovered))
+    }
+
+    /// The refusal of a signature whose MAC is right.
+    #[cfg(feature = "metrics")]
+    fn proven(&self, error: AuthError, consumer: Option<&Consumer>) -> AuthError {
+        let name = match consumer {
+            Some(consumer) => Some(Arc::clone(consumer.shared_name())),
+            None => self
+                .options
+                .key_ids
+                .as_ref()
+                .and(self.key_id())
+                .map(Arc::from),
+        };
+        error.by_consumer(name)
+    }
+
+    #[cfg(not(feature = "metrics"))]
+    #[expect(clippy::unused_self, reason = "counters only")]
+    fn proven(&self, error: AuthError, _: Option<&Consumer>) -> AuthError {
+        error
     }
 
     /// Goes on to the next signature of the request that may be meant for this host; `false` if

@@ -1,5 +1,7 @@
 //! Where consumers are found by their key id.
 
+#[cfg(feature = "metrics")]
+use std::borrow::Borrow;
 use std::{
     fmt,
     future::Future,
@@ -82,6 +84,19 @@ pub struct FindConsumer(Eventual<Found>);
 
 /// What a directory knows.
 pub(super) type Found = Result<Option<Consumer>, AuthError>;
+
+/// The answer of a directory in a word, for a counter.
+#[cfg(feature = "metrics")]
+pub(crate) fn outcome_of<E: Borrow<AuthError>>(
+    found: &Result<Option<Consumer>, E>,
+) -> &'static str {
+    match found.as_ref().map_err(Borrow::borrow) {
+        Ok(Some(_)) => "found",
+        Ok(None) => "unknown",
+        Err(error) if error.status().is_server_error() => "failed",
+        Err(_) => "revoked",
+    }
+}
 
 impl FindConsumer {
     /// An answer that is there at once, without an allocation.

@@ -1,5 +1,7 @@
 //! Why a request was refused: the one table of all reasons, and the error that carries one.
 
+#[cfg(feature = "metrics")]
+use std::sync::Arc;
 use std::{error::Error as StdError, fmt};
 
 use http::StatusCode;
@@ -227,6 +229,9 @@ pub struct AuthError {
     kind: AuthErrorKind,
     detail: Option<Detail>,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    /// Whose MAC was right, if the host knows the consumer. Boxed, so that an error stays small.
+    #[cfg(feature = "metrics")]
+    consumer: Option<Box<Arc<str>>>,
 }
 
 impl AuthError {
@@ -235,6 +240,8 @@ impl AuthError {
             kind,
             detail: None,
             source: None,
+            #[cfg(feature = "metrics")]
+            consumer: None,
         }
     }
 
@@ -249,6 +256,18 @@ impl AuthError {
             detail: Some(Detail::Seen(Box::new(seen))),
             ..Self::new(AuthErrorKind::WrongMac)
         }
+    }
+
+    /// Whose MAC was right: counters name the consumer.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn by_consumer(mut self, consumer: Option<Arc<str>>) -> Self {
+        self.consumer = consumer.map(Box::new);
+        self
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(crate) fn consumer(&self) -> Option<&Arc<str>> {
+        self.consumer.as_deref()
     }
 
     /// Goes on with a detail that is there.

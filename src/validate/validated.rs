@@ -51,7 +51,7 @@ impl Proof {
 
     /// Refuses what has become stale or expired by `now`. `when` is for the operator.
     pub(crate) fn check_in_time(&self, now: i64, when: &'static str) -> Result<(), AuthError> {
-        let too_late = |kind| Err(AuthError::new(kind).detail(when));
+        let too_late = |kind| Err(AuthError::new(kind).detail(when).proven(self));
         if now > self.replay_id.fresh_until {
             return too_late(AuthErrorKind::Stale);
         }
@@ -59,6 +59,15 @@ impl Proof {
             return too_late(AuthErrorKind::Expired);
         }
         Ok(())
+    }
+
+    /// The consumer if it is listed, or found in a directory: so the host decides how many there are.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn known_consumer(&self) -> Option<Arc<str>> {
+        match &self.consumer {
+            Some(consumer) => Some(Arc::clone(consumer.shared_name())),
+            None => self.key_id_is_listed.then(|| self.consumer().into()),
+        }
     }
 
     #[cfg(feature = "tracing")]
@@ -135,6 +144,20 @@ impl SignedText {
 
     fn part(&self, span: Option<Span>) -> Option<&str> {
         span.map(|span| text(span.of(&self.text)))
+    }
+}
+
+impl AuthError {
+    /// For a refusal after the MAC, whose consumer is proven: counters name it.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn proven(self, proof: &Proof) -> Self {
+        self.by_consumer(proof.known_consumer())
+    }
+
+    #[cfg(not(feature = "metrics"))]
+    #[inline]
+    pub(crate) fn proven(self, _: &Proof) -> Self {
+        self
     }
 }
 

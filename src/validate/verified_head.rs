@@ -77,14 +77,15 @@ impl VerifiedHead {
     #[inline]
     pub fn finish(self) -> Result<Validated, AuthError> {
         if self.has_body {
-            self.check_coverage_of_body()?;
+            self.check_coverage_of_body()
+                .map_err(|error| error.proven(&self.proof))?;
         }
         // Checked even if no digest is covered, as on a request without a body: a wrong one is
         // never passed on.
         if self.proof.digest.matches() {
             Ok(Validated::new(self.proof))
         } else {
-            Err(AuthErrorKind::WrongDigest.into())
+            Err(AuthError::new(AuthErrorKind::WrongDigest).proven(&self.proof))
         }
     }
 }

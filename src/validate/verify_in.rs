@@ -10,11 +10,13 @@ use std::{
 use super::{
     claim::Claim,
     consumer::Consumer,
-    directory::{ConsumerDirectory, FindConsumer},
+    directory::{ConsumerDirectory, FindConsumer, Found},
     error::AuthError,
     verified_head::VerifiedHead,
 };
 use crate::eventual::POLLED_AFTER_END;
+#[cfg(feature = "metrics")]
+use crate::{metrics, validate::directory::outcome_of};
 
 /// What a directory has answered about the key ids of one request.
 ///
@@ -40,6 +42,7 @@ impl Question {
     /// Takes note of the answer when it is there.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, answers: &mut Answers) -> Poll<()> {
         let found = ready!(Pin::new(&mut self.answer).poll(cx));
+        count(&found);
         let consumer = found.unwrap_or_else(|error| {
             answers.refuse(error);
             None
@@ -88,7 +91,7 @@ impl Answers {
         let known = self.known.iter().find(|(known, _)| **known == *key_id);
         let consumer = match known {
             Some((_, consumer)) => consumer.clone(),
-            None => match directory.find(&key_id).try_now() {
+            None => match directory.find(&key_id).try_now().inspect(count) {
                 Ok(Ok(consumer)) => {
                     // Nearly all requests have one signature.
                     if claim.has_others() {
@@ -118,6 +121,14 @@ impl Answers {
         self.refusal = Some(AuthError::furthest(self.refusal.take(), error));
     }
 }
+
+#[cfg(feature = "metrics")]
+fn count(found: &Found) {
+    metrics::count_by(metrics::DIRECTORY_ANSWERS, "outcome", outcome_of(found));
+}
+
+#[cfg(not(feature = "metrics"))]
+fn count(_: &Found) {}
 
 /// The future of [`Claim::verify_in`].
 pub struct VerifyIn<'a> {

@@ -4,6 +4,8 @@ pub(crate) mod built;
 pub(crate) mod capture;
 pub(crate) mod cases;
 pub(crate) mod clock;
+#[cfg(feature = "metrics")]
+pub(crate) mod counted;
 pub(crate) mod dictionary;
 pub(crate) mod directory;
 pub(crate) mod edit;

@@ -8,6 +8,8 @@ mod directory;
 mod drain;
 mod events;
 mod guard;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod observe;
 mod polling;
 pub(crate) mod received_uri;

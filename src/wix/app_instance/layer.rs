@@ -17,6 +17,8 @@ use tower_service::Service;
 use super::{
     AppInstance, error::AppInstanceError, options::AppInstanceOptions, request::app_instance_of,
 };
+#[cfg(feature = "metrics")]
+use crate::metrics;
 #[cfg(feature = "tracing")]
 use crate::{
     escape::escape,
@@ -148,6 +150,8 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let reply = match self.layer.validate(&request) {
             Ok(instance) => {
+                #[cfg(feature = "metrics")]
+                metrics::count(metrics::INSTANCES_ACCEPTED);
                 #[cfg(feature = "tracing")]
                 {
                     if is_recording() {
@@ -163,6 +167,8 @@ where
                 Reply::service(self.inner.call(request), instance)
             }
             Err(error) => {
+                #[cfg(feature = "metrics")]
+                metrics::count_by(metrics::INSTANCES_REFUSED, "kind", error.kind().as_str());
                 #[cfg(feature = "tracing")]
                 refusal_event!(
                     error,

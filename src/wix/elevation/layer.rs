@@ -21,6 +21,8 @@ use super::{
     token_gate::TokenGate,
     token_info::{SubjectType, TokenInfo},
 };
+#[cfg(feature = "metrics")]
+use crate::metrics;
 #[cfg(feature = "tracing")]
 use crate::{
     escape::escape,
@@ -253,6 +255,8 @@ where
     S: Service<Request<B>>,
 {
     let info = TokenInfo::clone(&proof.info);
+    #[cfg(feature = "metrics")]
+    metrics::count(metrics::TOKENS_ACCEPTED);
     #[cfg(feature = "tracing")]
     {
         let instance_id = info.instance_id().as_str();
@@ -272,6 +276,8 @@ where
 }
 
 fn refuse<F, B>(error: &ElevationError, request: &Request<B>) -> Reply<F, TokenInfo> {
+    #[cfg(feature = "metrics")]
+    metrics::count_by(metrics::TOKENS_REFUSED, "kind", error.kind().as_str());
     #[cfg(feature = "tracing")]
     refusal_event!(
         error,

@@ -24,6 +24,8 @@ use super::{
     repeats::{DEFAULT_REMEMBERED_WEBHOOKS, Repeats},
     webhook_queue::WebhookQueue,
 };
+#[cfg(feature = "metrics")]
+use crate::metrics;
 #[cfg(feature = "tracing")]
 use crate::{
     escape::escape,
@@ -203,8 +205,14 @@ where
         };
         *this.is_answered = true;
         let mut response = match received {
-            Ok(()) => accepted(),
+            Ok(()) => {
+                #[cfg(feature = "metrics")]
+                metrics::count(metrics::WEBHOOKS_ACCEPTED);
+                accepted()
+            }
             Err(error) => {
+                #[cfg(feature = "metrics")]
+                metrics::count_by(metrics::WEBHOOKS_REFUSED, "kind", error.kind().as_str());
                 #[cfg(feature = "tracing")]
                 {
                     let path = escape(this.head.uri.path());

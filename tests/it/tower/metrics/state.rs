@@ -1,0 +1,210 @@
+//! How long validation takes, how full the guard is, and what the layers for Wix count.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{Router, body::Body, routing};
+use hmac_auth::{
+    MemoryReplayGuard, MemorySecrets, Secret,
+    wix::{
+        AppInstanceOptions, DEFAULT_APP_SECRET_NAME, ReceiveWebhooks, SubjectType, TokenInfoLayer,
+        ValidateAppInstanceLayer,
+    },
+};
+use http::{Request, header::AUTHORIZATION};
+use metrics_util::debugging::DebugValue;
+use tower::{ServiceExt, service_fn};
+
+use crate::support::{
+    counted::{Series, counted, recorded, series},
+    instance,
+    layers::{Step, ask, ask_both, data, guard, layer, whole, with_body, with_wrong_mac},
+    oauth::{Reply, Wix, good_info, visitor_token},
+    request::{NOW, get, post, sign_options, signed, signed_with, time},
+    webhook::{self, envelope},
+};
+
+fn samples(series: &Series) -> u64 {
+    series["validation_seconds"]
+}
+
+#[test]
+fn each_checked_request_has_one_time() {
+    let accepted = counted(async {
+        ask_both(&layer(), || whole(signed(post()))).await;
+        ask_both(&layer(), || with_body(signed(get()), [])).await;
+    });
+    assert_eq!(samples(&accepted), 4);
+    let refused = counted(async {
+        ask_both(&layer(), || whole(with_wrong_mac())).await;
+        ask_both(&layer(), || with_body(signed(post()), [data("x")])).await;
+        let full = layer().replay_guard(guard().capacity(0));
+        ask_both(&full, || with_body(signed(get()), [])).await;
+        ask_both(&full, || whole(signed(post()))).await;
+    });
+    assert_eq!(samples(&refused), 8);
+    let unchecked = counted(async {
+        ask_both(&layer().allow_unsigned(), || whole(post())).await;
+    });
+    assert!(!unchecked.contains_key("validation_seconds"));
+}
+
+#[test]
+fn the_time_is_that_of_the_work_alone() {
+    let times = |request: fn() -> _| {
+        let series = recorded(async {
+            ask(&layer(), request()).await;
+        });
+        let mut samples = series.into_iter().filter_map(|(_, value)| match value {
+            DebugValue::Histogram(samples) => Some(samples[0].0),
+            _ => None,
+        });
+        samples.next().unwrap()
+    };
+    let slow = times(|| {
+        let body = signed(post()).into_body();
+        let steps = [
+            Step::Late(Duration::from_millis(300)),
+            Step::Data(body.into()),
+        ];
+        with_body(signed(post()), steps)
+    });
+    assert!(slow > 0.0 && slow < 0.3, "{slow}");
+    // Hashing is work.
+    let large = times(|| whole(signed(post().map(|_| vec![b'x'; 1 << 20]))));
+    assert!(large > slow, "{large} {slow}");
+}
+
+#[test]
+fn the_guard_says_how_full_it_is() {
+    let guard = Arc::new(guard().capacity(3).metrics_name("orders"));
+    let layer = layer().replay_guard(Arc::clone(&guard));
+    let gauges = |requests: u64| {
+        let layer = &layer;
+        let mut series = counted(async move {
+            for _ in 0..requests {
+                ask(layer, whole(signed(post()))).await;
+            }
+        });
+        series.retain(|name, _| name.starts_with("replay_guard"));
+        series
+    };
+    let expected = |signatures| {
+        let name = "replay_guard_signatures{guard=orders}";
+        series([
+            ("replay_guard_capacity{guard=orders}", 3),
+            (name, signatures),
+        ])
+    };
+    // Before the first request, and without one.
+    assert_eq!(counted(async { guard.record_metrics() }), expected(0));
+    assert_eq!(gauges(1), expected(1));
+    // It is full, and says so each time that it refuses.
+    assert_eq!(gauges(3), expected(3));
+    assert_eq!(gauges(1), expected(3));
+    // When their time is over, the first request of a second records.
+    let id = |at: i64| {
+        let options = hmac_auth::ValidateOptions::new().at(time(at));
+        let request = signed_with(post(), &sign_options().at(time(at)));
+        let secrets = crate::support::request::secrets();
+        hmac_auth::validate_auth(&request, &secrets, &options).unwrap()
+    };
+    let next = counted(async {
+        guard.first_use(id(NOW + 200)).unwrap();
+    });
+    assert_eq!(next, expected(guard.len() as u64));
+}
+
+/// Nothing is recorded for each request: the hot path stays as it is.
+#[test]
+fn a_guard_records_once_a_second_at_most() {
+    let guard = MemoryReplayGuard::new().started_at(time(NOW));
+    let series = counted(async {
+        let layer = layer().replay_guard(guard);
+        for _ in 0..200 {
+            ask(&layer, whole(signed(post()))).await;
+        }
+    });
+    // The last time was when the 16 parts of the guard had their first signature of the second.
+    let recorded = series["replay_guard_signatures"];
+    assert!((16..200).contains(&recorded), "{recorded}");
+}
+
+#[test]
+fn app_instances_are_counted_by_kind() {
+    let secrets = MemorySecrets::new();
+    let secret = Secret::from_text(instance::SECRET).unwrap();
+    secrets.insert(DEFAULT_APP_SECRET_NAME, secret);
+    let options = AppInstanceOptions::new().at(instance::at(instance::NOW));
+    let validate = ValidateAppInstanceLayer::new(secrets, options);
+    let service = tower::ServiceBuilder::new()
+        .layer(validate)
+        .service(service_fn(async |_: Request<Body>| {
+            Ok::<_, std::convert::Infallible>(http::Response::new(Body::empty()))
+        }));
+    let counted = counted(async {
+        let text = instance::signed(instance::payload(&[]));
+        let requests = [
+            Request::builder().header(AUTHORIZATION, text),
+            Request::builder().header(AUTHORIZATION, "kind.attacker"),
+            Request::builder(),
+        ];
+        for request in requests {
+            let request = request.body(Body::empty()).unwrap();
+            service.clone().oneshot(request).await.unwrap();
+        }
+    });
+    let kinds = ["malformed_signature", "missing"];
+    assert_eq!(counted["wix_app_instances_accepted_total"], 1);
+    assert_eq!(counted.len(), 1 + kinds.len(), "{counted:?}");
+    for kind in kinds {
+        let name = format!("wix_app_instances_refused_total{{kind={kind}}}");
+        assert_eq!(counted.get(&name), Some(&1), "{counted:?}");
+    }
+}
+
+#[test]
+fn access_tokens_are_counted_by_kind() {
+    let counted = counted(async {
+        let wix = Wix::start().await;
+        wix.on_token_info(|_, question| Reply::json(&good_info(question)));
+        let tokens = TokenInfoLayer::new(wix.elevation(), [SubjectType::Visitor]);
+        let app: Router = Router::new()
+            .route("/", routing::get(async || "served"))
+            .layer(tokens);
+        let token = visitor_token("i1", 1);
+        for authorization in [Some(&*token), None] {
+            let mut request = Request::get("/");
+            if let Some(token) = authorization {
+                request = request.header(AUTHORIZATION, token);
+            }
+            let request = request.body(Body::empty()).unwrap();
+            app.clone().oneshot(request).await.unwrap();
+        }
+    });
+    let expected = [
+        ("wix_access_tokens_accepted_total", 1),
+        ("wix_access_tokens_refused_total{kind=missing}", 1),
+    ];
+    assert_eq!(counted, series(expected));
+}
+
+#[test]
+fn webhooks_are_counted_by_kind() {
+    let counted = counted(async {
+        let webhooks = ReceiveWebhooks::new(webhook::options(), |_| Ok(()));
+        let genuine = webhook::webhook(&envelope("AppInstalled", "{}"));
+        for body in [&*genuine, &*genuine, "", "{}"] {
+            let request = Request::post("/webhook").body(Body::from(body.to_owned()));
+            webhooks.clone().oneshot(request.unwrap()).await.unwrap();
+        }
+        let request = Request::get("/webhook").body(Body::empty());
+        webhooks.oneshot(request.unwrap()).await.unwrap();
+    });
+    let expected = [
+        ("wix_webhooks_accepted_total", 2),
+        ("wix_webhooks_refused_total{kind=missing}", 1),
+        ("wix_webhooks_refused_total{kind=plain_json}", 1),
+        ("wix_webhooks_refused_total{kind=wrong_method}", 1),
+    ];
+    assert_eq!(counted, series(expected));
+}
