@@ -9,8 +9,8 @@ use super::{
     fields::{Fields, KnownField, Lines},
 };
 
-/// The head of a request, as far as it can be signed; borrowed from an `http::Request` or its
-/// `Parts`.
+/// The head of a request, as far as it can be signed; borrowed from an `http::Request`, its `Parts`,
+/// or [the parts of another type](Self::new).
 #[derive(Clone, Copy)]
 pub struct RequestHead<'a> {
     method: &'a Method,
@@ -23,8 +23,24 @@ pub struct RequestHead<'a> {
 }
 
 impl<'a> RequestHead<'a> {
+    /// The head of a request that is of another type than those of `http`, from its parts.
+    ///
+    /// The URI is the target as it was received, with path and query byte by byte. Over HTTP/2, it
+    /// has the authority, too.
+    ///
+    /// ```
+    /// use hmac_auth::signature::RequestHead;
+    /// use http::{HeaderMap, Method, Uri, Version};
+    ///
+    /// let uri = Uri::from_static("/orders?page=2");
+    /// let headers = HeaderMap::new();
+    /// let head =
+    ///     RequestHead::new(&Method::GET, &uri, Version::HTTP_11, &headers);
+    /// # let _ = head;
+    /// ```
     #[inline]
-    fn new(method: &'a Method, uri: &'a Uri, version: Version, headers: &'a HeaderMap) -> Self {
+    #[must_use]
+    pub fn new(method: &'a Method, uri: &'a Uri, version: Version, headers: &'a HeaderMap) -> Self {
         let scheme = match uri.scheme_str() {
             None | Some("https") => Scheme::Https,
             Some(other) => Scheme::of(other),

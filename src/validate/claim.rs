@@ -299,8 +299,36 @@ impl<'a> Claim<'a> {
         error.into()
     }
 
-    /// Checks the MACs of all signatures that may be meant for this host, until one matches.
-    pub(crate) fn verify_any(
+    /// Checks the MACs of all signatures that may be meant for this host, until one matches, with
+    /// secrets that need not be awaited.
+    ///
+    /// So a host reads the body only of a request whose head is proven:
+    ///
+    /// ```
+    /// # use hmac_auth::{AuthError, AuthErrorKind, Claim, SecretStore, ValidateOptions, Validated};
+    /// # async fn read_body(_limit: usize) -> Option<Vec<u8>> { None }
+    /// async fn validate(
+    ///     parts: &http::request::Parts,
+    ///     secrets: &dyn SecretStore,
+    ///     options: &ValidateOptions,
+    /// ) -> Result<(Validated, Vec<u8>), AuthError> {
+    ///     let mut head = Claim::parse(parts, options)?.verify_any(secrets)?;
+    ///     let body = read_body(1 << 20).await;
+    ///     let body = body.ok_or(AuthErrorKind::BodyTooLarge)?;
+    ///     head.update(&body);
+    ///     Ok((head.finish()?, body))
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`verify_head`](Self::verify_head), and the error of the store. Of several signatures, the
+    /// refusal of the one that came furthest.
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "each signature is accepted or refused"
+    )]
+    pub fn verify_any(
         &mut self,
         secrets: &(impl SecretStore + ?Sized),
     ) -> Result<VerifiedHead, AuthError> {

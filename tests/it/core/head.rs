@@ -1,11 +1,13 @@
 //! The head is judged before the body and within limits.
 
-use hmac_auth::{AuthErrorKind as Kind, Claim, SecretSet, validate_auth};
+use hmac_auth::{AuthErrorKind as Kind, Claim, SecretSet, signature::RequestHead, validate_auth};
 use http::Request;
 
 use crate::support::{
     edit::{BODY_INPUT, set},
-    request::{INPUT, get, options, post, refusal, secret, secrets, with_header, with_signature},
+    request::{
+        INPUT, get, options, post, refusal, secret, secrets, signed, with_header, with_signature,
+    },
     store::Noting,
 };
 
@@ -110,4 +112,50 @@ pub(crate) fn pitfall_26_the_head_is_judged_before_the_body_and_within_limits() 
         Kind::WrongMac,
         "not even its digest is read"
     );
+}
+
+/// A request of another type than those of `http` is a head by its parts, and each part counts.
+#[test]
+fn the_parts_of_a_request_of_any_type_are_a_head() {
+    let (parts, body) = signed(post()).into_parts();
+    let options = options();
+    let of = |method, uri| RequestHead::new(method, uri, parts.version, &parts.headers);
+    let head = of(&parts.method, &parts.uri);
+    let mut head = Claim::parse(head, &options)
+        .and_then(|mut claim| claim.verify_any(&secrets()))
+        .unwrap();
+    head.update(&body);
+    head.finish().unwrap();
+
+    let other_path = "https://host.example/admin".parse().unwrap();
+    for other in [
+        of(&http::Method::PUT, &parts.uri),
+        of(&parts.method, &other_path),
+    ] {
+        let refused = Claim::parse(other, &options)
+            .and_then(|mut claim| claim.verify_any(&secrets()))
+            .expect_err("changed");
+        assert_eq!(refused.kind(), Kind::WrongMac);
+    }
+}
+
+/// A head is proven without its body, by whichever of its signatures is right.
+#[test]
+fn any_signature_that_is_meant_for_the_host_may_prove_the_head() {
+    let request = with_signature(get(), "other", INPUT, &[0; 32]);
+    let request = signed(request);
+    let options = options();
+    let head = Claim::parse(&request, &options)
+        .and_then(|mut claim| claim.verify_any(&secrets()))
+        .unwrap();
+    head.finish().unwrap();
+
+    let wrong = with_signature(request, "another", INPUT, &[1; 32]);
+    let wrong = set(wrong, "signature-input", &format!("a={INPUT}, b={INPUT}"));
+    let mac = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    let wrong = set(wrong, "signature", &format!("a=:{mac}:, b=:{mac}:"));
+    let refused = Claim::parse(&wrong, &options)
+        .and_then(|mut claim| claim.verify_any(&secrets()))
+        .expect_err("both are wrong");
+    assert_eq!(refused.kind(), Kind::WrongMac);
 }
