@@ -13,7 +13,7 @@ use http::{HeaderValue, Method, Request, Uri, header::HOST};
 
 pub use self::{
     answer::Answer,
-    attack::{attack_with_body, attacks, attacks_on, attacks_on_routes},
+    attack::{attack_with_body, attacks, attacks_on, attacks_on_routes, keeps_dots},
     received::Received,
     stand_in::consumer,
 };

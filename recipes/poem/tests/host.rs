@@ -2,5 +2,7 @@
 
 #[test]
 fn only_valid_requests_get_through() {
-    check::attacks(&check::Host::start(env!("CARGO_BIN_EXE_recipe-poem")));
+    let host = check::Host::start(env!("CARGO_BIN_EXE_recipe-poem"));
+    check::attacks(&host);
+    check::keeps_dots(&host);
 }

@@ -1,14 +1,17 @@
 //! A host with warp 0.4: its filters are a service of tower, so the layer fits around all of them.
 
-use std::{env, error::Error};
+use std::{env, error::Error, time::Duration};
 
 use hmac_auth::{
     EnvSecrets, ValidateOptions, Validated,
     tower::{BufferedBody, ValidateAuthLayer},
 };
 use hyper::{body::Bytes, server::conn::http1};
-use hyper_util::{rt::TokioIo, service::TowerToHyperService};
-use tokio::net::TcpListener;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::{net::TcpListener, time::sleep};
 use tower::ServiceBuilder;
 use tower_http::map_request_body::MapRequestBodyLayer;
 use warp::Filter;
@@ -32,9 +35,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .service(warp::service(order.and(hello.or(echo))));
     let listener = TcpListener::bind(address).await?;
     loop {
-        let (stream, _) = listener.accept().await?;
+        let Ok((stream, _)) = listener.accept().await else {
+            sleep(Duration::from_secs(1)).await; // Too many open files, mostly.
+            continue;
+        };
         let host = TowerToHyperService::new(host.clone());
-        let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), host);
+        // With a timer, hyper does not wait for a head that never ends.
+        let mut http = http1::Builder::new();
+        let connection = http.timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), host);
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 eprintln!("{error}");
