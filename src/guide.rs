@@ -1,6 +1,7 @@
 //! The guide: each page answers one question that is too long for the documentation of one item.
 
-/// The lines to paste for axum, hyper, tonic and reqwest, and where a layer stands in the stack.
+/// The lines to paste for axum, hyper, tonic and reqwest, recipes for other frameworks, and where a
+/// layer stands in the stack.
 ///
 #[doc = include_str!("../docs/frameworks.md")]
 pub mod frameworks {}

@@ -150,11 +150,11 @@ impl Drop for Host {
 
 fn read_head(stream: &mut TcpStream) -> Answer {
     let mut head = Vec::new();
-    for byte in stream.bytes() {
-        head.push(byte.expect("an answer"));
-        if head.ends_with(b"\r\n\r\n") {
-            break;
-        }
+    while !head.ends_with(b"\r\n\r\n") {
+        // Byte by byte: what follows is the body.
+        let mut byte = [0];
+        stream.read_exact(&mut byte).expect("an answer");
+        head.push(byte[0]);
     }
     Answer::parse(&head)
 }
