@@ -50,8 +50,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A server on tower (axum, hyper, tonic) gets all of that in one layer: the module `tower`. A
-//! client with reqwest uses the module `client`. The backend of a Wix app uses the module `wix`.
+//! A server on tower (axum, hyper, tonic) gets all of that in one layer: the module `tower`. A server
+//! on actix-web gets it in a middleware: the module `actix`. A client with reqwest uses the module
+//! `client`. The backend of a Wix app uses the module `wix`.
 //!
 //! # What this is not
 //!
@@ -92,6 +93,7 @@
 //! | `wix` | yes | the backend of a Wix app: app instances, access tokens, elevation |
 //! | `wix-webhooks` | no | webhooks, service plugins and signed requests of Wix; with `tower`, an endpoint for webhooks; needs a C compiler |
 //! | `tower` | no | layers for servers and clients on tower; with `wix`, those for app instances and CORS |
+//! | `actix` | no | a middleware for actix-web 4, with extractors of `Validated`; switches `tracing` on |
 //! | `axum` | no | extractors of axum: `Validated`, `Option<Validated>`, and with `wix` `AppInstance`; switches `tracing` on |
 //! | `client` | no | signs and sends with reqwest; with `wix`, exchanges access tokens |
 //! | `directory-cache` | no | a cache for a directory of consumers |
@@ -146,6 +148,8 @@ pub use self::{
     },
 };
 
+#[cfg(feature = "actix")]
+pub mod actix;
 mod answer;
 #[cfg(feature = "axum")]
 mod axum;
@@ -161,6 +165,7 @@ mod escape;
 mod eventual;
 #[cfg(all(
     any(doc, doctest),
+    feature = "actix",
     feature = "client",
     feature = "testing",
     feature = "tower",

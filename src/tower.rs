@@ -74,6 +74,16 @@ pub(crate) use self::events::{is_recording, record_on_span, refusal_event};
 pub(crate) use self::reply::close_connection;
 #[cfg(feature = "wix")]
 pub(crate) use self::reply::{Reply, close_if_body_is_left};
+#[cfg(feature = "actix")]
+pub(crate) use self::{
+    cache_control::with_private,
+    hashed_body::Rest,
+    policy::{Consumers, Policy},
+    record_uri::Received,
+    unsigned::Exception,
+    upgrade::{is_signed as is_upgrade_signed, remove_unsigned as remove_unsigned_upgrade},
+    validation::validate,
+};
 
 mod buffered_body;
 mod cache_control;
@@ -100,6 +110,8 @@ mod upgrade;
 mod upload;
 mod validate_auth;
 mod validate_stream;
+#[cfg(feature = "actix")]
+mod validation;
 mod verifying;
 mod work;
 

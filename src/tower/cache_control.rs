@@ -24,21 +24,25 @@ fn add_unless_said(headers: &mut HeaderMap, directive: &'static str) {
             entry.insert(HeaderValue::from_static(directive));
         }
         Entry::Occupied(mut entry) => {
-            if let Some(value) = with(directive, entry.iter()) {
+            let lines = entry.iter().map(HeaderValue::as_bytes);
+            if let Some(value) = with(directive, lines) {
                 entry.insert(value);
             }
         }
     }
 }
 
+/// The lines in one, with `private`; `None` if they speak about shared caches.
+#[cfg(feature = "actix")]
+pub(crate) fn with_private<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Option<HeaderValue> {
+    with("private", lines)
+}
+
 /// The lines in one, with the directive; `None` if they speak about shared caches.
-fn with<'a>(
-    directive: &'static str,
-    lines: impl Iterator<Item = &'a HeaderValue>,
-) -> Option<HeaderValue> {
+fn with<'a>(directive: &'static str, lines: impl Iterator<Item = &'a [u8]>) -> Option<HeaderValue> {
     let (mut says, mut is_malformed) = (false, false);
     let mut directives = Vec::new();
-    for line in lines.map(HeaderValue::as_bytes) {
+    for line in lines {
         match says_who_may_store(line) {
             Ok(line_says) => says |= line_says,
             Err(Malformed) => is_malformed = true,

@@ -12,13 +12,13 @@ use crate::{
 
 /// How a layer finds the URI of the client. At most one of the three ways may be chosen.
 #[derive(Clone, Default)]
-pub(super) struct ClientUri {
-    pub(super) original: Option<fn(&Extensions) -> Option<&Uri>>,
-    pub(super) trusted: Option<Trusted>,
-    pub(super) prefix: Option<Box<str>>,
+pub(crate) struct ClientUri {
+    pub(crate) original: Option<fn(&Extensions) -> Option<&Uri>>,
+    pub(crate) trusted: Option<Trusted>,
+    pub(crate) prefix: Option<Box<str>>,
 }
 
-pub(super) type Trusted = Arc<dyn Fn(&Parts) -> Option<Uri> + Send + Sync>;
+pub(crate) type Trusted = Arc<dyn Fn(&Parts) -> Option<Uri> + Send + Sync>;
 
 impl ClientUri {
     /// Whether the choices can be used at all.

@@ -48,7 +48,7 @@ enum Source {
 
 /// The rest of the body of a refused request.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Rest {
+pub(crate) enum Rest {
     Nothing,
     /// The peer may still be sending.
     Unread,

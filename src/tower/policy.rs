@@ -39,43 +39,54 @@ use crate::message::escape_authority;
 use crate::metrics;
 
 #[derive(Clone)]
-pub(super) struct Policy {
+pub(crate) struct Policy {
     consumers: Consumers,
     options: ValidateOptions,
     pub(super) replay_guard: Option<Arc<dyn ReplayGuard>>,
     /// In bytes.
-    pub(super) max_body_len: u64,
-    pub(super) client_uri: ClientUri,
-    pub(super) exceptions: Exceptions,
-    pub(super) map_refusal: Option<MapRefusal>,
+    pub(crate) max_body_len: u64,
+    pub(crate) client_uri: ClientUri,
+    pub(crate) exceptions: Exceptions,
+    pub(crate) map_refusal: Option<MapRefusal>,
     /// All clones remind together.
     #[cfg(feature = "tracing")]
     previous_secrets: Arc<PreviousSecretReminder>,
     drains: Drains,
+    /// Whether the server says `100 Continue` before anything here is asked.
+    continues_unasked: bool,
 }
 
 /// Where the secrets of the consumers come from.
 #[derive(Clone)]
-pub(super) enum Consumers {
+pub(crate) enum Consumers {
     /// The options name them.
     Named(Arc<dyn SecretStore>),
     Found(Arc<dyn ConsumerDirectory>),
 }
 
-pub(super) type MapRefusal =
+pub(crate) type MapRefusal =
     Arc<dyn Fn(Response<Bytes>, &AuthError, &Parts) -> Response<Bytes> + Send + Sync>;
 
 impl Policy {
+    /// With a guard of its own.
     pub(super) fn new(consumers: Consumers, options: ValidateOptions) -> Self {
+        let guard = MemoryReplayGuard::with_clock(|| options.present());
+        Self::with_guard(consumers, options, Arc::new(guard))
+    }
+
+    pub(crate) fn with_guard(
+        consumers: Consumers,
+        options: ValidateOptions,
+        guard: Arc<dyn ReplayGuard>,
+    ) -> Self {
         let options = match consumers {
             Consumers::Named(_) => options,
             Consumers::Found(_) => options.consumer_directory(),
         };
-        let guard = MemoryReplayGuard::with_clock(|| options.present());
         Self {
             consumers,
             options,
-            replay_guard: Some(Arc::new(guard)),
+            replay_guard: Some(guard),
             max_body_len: DEFAULT_MAX_BODY_LEN,
             client_uri: ClientUri::default(),
             exceptions: Exceptions::default(),
@@ -83,11 +94,19 @@ impl Policy {
             #[cfg(feature = "tracing")]
             previous_secrets: Arc::default(),
             drains: Drains::default(),
+            continues_unasked: false,
         }
     }
 
+    /// For a server that says `100 Continue` to everybody: then a refused peer sends its body, too.
+    #[cfg(feature = "actix")]
+    pub(crate) fn continues_unasked(mut self) -> Self {
+        self.continues_unasked = true;
+        self
+    }
+
     /// Whether any request can be validated.
-    pub(super) fn check(&self) -> Result<(), AuthError> {
+    pub(crate) fn check(&self) -> Result<(), AuthError> {
         match &self.consumers {
             Consumers::Named(_) => self.options.check_without_directory()?,
             Consumers::Found(_) => self.options.check()?,
@@ -98,7 +117,7 @@ impl Policy {
 
     /// Why the request needs no proof, if it needs none. Nothing does if the options contradict each
     /// other: then every request is refused.
-    pub(super) fn exception(&self, request: &Parts) -> Option<Exception> {
+    pub(crate) fn exception(&self, request: &Parts) -> Option<Exception> {
         let exception = self.find_exception(request)?;
         #[cfg(feature = "metrics")]
         metrics::count_by(metrics::PASSED, "reason", exception.as_str());
@@ -236,7 +255,7 @@ impl Policy {
     /// `Expect: 100-continue`, the peer waits for an answer.
     pub(super) fn drain(&self, request: &Parts, left: u64, hint: &SizeHint) -> Option<Drain> {
         let is_of_use = request.version < Version::HTTP_2
-            && !request.headers.contains_key(EXPECT)
+            && (self.continues_unasked || !request.headers.contains_key(EXPECT))
             && hint.lower() <= left
             && left > 0;
         is_of_use.then(|| self.drains.begin(left)).flatten()
@@ -291,7 +310,7 @@ impl Policy {
     }
 
     /// Makes the answer for the peer, and an event and a count for the operator.
-    pub(super) fn refuse(&self, error: &AuthError, parts: &Parts, left: Rest) -> Response<Bytes> {
+    pub(crate) fn refuse(&self, error: &AuthError, parts: &Parts, left: Rest) -> Response<Bytes> {
         #[cfg(feature = "metrics")]
         metrics::count_refused(metrics::REFUSED, error.kind().as_str(), error.consumer());
         let by_this_server;

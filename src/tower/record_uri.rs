@@ -92,5 +92,6 @@ pub fn received_uri(extensions: &Extensions) -> Option<&Uri> {
     Some(uri)
 }
 
+/// The URI as the server has received it.
 #[derive(Clone)]
-struct Received(Uri);
+pub(crate) struct Received(pub(crate) Uri);

@@ -17,13 +17,13 @@ pub struct Unsigned(());
 
 /// What a layer does not ask a signature of.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Exceptions {
-    pub(super) allows_unsigned: bool,
-    pub(super) unprotected: Vec<(Method, Box<str>)>,
+pub(crate) struct Exceptions {
+    pub(crate) allows_unsigned: bool,
+    pub(crate) unprotected: Vec<(Method, Box<str>)>,
 }
 
 /// Why a request needs no proof.
-pub(super) enum Exception {
+pub(crate) enum Exception {
     /// Its route is not protected.
     Unprotected,
     /// It has no signature, and that is allowed.

@@ -11,11 +11,17 @@ use crate::validate::Proof;
 
 const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 
+/// Whether the signature asks for the bytes that follow the request.
+#[cfg(feature = "actix")]
+pub(crate) fn is_signed(parts: &Parts, proof: &Proof) -> bool {
+    proof.covers_field(UPGRADE.as_str()) || is_plain_connect(parts)
+}
+
 /// Removes what lets a service leave HTTP, unless the signature asks for that.
 ///
 /// No signature covers the bytes after an upgrade. Anybody on the way can add the fields, and some
 /// clients send `Upgrade: h2c` without need. Such a request is served, but without the upgrade.
-pub(super) fn remove_unsigned(parts: &mut Parts, proof: &Proof) {
+pub(crate) fn remove_unsigned(parts: &mut Parts, proof: &Proof) {
     let has_field = parts.headers.contains_key(UPGRADE);
     // hyper adds it where the client asks for an upgrade, and to each `CONNECT`.
     let has_extension = parts.extensions.get::<OnUpgrade>().is_some();

@@ -1,5 +1,6 @@
 //! The behaviour of the crate, by topic, seen through its public API.
 
+mod actix;
 mod client;
 mod core;
 mod examples;

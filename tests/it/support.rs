@@ -1,5 +1,6 @@
 //! What the tests share: hosts, requests, generators and stand-ins.
 
+pub(crate) mod actix;
 pub(crate) mod built;
 pub(crate) mod capture;
 pub(crate) mod cases;

@@ -12,6 +12,14 @@ async fn each_framework_is_served() {
             &["200 OK {", "200 OK 1048576 bytes, signed at "][..],
         ),
         (
+            "actix_host",
+            &[
+                "200 OK {",
+                "200 OK, then 401 Unauthorized",
+                "200 OK without a signature",
+            ],
+        ),
+        (
             "hyper_host",
             &["HTTP/1.1 200 OK hello, ", "HTTP/2.0 200 OK hello, "],
         ),

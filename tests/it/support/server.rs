@@ -1,4 +1,4 @@
-//! Hosts behind real sockets, on axum and on hyper, that note what happens within them.
+//! Hosts behind real sockets, on axum, hyper and actix, that note what happens within them.
 
 use std::{
     convert::Infallible,
@@ -18,9 +18,10 @@ use axum::{
 use bytes::Bytes;
 use hmac_auth::{
     AuthError, AuthErrorKind, MemoryReplayGuard, ValidateOptions, Validated,
+    actix::ValidateAuth,
     tower::{BufferedBody, Upload, ValidateAuthLayer},
 };
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, request::Parts};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::{
@@ -41,6 +42,7 @@ use tower::ServiceBuilder;
 use tower_http::{map_request_body::MapRequestBodyLayer, timeout::TimeoutLayer};
 
 use crate::support::{
+    actix::actix_host,
     request::{NOW, TestRequest, options, secrets, time},
     wire::{Answer, Connection, wire},
 };
@@ -52,18 +54,21 @@ pub(crate) const LIMIT: usize = 64 * 1024;
 pub(crate) enum Server {
     Axum,
     Hyper,
+    Actix,
 }
 
-pub(crate) const SERVERS: [Server; 2] = [Server::Axum, Server::Hyper];
+pub(crate) const SERVERS: [Server; 3] = [Server::Axum, Server::Hyper, Server::Actix];
 
 /// A server and a route: each way in which a host here takes a body. Under `/api` are nested
 /// routes, between other middleware.
-pub(crate) const ROUTES: [(Server, &str); 5] = [
+pub(crate) const ROUTES: [(Server, &str); 7] = [
     (Server::Axum, "/orders"),
     (Server::Axum, "/upload"),
     (Server::Axum, "/api/orders"),
     (Server::Axum, "/api/upload"),
     (Server::Hyper, "/orders"),
+    (Server::Actix, "/orders"),
+    (Server::Actix, "/api/orders"),
 ];
 
 /// Whether the handler reads the body while it is validated.
@@ -82,6 +87,13 @@ pub(crate) async fn on_all_servers(test: impl AsyncFn(Host)) {
 /// With a new host for each route.
 pub(crate) async fn on_all_routes(test: impl AsyncFn(Host, &str)) {
     on_all(&ROUTES, test).await;
+}
+
+/// With a new host for each route of axum and hyper: what actix does itself, it does otherwise.
+pub(crate) async fn on_routes_of_hyper(test: impl AsyncFn(Host, &str)) {
+    let [of_hyper @ .., _, _] = &ROUTES;
+    assert!(of_hyper.iter().all(|(server, _)| *server != Server::Actix));
+    on_all(of_hyper, test).await;
 }
 
 pub(crate) async fn on_all(places: &[(Server, &str)], test: impl AsyncFn(Host, &str)) {
@@ -132,19 +144,30 @@ impl Host {
         options.check().unwrap();
         let seen = Shared::default();
         let refused = seen.clone();
-        let layer = ValidateAuthLayer::new(secrets(), options)
-            .replay_guard(MemoryReplayGuard::new().started_at(time(NOW)))
-            .max_body_len(LIMIT as u64)
-            .map_refusal(move |response, error, _| {
-                refused.lock().unwrap().refused.push(error.kind());
-                response
-            });
-        let time_limit = TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, time_limit);
+        let guard = Arc::new(MemoryReplayGuard::new().started_at(time(NOW)));
+        let note = move |response, error: &AuthError, _: &Parts| {
+            refused.lock().unwrap().refused.push(error.kind());
+            response
+        };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        match server {
-            Server::Axum => axum_host(listener, layer, time_limit, &seen),
-            Server::Hyper => hyper_host(listener, layer, time_limit, &seen),
+        if server == Server::Actix {
+            let validate = ValidateAuth::new(secrets(), options, guard)
+                .max_body_len(LIMIT as u64)
+                .map_refusal(note);
+            actix_host(listener.into_std().unwrap(), validate, time_limit, &seen);
+        } else {
+            let layer = ValidateAuthLayer::new(secrets(), options)
+                .replay_guard(guard)
+                .max_body_len(LIMIT as u64)
+                .map_refusal(note);
+            let time_limit =
+                TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, time_limit);
+            if server == Server::Axum {
+                axum_host(listener, layer, time_limit, &seen);
+            } else {
+                hyper_host(listener, layer, time_limit, &seen);
+            }
         }
         Self {
             server,

@@ -23,7 +23,6 @@ use crate::support::{
 #[tokio::test]
 async fn http_1_names_its_authority_in_host() {
     on_all_servers(async |host| {
-        let mut connection = host.connect().await;
         for (field, expected) in [
             ("host: host.example\r\n", Ok(())),
             ("host: HOST.example:443\r\n", Ok(())),
@@ -45,14 +44,18 @@ async fn http_1_names_its_authority_in_host() {
                 Err(AuthErrorKind::ConflictingAuthority),
             ),
         ] {
+            let mut connection = host.connect().await;
             connection
                 .send(&head_for(&signed(get()), "/orders?page=2", field, ""))
                 .await;
-            assert_eq!(
-                connection.status().await,
-                if expected.is_ok() { 200 } else { 401 },
-                "{field}"
-            );
+            let status = connection.status().await;
+            if host.server == Server::Actix && field.lines().count() != 1 && status == 400 {
+                // Some versions of actix ask for one `Host` themselves.
+                assert_eq!(host.refusals(), []);
+                continue;
+            }
+            let expected_status = if expected.is_ok() { 200 } else { 401 };
+            assert_eq!(status, expected_status, "{field}");
             assert_eq!(
                 host.refusals(),
                 expected.err().into_iter().collect::<Vec<_>>(),
