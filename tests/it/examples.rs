@@ -3,4 +3,5 @@
 mod client;
 mod consumer;
 mod host;
+mod refreshed;
 mod wix_backend;
