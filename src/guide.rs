@@ -16,6 +16,11 @@ pub mod behind_a_proxy {}
 #[doc = include_str!("../docs/secrets-and-rotation.md")]
 pub mod secrets_and_rotation {}
 
+/// How a host finds its consumers in a database, and what it promises meanwhile.
+///
+#[doc = include_str!("../docs/consumers.md")]
+pub mod consumers {}
+
 /// For the operator: each kind of refusal, its cause, and its remedy.
 ///
 #[doc = include_str!("../docs/refusals.md")]

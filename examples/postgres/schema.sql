@@ -19,10 +19,10 @@ CREATE TABLE secrets (
     key_id text COLLATE "C" NOT NULL REFERENCES consumers ON DELETE CASCADE,
     -- HMAC needs the secret itself, so a hash of it is of no use here. The secret is sealed with a key that only the
     -- host and its operator hold, together with the key id:
-    --   * who reads this table or a backup of it learns no secret;
-    --   * who writes it cannot make a secret up, or give one consumer the secret of another;
-    --   * who writes it can still lock a consumer out, let a revoked one in, change `name`, `tenant` and `scopes`, and
-    --     put back a secret that was deleted. So writing is for the operator alone.
+    --   * A reader of this table or of a backup learns no secret.
+    --   * A writer cannot make a secret up, or give one consumer the secret of another.
+    --   * A writer can still lock a consumer out, let a revoked one in, change `name`, `tenant` and `scopes`, and put
+    --     back a secret that was deleted. So writing is for the operator alone.
     sealed bytea NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now()
 );
