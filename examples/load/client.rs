@@ -1,9 +1,16 @@
 //! Clients that cost little: requests are signed and written beforehand, and of answers only the needed is read.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
 
 use bytes::Bytes;
-use hmac_auth::{SignOptions, sign_request};
+use hmac_auth::{MemorySecrets, SignOptions, sign_request};
 use http::Request;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -19,15 +26,22 @@ pub(crate) fn sign_options() -> SignOptions {
 /// As many signed requests as asked for, each another.
 pub(crate) fn signed_posts(path: &str, body: &Bytes, count: usize) -> Vec<Vec<u8>> {
     let (secrets, options) = (secrets(), sign_options());
-    let one = || {
-        let mut request = Request::post(format!("https://{AUTHORITY}{path}"))
-            .header("content-type", "application/json")
-            .body(body.clone())
-            .expect("a valid request");
-        sign_request(&mut request, &secrets, &options).expect("signing works");
-        wire(&request)
-    };
-    (0..count).map(|_| one()).collect()
+    let one = |_| signed_post(path, body, &secrets, &options);
+    (0..count).map(one).collect()
+}
+
+pub(crate) fn signed_post(
+    path: &str,
+    body: &Bytes,
+    secrets: &MemorySecrets,
+    options: &SignOptions,
+) -> Vec<u8> {
+    let mut request = Request::post(format!("https://{AUTHORITY}{path}"))
+        .header("content-type", "application/json")
+        .body(body.clone())
+        .expect("a valid request");
+    sign_request(&mut request, secrets, options).expect("signing works");
+    wire(&request)
 }
 
 /// As HTTP/1.1 writes it.
@@ -92,6 +106,48 @@ impl Connection {
             }
         }
     }
+}
+
+/// What became of a request.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Sent {
+    pub(crate) status: u16,
+    /// The latency.
+    pub(crate) micros: f64,
+}
+
+/// Sends each request once, over all connections as fast as they go. The results are in the order of the requests.
+pub(crate) async fn send_all(
+    connections: &mut Vec<Connection>,
+    requests: &Arc<Vec<Vec<u8>>>,
+) -> Vec<Sent> {
+    let next = Arc::new(AtomicUsize::new(0));
+    let run = |mut connection: Connection| {
+        let (requests, next) = (requests.clone(), next.clone());
+        tokio::spawn(async move {
+            let mut sent = Vec::with_capacity(requests.len());
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some(request) = requests.get(index) else {
+                    return (connection, sent);
+                };
+                let start = Instant::now();
+                let Answer { status, .. } = connection.call(request).await;
+                let micros = start.elapsed().as_secs_f64() * 1e6;
+                sent.push((index, Sent { status, micros }));
+            }
+        })
+    };
+    let tasks: Vec<_> = connections.drain(..).map(run).collect();
+    let mut all = vec![Sent::default(); requests.len()];
+    for task in tasks {
+        let (connection, sent) = task.await.expect("no panic");
+        connections.push(connection);
+        for (index, sent) in sent {
+            all[index] = sent;
+        }
+    }
+    all
 }
 
 /// Reads an answer if it is complete.

@@ -28,6 +28,8 @@ use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 use tower::layer::util::Identity;
 
+use crate::consumers;
+
 pub(crate) const AUTHORITY: &str = "host.example";
 
 /// The key ids that the host lists; each is also the name of the secret.
@@ -80,6 +82,8 @@ fn app() -> Router {
         .route("/inline", post(inline))
         .route("/inline-layered", post(inline).layer(Identity::new()))
         .route("/layer", post(plain).layer(layer()))
+        .route("/listed", post(plain).layer(consumers::listed()))
+        .route("/found", post(plain).layer(consumers::found()))
         .route(
             "/orders/{id}",
             post(plain).put(plain).get(plain).layer(layer()),

@@ -3,6 +3,7 @@
 //! ```text
 //! cargo run --release --example load                    # everything in small amounts, about a minute
 //! cargo run --release --example load -- --upload        # uploads of 1 GiB
+//! cargo run --release --example load -- --consumers     # ten thousand consumers, in a list and in a directory
 //! cargo run --release --example load -- --correctness   # a million requests, 1 % of them forged
 //! ```
 //!
@@ -17,6 +18,7 @@ use clap::Parser;
 use crate::report::Report;
 
 mod client;
+mod consumers;
 mod correctness;
 mod host;
 mod instructions;
@@ -30,6 +32,9 @@ struct Args {
     /// Only uploads, of 1 GiB each
     #[arg(long)]
     upload: bool,
+    /// Only ten thousand consumers, in a list and in a directory
+    #[arg(long)]
+    consumers: bool,
     /// Only whether any of N answers is wrong
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "1000000")]
     correctness: Option<u64>,
@@ -60,16 +65,20 @@ fn main() -> ExitCode {
 
 fn measure(args: &Args) -> ExitCode {
     let mut report = Report::default();
-    match (args.upload, args.correctness) {
-        (false, None) => {
+    match (args.upload, args.consumers, args.correctness) {
+        (false, false, None) => {
             rate::measure(&mut report);
+            consumers::measure(&mut report);
             instructions::measure(&mut report);
             upload::measure(128, &mut report);
             correctness::measure(200_000, &mut report);
         }
-        (is_upload, correctness) => {
+        (is_upload, is_consumers, correctness) => {
             if is_upload {
                 upload::measure(1024, &mut report);
+            }
+            if is_consumers {
+                consumers::measure(&mut report);
             }
             if let Some(count) = correctness {
                 correctness::measure(count, &mut report);

@@ -1,22 +1,16 @@
 //! Requests per second with 1 KiB of JSON: without authentication, with bare hashing, and with the layer.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
 
 use crate::{
-    client::{Connection, signed_posts},
+    client::{Connection, send_all, signed_posts},
     host::{Host, block_on},
     report::{Report, median_and_spread, quantile},
 };
 
-const CONNECTIONS: usize = 16;
+pub(crate) const CONNECTIONS: usize = 16;
 const ROUNDS: usize = 24;
 const REQUESTS: usize = 6_000;
 
@@ -52,19 +46,22 @@ pub(crate) fn measure(report: &mut Report) {
                 let requests = Arc::new(signed_posts(VARIANTS[index].1, &body(), REQUESTS));
                 let busy = host.busy();
                 let start = Instant::now();
-                let latencies = send_all(&mut connections, &requests).await;
+                let sent = send_all(&mut connections, &requests).await;
                 let elapsed = start.elapsed().as_secs_f64();
                 let busy = host
                     .busy()
                     .zip(busy)
                     .map(|(after, before)| after.saturating_sub(before).as_secs_f64());
+                assert!(sent.iter().all(|sent| sent.status == 200));
                 if round > 0 {
                     let variant = &mut variants[index];
                     variant.rates.push(count(REQUESTS) / elapsed);
                     variant
                         .costs
                         .push(busy.unwrap_or(elapsed) / count(REQUESTS) * 1e6);
-                    variant.latencies.extend(latencies);
+                    variant
+                        .latencies
+                        .extend(sent.iter().map(|sent| sent.micros));
                 }
             }
         }
@@ -116,32 +113,6 @@ pub(crate) fn measure(report: &mut Report) {
         beyond = rate;
     }
     report.rate_at_least("requests/s, layer / bare hashing", beyond, 0.95);
-}
-
-/// Sends each request once, and gives the latencies in µs.
-async fn send_all(connections: &mut Vec<Connection>, requests: &Arc<Vec<Vec<u8>>>) -> Vec<f64> {
-    let next = Arc::new(AtomicUsize::new(0));
-    let send = |mut connection: Connection| {
-        let (requests, next) = (requests.clone(), next.clone());
-        tokio::spawn(async move {
-            let mut latencies = Vec::with_capacity(requests.len());
-            while let Some(request) = requests.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let start = Instant::now();
-                let answer = connection.call(request).await;
-                latencies.push(start.elapsed().as_secs_f64() * 1e6);
-                assert_eq!(answer.status, 200, "{answer:?}");
-            }
-            (connection, latencies)
-        })
-    };
-    let tasks: Vec<_> = connections.drain(..).map(send).collect();
-    let mut all = Vec::with_capacity(requests.len());
-    for task in tasks {
-        let (connection, latencies) = task.await.expect("no panic");
-        connections.push(connection);
-        all.extend(latencies);
-    }
-    all
 }
 
 /// 1 KiB of JSON.
