@@ -1,7 +1,7 @@
 //! What a consumer costs that the cache of a directory remembers, beside the cache alone: instructions, counted by
 //! `valgrind --tool=callgrind`.
 //!
-//! `cargo bench --bench directory -- --check` fails if a goal is missed. It is a program of its own, because more code in
+//! `cargo bench --bench directory -- --check` fails if the goal is missed. It is a program of its own, because more code in
 //! `instructions` would change what the compiler makes of the code there.
 
 use std::{
@@ -71,21 +71,15 @@ fn main() -> ExitCode {
         println!("| {name} | {cost:.0} |");
     }
     let [get, hit, listed, found] = costs;
-    let mut all_reached = true;
-    println!("\ngoals:");
-    for (what, beyond) in [
-        ("hit, beyond `get`", hit - get),
-        (
-            "GET with a hit, beyond a listed key id and `get`",
-            found - listed - get,
-        ),
-    ] {
-        let is_reached = beyond <= MAX_BEYOND_GET;
-        let word = if is_reached { "reached" } else { "missed" };
-        println!("- {word}: {what}: {beyond:.0}, at most {MAX_BEYOND_GET}");
-        all_reached &= is_reached;
-    }
-    if has("--check") && !all_reached {
+    println!(
+        "\nA GET with a hit takes {:.0} beyond one with a listed key id and `get`.",
+        found - listed - get
+    );
+    let beyond = hit - get;
+    let is_reached = beyond <= MAX_BEYOND_GET;
+    let word = if is_reached { "reached" } else { "missed" };
+    println!("\ngoal {word}: hit, beyond `get`: {beyond:.0}, at most {MAX_BEYOND_GET}");
+    if has("--check") && !is_reached {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS

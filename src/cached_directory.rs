@@ -11,7 +11,7 @@ use moka::sync::Cache;
 
 use self::{
     flights::{Flights, Landing},
-    known::{Known, State},
+    known::{Known, Limits, State},
 };
 #[cfg(feature = "metrics")]
 use crate::{metrics, validate::outcome_of};
@@ -109,6 +109,7 @@ struct Inner<D> {
     /// Ids of nobody, or of somebody who was revoked.
     refused: Cache<Arc<str>, Refused>,
     flights: Flights,
+    limits: Limits,
 }
 
 #[derive(Clone, Copy)]
@@ -165,6 +166,7 @@ impl<D: ConsumerDirectory + 'static> CachedDirectory<D> {
                 seen: Cache::new(options.capacity),
                 refused: Cache::new(MAX_REFUSED),
                 flights: Flights::new(options.max_look_ups),
+                limits: Limits::new(options.time_to_live, options.longest()),
                 options,
             }),
         }
@@ -430,7 +432,7 @@ impl<D: ConsumerDirectory + 'static> Inner<D> {
     }
 
     fn state_of(&self, known: &Known, now: Moment) -> State {
-        known.state(now, self.options.time_to_live, self.options.longest())
+        known.state(now, self.limits)
     }
 }
 

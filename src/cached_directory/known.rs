@@ -22,6 +22,23 @@ pub(super) struct Known {
     ask_at: AtomicU64,
 }
 
+/// In milliseconds, as each request compares them.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    time_to_live: u64,
+    longest: u64,
+}
+
+impl Limits {
+    /// An answer is over after `longest`, and at `time_to_live` at the earliest.
+    pub(super) fn new(time_to_live: Duration, longest: Duration) -> Self {
+        Self {
+            time_to_live: millis(time_to_live),
+            longest: millis(longest),
+        }
+    }
+}
+
 pub(super) enum State {
     /// It counts.
     Usable,
@@ -47,20 +64,19 @@ impl Known {
         &self.consumer
     }
 
-    /// It is over after `longest`, and at `time_to_live` at the earliest.
-    pub(super) fn state(&self, now: Moment, time_to_live: Duration, longest: Duration) -> State {
+    pub(super) fn state(&self, now: Moment, limits: Limits) -> State {
         // `None` if the clock was set back: nobody knows how old it is.
         let Some(age) = self.age(now) else {
             return State::Over;
         };
-        if age >= millis(longest) {
+        if age >= limits.longest {
             return State::Over;
         }
         let ask_at = self.ask_at.load(Ordering::Relaxed);
         if age < ask_at {
             return State::Usable;
         }
-        if age >= millis(time_to_live) {
+        if age >= limits.time_to_live {
             return State::Old;
         }
         let next = age.saturating_add(millis(PAUSE));
@@ -96,5 +112,6 @@ impl Known {
 }
 
 fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+    let seconds = duration.as_secs().saturating_mul(1_000);
+    seconds.saturating_add(duration.subsec_millis().into())
 }
