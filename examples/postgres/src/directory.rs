@@ -121,7 +121,14 @@ impl ConsumerDirectory for PostgresDirectory {
 
 /// A connection of its own that hears which consumers have changed.
 pub(crate) async fn changes(url: &str) -> Result<PgListener, sqlx::Error> {
-    let mut changes = PgListener::connect(url).await?;
+    let pool = PgPoolOptions::new()
+        .max_connections(1)
+        .max_lifetime(None)
+        .idle_timeout(None)
+        // As often as a look-up, it tries to connect again. By default, many seconds pass in between.
+        .acquire_timeout(MAX_TIME)
+        .connect_lazy(url)?;
+    let mut changes = PgListener::connect_with(&pool).await?;
     changes.listen("consumer_changed").await?;
     Ok(changes)
 }

@@ -17,7 +17,7 @@ use crate::{
 };
 
 pub(crate) const TIME_TO_LIVE: Duration = Duration::from_secs(3);
-pub(crate) const REVOCATION_TIME: Duration = Duration::from_secs(8);
+pub(crate) const REVOCATION_TIME: Duration = Duration::from_secs(10);
 
 /// How long an id stays unknown: the cache says so.
 const UNKNOWN_TIME: Duration = Duration::from_secs(1);
@@ -25,9 +25,11 @@ const UNKNOWN_TIME: Duration = Duration::from_secs(1);
 /// How soon a notice of the database has reached the host, with room for a busy machine.
 const NOTICE_TIME: Duration = Duration::from_millis(500);
 
-/// How soon all consumers are served again when the database is back: a failure is remembered for a second, and a
-/// look-up lasts three at most.
-const RECOVERY_TIME: Duration = Duration::from_secs(4);
+/// How long a look-up lasts at most: the directory says so.
+const LOOK_UP_TIME: Duration = Duration::from_secs(3);
+
+/// How soon all consumers are served again when the database is back: a failure is remembered for a second.
+const RECOVERY_TIME: Duration = LOOK_UP_TIME.saturating_add(Duration::from_secs(1));
 
 type Done = Result<(), Box<dyn Error>>;
 
@@ -199,9 +201,10 @@ impl Stage {
         let over = Instant::now();
         let calls = self.traffic.between(stopped, over).await;
         let calls: Vec<_> = calls.into_iter().filter(|call| self.serves(call)).collect();
-        // The last answer may have been as old as the time to live, and half a second older if a consumer paused.
+        // The last answer may have been as old as the time to live, and half a second older if a consumer paused. A request
+        // may wait for a look-up that fails.
         let pause = Duration::from_millis(500);
-        let good = REVOCATION_TIME.saturating_sub(TIME_TO_LIVE + pause);
+        let good = REVOCATION_TIME.saturating_sub(TIME_TO_LIVE + pause + LOOK_UP_TIME);
         let (early, late): (Vec<_>, Vec<_>) = calls
             .into_iter()
             .partition(|call| call.sent < stopped + good);
