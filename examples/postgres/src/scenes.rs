@@ -97,7 +97,7 @@ impl Stage {
         let what = accepted.map_or("never".to_owned(), |after| format!("{} ms", millis(after)));
         checks.check(
             accepted.is_some(),
-            &format!("it is accepted at most 1 s later: {what}"),
+            &format!("it is accepted when it calls 1 s later; the first accepted call: {what}"),
         );
         Ok(())
     }
