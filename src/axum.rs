@@ -26,16 +26,27 @@ impl IntoResponse for MissingLayer {
 }
 
 /// What the layer has put into the extensions of the request.
-fn proof<T: Clone + Send + Sync + 'static>(parts: &Parts, layer: &str) -> Result<T, MissingLayer> {
+fn proof<T: Clone + Send + Sync + 'static>(parts: &Parts, reason: &str) -> Result<T, MissingLayer> {
     parts.extensions.get().cloned().ok_or_else(|| {
         tracing::error!(
             target: "hmac_auth",
             path = escape(parts.uri.path()),
-            "a handler wants `{}`, but no `{layer}` stands around its route",
+            "a handler wants `{}`, but {reason}",
             type_name::<T>(),
         );
         MissingLayer(())
     })
+}
+
+/// Why there is no `Validated`.
+fn without_proof(parts: &Parts) -> &'static str {
+    if parts.extensions.get::<Unsigned>().is_some() {
+        "the request has no signature, and `allow_unsigned` lets it through: \
+         take `Option<Validated>`"
+    } else {
+        "no `ValidateAuthLayer` that proves a whole request stands around its route: there is none, \
+         or it is streaming (take `Upload`) or observing, or the route is unprotected"
+    }
 }
 
 /// The proof of [`ValidateAuthLayer`](crate::tower::ValidateAuthLayer), with the feature `axum`.
@@ -60,7 +71,7 @@ impl<S: Sync> FromRequestParts<S> for Validated {
     type Rejection = MissingLayer;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, MissingLayer> {
-        proof(parts, "ValidateAuthLayer")
+        proof(parts, without_proof(parts))
     }
 }
 
@@ -75,7 +86,7 @@ impl<S: Sync> OptionalFromRequestParts<S> for Validated {
         if parts.extensions.get::<Unsigned>().is_some() {
             return Ok(parts.extensions.get().cloned());
         }
-        proof(parts, "ValidateAuthLayer").map(Some)
+        proof(parts, without_proof(parts)).map(Some)
     }
 }
 
@@ -86,6 +97,9 @@ impl<S: Sync> FromRequestParts<S> for AppInstance {
     type Rejection = MissingLayer;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, MissingLayer> {
-        proof(parts, "ValidateAppInstanceLayer")
+        proof(
+            parts,
+            "no `ValidateAppInstanceLayer` stands around its route",
+        )
     }
 }

@@ -5,7 +5,7 @@ use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogra
 use crate::{metrics as names, validate::AuthErrorKind};
 
 /// Describes the metrics of this crate to the recorder, and lets the refusals of each kind begin at
-/// zero, so that an alert notices the first one.
+/// zero, so that an alert notices the first one that names no consumer.
 ///
 /// Call it once, after the recorder is installed. The guide has a page about
 /// [metrics](crate::guide::metrics).

@@ -17,8 +17,8 @@
 //! consumer when all hosts have had the time of `--every`, and remove `previous` at the end. A host that restarts meanwhile
 //! accepts both.
 //!
-//! `refresh.rs` and `source.rs` are the parts to copy. What is read passes through buffers of the HTTP client, which nobody
-//! wipes.
+//! `refresh.rs` and `source.rs` are the parts to copy. What is read passes through buffers of the HTTP client
+//! and of the JSON reader, which nobody wipes.
 
 use std::{error::Error, process::ExitCode, time::Duration};
 

@@ -9,6 +9,7 @@ use actix_web::{
     Error, HttpMessage,
     dev::{Service, ServiceRequest, ServiceResponse, Transform},
 };
+use http::Uri;
 
 use super::head;
 use crate::tower::Received;
@@ -90,8 +91,10 @@ where
         // The outermost one is the one that has seen what was received.
         let is_noted = request.extensions().contains::<Received>();
         if !is_noted {
-            // A URI that cannot be copied is one that nobody has signed.
-            let uri = head::uri(request.uri()).unwrap_or_default();
+            // One that cannot be copied is noted as one that nobody has signed: its authority cannot
+            // exist (RFC 2606), and it has no path.
+            let uri =
+                head::uri(request.uri()).unwrap_or_else(|_| Uri::from_static("uncopied.invalid"));
             request.extensions_mut().insert(Received(uri));
         }
         self.inner.call(request)

@@ -171,6 +171,41 @@ impl List<'_> {
                 set_digest(request, value);
             },
         );
+        let (sha256, sha512) = (DigestAlgorithm::Sha256, DigestAlgorithm::Sha512);
+        for (change, algorithms, wrong) in [
+            (
+                "of `sha-256`, and a wrong one of `sha-512`",
+                [sha256, sha512],
+                sha512,
+            ),
+            (
+                "of `sha-512`, and a wrong one of `sha-256`",
+                [sha512, sha256],
+                sha256,
+            ),
+            (
+                "a wrong one of `sha-256`, and that of `sha-512`",
+                [sha256, sha512],
+                sha256,
+            ),
+        ] {
+            self.add(Part::ContentDigest, change, |request, _| {
+                let other_body = [request.body(), &b"x"[..]].concat();
+                let mut value = Vec::new();
+                for algorithm in algorithms {
+                    if !value.is_empty() {
+                        value.extend_from_slice(b", ");
+                    }
+                    let body = if algorithm == wrong {
+                        &other_body
+                    } else {
+                        request.body()
+                    };
+                    algorithm.push_field_value(&mut value, body);
+                }
+                set_digest(request, value);
+            });
+        }
         let change = "only of an algorithm that does not suffice";
         self.add(Part::ContentDigest, change, |request, _| {
             set_digest(request, weak_digest());

@@ -1,4 +1,4 @@
-//! How a host validates and refuses: the part that both of its layers share.
+//! How a host validates and refuses: the part that its layers and the middleware of actix share.
 
 #[cfg(feature = "tracing")]
 use std::borrow::Cow;

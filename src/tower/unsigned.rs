@@ -11,7 +11,8 @@ use crate::{
 /// [`allow_unsigned`](super::ValidateAuthLayer::allow_unsigned).
 ///
 /// It stands in the extensions of such a request, in place of [`Validated`](crate::Validated). A
-/// request with neither of them has not come through a layer.
+/// request with neither of them has no proof: its route may be unprotected, or no layer may stand
+/// around it.
 #[derive(Clone, Copy, Debug)]
 pub struct Unsigned(());
 

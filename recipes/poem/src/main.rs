@@ -5,8 +5,12 @@ use hmac_auth::{
     signature::RequestHead,
 };
 use poem::{
-    Endpoint, EndpointExt, Request, Response, Route, Server, error::ReadBodyError, get, handler,
-    listener::TcpListener, middleware::SetHeader, web::Data,
+    Endpoint, EndpointExt, Request, Response, Route, Server,
+    error::ReadBodyError,
+    get, handler,
+    http::{HeaderValue, header::CACHE_CONTROL},
+    listener::TcpListener,
+    web::Data,
 };
 
 /// Nothing in the app answers before the request is validated, not even to unknown paths.
@@ -21,7 +25,12 @@ impl<E: Endpoint<Output = Response>> Endpoint for Host<E> {
     type Output = Response;
     async fn call(&self, request: Request) -> poem::Result<Response> {
         Ok(match self.validate(request).await {
-            Ok(request) => self.app.get_response(request).await,
+            Ok(request) => {
+                let mut answer = self.app.get_response(request).await;
+                let private = HeaderValue::from_static("private"); // for shared caches
+                answer.headers_mut().entry(CACHE_CONTROL).or_insert(private);
+                answer
+            }
             Err(error) => {
                 eprintln!("refused: {}: {error:#}", error.kind());
                 let mut answer = Response::from((error.status(), error.public_body()));
@@ -59,9 +68,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let address = std::env::args().nth(1).ok_or("usage: recipe-poem ADDRESS")?;
     let echo = poem::endpoint::make(|request: Request| async move { request.into_body() });
     let app = Route::new().at("/orders/:id", get(hello).post(echo));
-    let private = SetHeader::new().overriding("cache-control", "private"); // for shared caches
     let host = Host {
-        app: app.map_to_response().with(private).map_to_response().boxed(),
+        app: app.map_to_response().boxed(),
         secrets: EnvSecrets::new(""),
         options: ValidateOptions::new()
             .authorities(["api.example.com"])

@@ -1,4 +1,4 @@
-//! A host with rocket 0.5, over HTTP/1.1: a data guard. To unknown paths, rocket itself says 404.
+//! A host with rocket 0.5, over HTTP/1.1: a data guard. Unknown paths are 404 without a check.
 
 use hmac_auth::{AuthError, AuthErrorKind, Claim, EnvSecrets, MemoryReplayGuard, ValidateOptions};
 use rocket::data::{Data, FromData, Outcome, ToByteUnit};
@@ -32,6 +32,7 @@ async fn validate(host: &Host, request: &Request<'_>, data: Data<'_>) -> Result<
     for header in request.headers().iter() {
         head = head.header(header.name().as_str(), header.value().as_bytes());
     }
+    // Rocket ignores an authority in the request line: `Host` alone is compared.
     let head = head.body(()).map_err(|_| AuthErrorKind::NotAscii)?;
     let mut head = Claim::parse(&head, options)?.verify_any(secrets)?;
     let body =
@@ -43,7 +44,8 @@ async fn validate(host: &Host, request: &Request<'_>, data: Data<'_>) -> Result<
 }
 
 async fn finish<'r>(request: &'r Request<'_>, answer: &mut Response<'r>) {
-    answer.set_raw_header("cache-control", "private"); // Shared caches must keep no copy.
+    // Shared caches must keep no copy. What the handler says stays beside it.
+    answer.adjoin_raw_header("cache-control", "private");
     if let Some(refusal) = request.local_cache(|| Refusal::None) {
         for (name, value) in refusal.headers() {
             answer.set_raw_header(name.as_str(), String::from_utf8_lossy(value.as_bytes()));

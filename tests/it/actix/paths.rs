@@ -1,6 +1,12 @@
 //! Which path counts: scopes do not cut it, and what changes it has to be named.
 
-use actix_web::{App, HttpRequest, middleware::NormalizePath, test::read_body, web};
+use actix_web::{
+    App, HttpRequest,
+    http::header::{self, HeaderValue},
+    middleware::NormalizePath,
+    test::read_body,
+    web,
+};
 use hmac_auth::{
     AuthErrorKind as Kind,
     actix::{RecordUri, ValidateAuth},
@@ -136,6 +142,46 @@ async fn a_changed_path_is_refused_until_it_is_named() {
         outcome!(outside, "/orders/", "/orders/"),
         Ok("/orders".to_owned())
     );
+}
+
+/// Over HTTP/2, actix accepts a path that `http` 1 cannot hold. What normalises it makes another one of
+/// it, for which the signature of no other path may count.
+#[tokio::test]
+async fn a_path_that_cannot_be_noted_is_refused() {
+    use actix_web::http::uri::{PathAndQuery, Uri as OldUri};
+
+    let app = |validate| {
+        App::new()
+            .route("/orders", web::get().to(path))
+            .wrap(validate)
+            .wrap(NormalizePath::trim())
+            .wrap(RecordUri::new())
+    };
+    let long = format!("{}orders", "/".repeat(70_000));
+    for signed_for in ["/", "/orders"] {
+        let mut request = get();
+        *request.uri_mut() = at(signed_for);
+        let request = signed(request);
+        for validate in [middleware(), middleware().original_uri(received_uri)] {
+            let mut target = actix_web::http::uri::Parts::default();
+            target.path_and_query =
+                Some(PathAndQuery::from_maybe_shared(long.clone().into_bytes()).unwrap());
+            let app = actix_web::test::init_service(app(validate)).await;
+            let mut sent = head_of(&request).to_request();
+            sent.head_mut().uri = OldUri::from_parts(target).unwrap();
+            let host = HeaderValue::from_static("host.example");
+            sent.head_mut().headers.insert(header::HOST, host);
+            let response = actix_web::test::call_service(&app, sent).await;
+            let kind = response.response().extensions().get::<Kind>().copied();
+            assert!(
+                matches!(
+                    kind,
+                    Some(Kind::Misconfigured | Kind::ConflictingAuthority | Kind::AbsentComponent)
+                ),
+                "{signed_for}: {kind:?}"
+            );
+        }
+    }
 }
 
 #[tokio::test]
