@@ -4,8 +4,8 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hmac_auth::{
-    AuthErrorKind, DEFAULT_SECRET_NAME, DigestAlgorithm, MemorySecrets, Secret, SignOptions,
-    ValidateOptions, sign_request, validate_auth,
+    AuthErrorKind, DEFAULT_SECRET_NAME, DigestAlgorithm, MemorySecrets, Secret, SecretStore,
+    SignOptions, ValidateOptions, sign_request, validate_auth,
 };
 use http::{
     HeaderValue, Request,
@@ -289,5 +289,53 @@ fn the_layer_allocates_as_often_as_the_same_steps_by_hand() {
         };
         assert_eq!(response.status(), 200, "{what}");
         assert_eq!(in_layer, by_hand, "{what}");
+    }
+}
+
+/// A directory that has the answer at hand costs no allocation that a list of key ids does not cost.
+#[test]
+fn a_directory_that_answers_at_once_allocates_nothing() {
+    use std::{
+        future::Future,
+        pin::pin,
+        task::{Context, Poll, Waker},
+    };
+
+    use hmac_auth::{CachedDirectory, Claim, Consumer, ConsumerDirectory, FindConsumer};
+
+    struct One(Consumer);
+
+    impl ConsumerDirectory for One {
+        fn find(&self, _key_id: &str) -> FindConsumer {
+            FindConsumer::ready(Ok(Some(self.0.clone())))
+        }
+    }
+
+    let secrets = secrets();
+    let set = secrets.lookup(DEFAULT_SECRET_NAME).unwrap();
+    let one = || One(Consumer::new("site-a", set.clone()));
+    let cached = CachedDirectory::new(one());
+    let listed = options().key_ids([("site-a", DEFAULT_SECRET_NAME)]);
+    let found = options().consumer_directory();
+    for (what, builder, body, sign_options) in messages() {
+        let request = signed(builder, body, &sign_options.key_id("site-a"));
+        let (of_list, _) = counted(|| {
+            let claim = Claim::parse(&request, &listed).unwrap();
+            claim.verify_head(&set).unwrap().finish().ok()
+        });
+        let verify = |directory: &dyn ConsumerDirectory| {
+            let claim = Claim::parse(&request, &found).unwrap();
+            let verified = pin!(claim.verify_in(directory));
+            let Poll::Ready(head) = verified.poll(&mut Context::from_waker(Waker::noop())) else {
+                panic!("{what}: not answered at once")
+            };
+            head.unwrap().finish().ok()
+        };
+        // Afterwards, the cache knows the consumer.
+        let _ = verify(&cached);
+        for directory in [&one() as &dyn ConsumerDirectory, &cached] {
+            let (of_directory, _) = counted(|| verify(directory));
+            assert_eq!(of_directory, of_list, "{what}");
+        }
     }
 }

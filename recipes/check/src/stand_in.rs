@@ -28,11 +28,7 @@ pub fn consumer(program: &str, answers: &'static [u16]) -> (Output, Vec<u16>) {
     let (sender, answered) = mpsc::channel();
     // Older than each signature.
     let guard = MemoryReplayGuard::new();
-    thread::spawn(move || {
-        for status in serve(&listener, &secrets, &guard, answers) {
-            let _ = sender.send(status);
-        }
-    });
+    thread::spawn(move || serve(&listener, &secrets, &guard, answers, &sender));
     let output = Command::new(program)
         .arg(format!("http://{address}/orders/7?page=2"))
         .env("SITE_A_SECRET", secret)
@@ -46,14 +42,15 @@ fn serve(
     secrets: &MemorySecrets,
     guard: &MemoryReplayGuard,
     answers: &'static [u16],
-) -> impl Iterator<Item = u16> {
+    answered: &mpsc::Sender<u16>,
+) {
     let address = listener.local_addr().expect("an address");
     let options = ValidateOptions::new()
         .authorities([address.to_string()])
         .external_scheme(Scheme::Http)
         .key_ids([("site-a", "site-a-secret")]);
     let mut answers = answers.iter().copied();
-    listener.incoming().map(move |stream| {
+    for stream in listener.incoming() {
         let mut stream = stream.expect("a connection");
         let received = Received::read(&stream).expect("a request");
         let mut request = Request::builder().method(&*received.method).uri(&*received.target);
@@ -69,7 +66,8 @@ fn serve(
         let answer = format!(
             "HTTP/1.1 {status} -\r\ncontent-length: 2\r\nconnection: close\r\n{location}\r\n\r\nok"
         );
+        // Before the program can see the answer, and end.
+        let _ = answered.send(status);
         stream.write_all(answer.as_bytes()).expect("it reads");
-        status
-    })
+    }
 }

@@ -5,12 +5,8 @@ use hmac_auth::{
     signature::RequestHead,
 };
 use poem::{
-    Endpoint, EndpointExt, Request, Response, Route, Server,
-    error::ReadBodyError,
-    get, handler,
-    http::{HeaderValue, header::CACHE_CONTROL},
-    listener::TcpListener,
-    web::Data,
+    Endpoint, EndpointExt, Request, Response, Route, Server, error::ReadBodyError, get, handler,
+    http::HeaderValue, listener::TcpListener, web::Data,
 };
 
 /// Nothing in the app answers before the request is validated, not even to unknown paths.
@@ -28,7 +24,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Host<E> {
             Ok(request) => {
                 let mut answer = self.app.get_response(request).await;
                 let private = HeaderValue::from_static("private"); // for shared caches
-                answer.headers_mut().entry(CACHE_CONTROL).or_insert(private);
+                answer.headers_mut().entry("cache-control").or_insert(private);
                 answer
             }
             Err(error) => {

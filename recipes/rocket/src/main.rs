@@ -32,7 +32,6 @@ async fn validate(host: &Host, request: &Request<'_>, data: Data<'_>) -> Result<
     for header in request.headers().iter() {
         head = head.header(header.name().as_str(), header.value().as_bytes());
     }
-    // Rocket ignores an authority in the request line: `Host` alone is compared.
     let head = head.body(()).map_err(|_| AuthErrorKind::NotAscii)?;
     let mut head = Claim::parse(&head, options)?.verify_any(secrets)?;
     let body =
@@ -44,8 +43,7 @@ async fn validate(host: &Host, request: &Request<'_>, data: Data<'_>) -> Result<
 }
 
 async fn finish<'r>(request: &'r Request<'_>, answer: &mut Response<'r>) {
-    // Shared caches must keep no copy. What the handler says stays beside it.
-    answer.adjoin_raw_header("cache-control", "private");
+    answer.adjoin_raw_header("cache-control", "private"); // beside what the handler says
     if let Some(refusal) = request.local_cache(|| Refusal::None) {
         for (name, value) in refusal.headers() {
             answer.set_raw_header(name.as_str(), String::from_utf8_lossy(value.as_bytes()));
