@@ -197,7 +197,7 @@ impl List<'_> {
                         value.extend_from_slice(b", ");
                     }
                     let body = if algorithm == wrong {
-                        &other_body
+                        &other_body[..]
                     } else {
                         request.body()
                     };
