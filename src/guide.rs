@@ -1,6 +1,6 @@
 //! The guide: each page answers one question that is too long for the documentation of one item.
 
-/// The lines to paste for axum, hyper, tonic and reqwest, recipes for other frameworks, and where a
+/// The lines to paste for axum, actix-web, hyper, tonic and reqwest, recipes for other frameworks, and where a
 /// layer stands in the stack.
 ///
 #[doc = include_str!("../docs/frameworks.md")]

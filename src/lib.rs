@@ -75,7 +75,7 @@
 //! | --- | --- | --- |
 //! | where secrets are | you choose | [`EnvSecrets`], [`FileSecrets`], [`MemorySecrets`], your own [`SecretStore`] |
 //! | which authorities this host has | any | [`ValidateOptions::authorities`] |
-//! | which consumers may call | all who have the one secret | [`ValidateOptions::key_ids`] |
+//! | which consumers may call | all who have the one secret | [`ValidateOptions::key_ids`], or a [`ConsumerDirectory`] |
 //! | whether a request counts once | no | [`MemoryReplayGuard`], or your own [`ReplayGuard`]; layers have one |
 //! | how old a request may be | 60 s, and 10 s in the future | [`ValidateOptions::max_time_diff`], [`ValidateOptions::max_clock_skew`] |
 //! | what else is signed | `content-type` and `content-encoding` if present | [`SignOptions::cover`], [`ValidateOptions::require`] |
@@ -111,7 +111,7 @@
 //! # Guide
 //!
 //! docs.rs shows the guide in the module `guide`: frameworks, behind a proxy, secrets and rotation,
-//! refusals, metrics, Wix, webhooks of Wix, other clients, threat model, performance.
+//! consumers, refusals, metrics, Wix, webhooks of Wix, other clients, threat model, performance.
 
 #[cfg(feature = "axum")]
 pub use self::axum::MissingLayer;

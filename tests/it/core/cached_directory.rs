@@ -11,12 +11,13 @@ use std::{
 };
 
 use hmac_auth::{
-    AuthError, AuthErrorKind as Kind, CachedDirectory, Consumer, ConsumerDirectory, FindConsumer,
+    AuthError, AuthErrorKind as Kind, CachedDirectory, Claim, Consumer, ConsumerDirectory,
+    FindConsumer,
 };
 use tokio::{sync::Semaphore, task::yield_now};
 
 use crate::support::{
-    request::{NOW, secret, time},
+    request::{INPUT, NOW, get, options, secret, signed_by, time},
     secret::{NEW, secret as secret_of},
 };
 
@@ -476,4 +477,24 @@ fn the_debug_text_shows_no_consumer() {
     let text = format!("{:?}", scene.cache);
     assert!(text.contains("time_to_live: 40s"), "{text}");
     assert!(!text.contains("site-a") && !text.contains("Shop"), "{text}");
+}
+
+/// Anybody can send a wrong MAC under a known key id: the database has no work by it.
+#[tokio::test]
+async fn a_wrong_mac_asks_nothing() {
+    let scene = Scene::new();
+    let options = options().consumer_directory();
+    let input = format!(r#"{INPUT};keyid="site-a""#);
+    for (secret, kind, asked) in [
+        (secret(), None, 1),
+        (secret_of(NEW), Some(Kind::WrongMac), 0),
+        (secret_of(NEW), Some(Kind::WrongMac), 0),
+        (secret(), None, 0),
+    ] {
+        let request = signed_by(&secret, get(), &input);
+        let claim = Claim::parse(&request, &options).unwrap();
+        let verified = claim.verify_in(&scene.cache).await;
+        assert_eq!(verified.err().map(|error| error.kind()), kind);
+        assert_eq!(scene.database.take_asked(), asked);
+    }
 }
