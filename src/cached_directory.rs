@@ -213,8 +213,8 @@ impl<D: ConsumerDirectory + 'static> CachedDirectory<D> {
     /// no answer younger than it was when a request last needed it: what the clock cannot date is
     /// looked up anew.
     ///
-    /// Of the system, both clocks count: the one that can be set, and the one that cannot. The one that
-    /// says more is right.
+    /// The default reads both clocks of the system: the one that somebody can set, and the one that
+    /// nobody can set. The greater age counts.
     #[must_use]
     pub fn clock(self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.set(|options| options.clock = options.clock.clone().given(clock))
@@ -233,41 +233,15 @@ impl<D: ConsumerDirectory + 'static> CachedDirectory<D> {
 
 impl<D: ConsumerDirectory + 'static> ConsumerDirectory for CachedDirectory<D> {
     fn find(&self, key_id: &str) -> FindConsumer {
-        let inner = &self.inner;
-        match inner.remembered(key_id) {
-            Remembered::Consumer(consumer) => {
-                count(Source::Cache);
-                FindConsumer::ready(Ok(Some(consumer)))
-            }
-            Remembered::Due(consumer) => {
-                count(Source::Cache);
-                inner.refresh_in_background(key_id);
-                FindConsumer::ready(Ok(Some(consumer)))
-            }
-            Remembered::Refused(kind) => {
-                count(Source::CachedRefusal);
-                FindConsumer::ready(refusal(kind))
-            }
-            Remembered::Nothing => {
-                let (inner, key_id) = (Arc::clone(inner), Arc::from(key_id));
-                FindConsumer::pending(async move { inner.ask(key_id).await })
-            }
+        if let Some(found) = self.inner.recall(key_id) {
+            return FindConsumer::ready(found);
         }
+        let (inner, key_id) = (Arc::clone(&self.inner), Arc::from(key_id));
+        FindConsumer::pending(async move { inner.ask(key_id).await })
     }
 }
 
-/// What the cache says about an id.
-enum Remembered {
-    Consumer(Consumer),
-    /// It counts, and is to be confirmed.
-    Due(Consumer),
-    /// There is no such consumer, or it must not be accepted.
-    Refused(Option<AuthErrorKind>),
-    /// The directory has to be asked.
-    Nothing,
-}
-
-/// What a look-up has ended with.
+/// The end of a look-up.
 struct Answered {
     found: Result<Option<Consumer>, AuthError>,
     source: Source,
@@ -304,23 +278,23 @@ fn count(source: Source) {
 fn count(_: Source) {}
 
 impl<D: ConsumerDirectory + 'static> Inner<D> {
-    fn remembered(&self, key_id: &str) -> Remembered {
+    /// The answer about an id that the memory has; `None` if the directory has to be asked first.
+    fn recall(self: &Arc<Self>, key_id: &str) -> Option<Result<Option<Consumer>, AuthError>> {
         let now = self.options.clock.moment();
         if let Some(known) = self.known.get(key_id) {
-            return match self.state_of(&known, now) {
-                State::Usable => Remembered::Consumer(known.consumer().clone()),
-                State::Due => Remembered::Due(known.consumer().clone()),
-                State::Old | State::Over => Remembered::Nothing,
-            };
-        }
-        match self.refused.get(key_id) {
-            Some(Refused { since, kind })
-                if now.since(since).is_some_and(|age| age < REFUSED_TIME) =>
-            {
-                Remembered::Refused(kind)
+            match self.state_of(&known, now) {
+                State::Usable => {}
+                State::Due => self.refresh_in_background(key_id),
+                State::Old | State::Over => return None,
             }
-            _ => Remembered::Nothing,
+            count(Source::Cache);
+            return Some(Ok(Some(known.consumer().clone())));
         }
+        let Refused { since, kind } = self.refused.get(key_id)?;
+        now.since(since).filter(|age| *age < REFUSED_TIME)?;
+        count(Source::CachedRefusal);
+        // There is no such consumer, or it must not be accepted.
+        Some(kind.map_or(Ok(None), |kind| Err(kind.into())))
     }
 
     /// Asks the directory without anybody who waits. Outside of a runtime of tokio, the first request
@@ -336,23 +310,15 @@ impl<D: ConsumerDirectory + 'static> Inner<D> {
         });
     }
 
-    async fn ask(&self, key_id: Arc<str>) -> Result<Option<Consumer>, AuthError> {
+    async fn ask(self: &Arc<Self>, key_id: Arc<str>) -> Result<Option<Consumer>, AuthError> {
         loop {
             if let Some(answer) = self.look_up(&key_id).await {
                 count(answer.source);
                 return answer.found;
             }
             // Another request may have an answer from after that.
-            match self.remembered(&key_id) {
-                Remembered::Consumer(consumer) | Remembered::Due(consumer) => {
-                    count(Source::Cache);
-                    return Ok(Some(consumer));
-                }
-                Remembered::Refused(kind) => {
-                    count(Source::CachedRefusal);
-                    return refusal(kind);
-                }
-                Remembered::Nothing => {}
+            if let Some(found) = self.recall(&key_id) {
+                return found;
             }
         }
     }
@@ -434,10 +400,6 @@ impl<D: ConsumerDirectory + 'static> Inner<D> {
     fn state_of(&self, known: &Known, now: Moment) -> State {
         known.state(now, self.limits)
     }
-}
-
-fn refusal(kind: Option<AuthErrorKind>) -> Result<Option<Consumer>, AuthError> {
-    kind.map_or(Ok(None), |kind| Err(kind.into()))
 }
 
 /// Whether the directory could not answer. Other errors are answers, such as a revocation.

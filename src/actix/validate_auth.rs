@@ -238,10 +238,7 @@ impl ValidateAuth {
         mut self,
         routes: impl IntoIterator<Item = (Method, P)>,
     ) -> Self {
-        let routes = routes
-            .into_iter()
-            .map(|(method, path)| (method, path.into()));
-        self.policy_mut().exceptions.unprotected = routes.collect();
+        self.policy_mut().exceptions.set_unprotected(routes);
         self
     }
 

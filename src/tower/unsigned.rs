@@ -20,7 +20,7 @@ pub struct Unsigned(());
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Exceptions {
     pub(crate) allows_unsigned: bool,
-    pub(crate) unprotected: Vec<(Method, Box<str>)>,
+    unprotected: Vec<(Method, Box<str>)>,
 }
 
 /// Why a request needs no proof.
@@ -42,6 +42,16 @@ impl Exception {
 }
 
 impl Exceptions {
+    pub(crate) fn set_unprotected<P: Into<Box<str>>>(
+        &mut self,
+        routes: impl IntoIterator<Item = (Method, P)>,
+    ) {
+        let routes = routes
+            .into_iter()
+            .map(|(method, path)| (method, path.into()));
+        self.unprotected = routes.collect();
+    }
+
     pub(super) fn check(&self) -> Result<(), AuthError> {
         let is_path = |path: &str| path.starts_with('/') && !path.contains(['?', '#']);
         match self.unprotected.iter().find(|(_, path)| !is_path(path)) {

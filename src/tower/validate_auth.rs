@@ -328,10 +328,7 @@ impl ValidateAuthLayer {
         mut self,
         routes: impl IntoIterator<Item = (Method, P)>,
     ) -> Self {
-        let routes = routes
-            .into_iter()
-            .map(|(method, path)| (method, path.into()));
-        self.policy_mut().exceptions.unprotected = routes.collect();
+        self.policy_mut().exceptions.set_unprotected(routes);
         self
     }
 

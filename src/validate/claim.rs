@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
+#[cfg(feature = "metrics")]
+use super::validated::known_consumer;
 use super::{
     candidate::{Candidate, Candidates, unknown_key_id},
     consumer::Consumer,
@@ -236,16 +238,8 @@ impl<'a> Claim<'a> {
     /// The refusal of a signature whose MAC is right.
     #[cfg(feature = "metrics")]
     fn proven(&self, error: AuthError, consumer: Option<&Consumer>) -> AuthError {
-        let name = match consumer {
-            Some(consumer) => Some(Arc::clone(consumer.shared_name())),
-            None => self
-                .options
-                .key_ids
-                .as_ref()
-                .and(self.key_id())
-                .map(Arc::from),
-        };
-        error.by_consumer(name)
+        let listed = self.options.key_ids.as_ref().and(self.key_id());
+        error.by_consumer(known_consumer(consumer, listed.as_deref()))
     }
 
     #[cfg(not(feature = "metrics"))]

@@ -61,13 +61,10 @@ impl Proof {
         Ok(())
     }
 
-    /// The consumer if it is listed, or found in a directory: so the host decides how many there are.
     #[cfg(feature = "metrics")]
     pub(crate) fn known_consumer(&self) -> Option<Arc<str>> {
-        match &self.consumer {
-            Some(consumer) => Some(Arc::clone(consumer.shared_name())),
-            None => self.key_id_is_listed.then(|| self.consumer().into()),
-        }
+        let listed = self.key_id().filter(|_| self.key_id_is_listed);
+        known_consumer(self.consumer.as_ref(), listed)
     }
 
     #[cfg(feature = "tracing")]
@@ -97,6 +94,19 @@ impl Proof {
 
     pub(super) fn covers_digest(&self) -> bool {
         self.signed.coverage.includes(Coverage::CONTENT_DIGEST)
+    }
+}
+
+/// The name of a consumer for counters: one that a directory has found, or a listed key id. So the
+/// host decides how many names there are.
+#[cfg(feature = "metrics")]
+pub(super) fn known_consumer(
+    found: Option<&Consumer>,
+    listed_key_id: Option<&str>,
+) -> Option<Arc<str>> {
+    match found {
+        Some(consumer) => Some(Arc::clone(consumer.shared_name())),
+        None => listed_key_id.map(Arc::from),
     }
 }
 

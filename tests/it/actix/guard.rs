@@ -18,7 +18,7 @@ use tokio::{io::BufReader, net::TcpStream};
 use crate::support::{
     actix::ask,
     directory::TestDirectory,
-    layers::{Step, expecting, guard, stale, whole, with_body},
+    layers::{Forgetful, Step, expecting, guard, stale, whole, with_body},
     recorder::{EVENTS, Recorder},
     request::{options, post, secrets, sign_options, signed, signed_with},
     wire::{Connection, wire},
@@ -76,15 +76,6 @@ async fn all_workers_share_the_guard() {
     }
     assert_eq!(statuses, [200, 401, 401, 401, 401, 401]);
     assert_eq!(threads.lock().unwrap().len(), 2);
-}
-
-/// A guard that has just forgotten all signatures, as it may once they are stale.
-struct Forgetful;
-
-impl ReplayGuard for Forgetful {
-    fn use_once(&self, _: &ReplayId, _: &str) -> UseOnce {
-        UseOnce::ready(Ok(()))
-    }
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ use hmac_auth::{
 use http::StatusCode;
 
 use crate::support::{
-    directory::{Tenant, TestDirectory},
+    directory::{SlowDirectory, Tenant, TestDirectory},
     request::{
         INPUT, NOW, TestRequest, get, options, post, secret, secrets, sign_options, signed_by,
         signed_with, time, with_signature,
@@ -311,22 +311,6 @@ fn a_signature_without_a_key_id_has_no_consumer() {
     assert_refused(&request, &directory, Kind::UnknownKeyId, 0);
 }
 
-/// A directory that is slow, and a clock that goes on meanwhile.
-struct Slow {
-    now: Arc<AtomicI64>,
-    seconds: i64,
-}
-
-impl ConsumerDirectory for Slow {
-    fn find(&self, _: &str) -> FindConsumer {
-        let (now, seconds) = (Arc::clone(&self.now), self.seconds);
-        FindConsumer::pending(async move {
-            now.fetch_add(seconds, Ordering::Relaxed);
-            Ok(Some(Consumer::new("Shop A", secret())))
-        })
-    }
-}
-
 /// A guard that forgets what is stale would not know it any more.
 #[test]
 fn what_becomes_stale_while_the_directory_is_asked_is_refused() {
@@ -348,7 +332,7 @@ fn what_becomes_stale_while_the_directory_is_asked_is_refused() {
             .authorities(["host.example"])
             .consumer_directory()
             .clock(move || time(clock.load(Ordering::Relaxed)));
-        let slow = Slow { now, seconds };
+        let slow = SlowDirectory { now, seconds };
         match validate_with(request, &slow, &options) {
             Ok(validated) => {
                 assert_eq!(expected, None, "{seconds}");

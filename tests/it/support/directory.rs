@@ -5,7 +5,7 @@ use std::{
     future::poll_fn,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicI64, AtomicUsize, Ordering},
     },
     task::Poll,
 };
@@ -85,5 +85,21 @@ impl ConsumerDirectory for TestDirectory {
             }
             Poll::Ready(answer.take().expect("polled after it was ready"))
         }))
+    }
+}
+
+/// A directory that is slow, and a clock that goes on meanwhile.
+pub(crate) struct SlowDirectory {
+    pub(crate) now: Arc<AtomicI64>,
+    pub(crate) seconds: i64,
+}
+
+impl ConsumerDirectory for SlowDirectory {
+    fn find(&self, _: &str) -> FindConsumer {
+        let (now, seconds) = (Arc::clone(&self.now), self.seconds);
+        FindConsumer::pending(async move {
+            now.fetch_add(seconds, Ordering::Relaxed);
+            Ok(Some(Consumer::new("Shop A", request::secret())))
+        })
     }
 }

@@ -16,7 +16,8 @@ use std::{
 
 use bytes::Bytes;
 use hmac_auth::{
-    AuthErrorKind as Kind, MemoryReplayGuard, SecretStore, SignOptions, ValidateOptions, Validated,
+    AuthErrorKind as Kind, MemoryReplayGuard, ReplayGuard, ReplayId, SecretStore, SignOptions,
+    UseOnce, ValidateOptions, Validated,
     tower::{SignRequestLayer, StreamedBody, Upload, ValidateAuthLayer, ValidateStreamLayer},
 };
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
@@ -171,6 +172,15 @@ pub(crate) fn trailers(names: &[&'static str]) -> Step {
 
 pub(crate) fn guard() -> MemoryReplayGuard {
     MemoryReplayGuard::new().started_at(time(NOW))
+}
+
+/// A guard that has just forgotten all signatures, as it may once they are stale.
+pub(crate) struct Forgetful;
+
+impl ReplayGuard for Forgetful {
+    fn use_once(&self, _: &ReplayId, _: &str) -> UseOnce {
+        UseOnce::ready(Ok(()))
+    }
 }
 
 pub(crate) fn host(

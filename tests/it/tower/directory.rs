@@ -17,7 +17,7 @@ use hmac_auth::{
 use http::StatusCode;
 
 use crate::support::{
-    directory::TestDirectory,
+    directory::{SlowDirectory, TestDirectory},
     layers::{Seen, ask, ask_both, guard, stale, whole},
     recorder::Recorder,
     request::{
@@ -149,7 +149,7 @@ async fn what_becomes_stale_while_the_directory_is_asked_is_refused() {
         let options = ValidateOptions::new()
             .authorities(["host.example"])
             .clock(move || time(clock.load(Ordering::Relaxed)));
-        let slow = Slow {
+        let slow = SlowDirectory {
             now: Arc::clone(&now),
             seconds,
         };
@@ -161,21 +161,6 @@ async fn what_becomes_stale_while_the_directory_is_asked_is_refused() {
         for seen in ask_both(&layer, request).await {
             assert_eq!(seen.refusal(), refusal, "after {seconds} s");
         }
-    }
-}
-
-struct Slow {
-    now: Arc<AtomicI64>,
-    seconds: i64,
-}
-
-impl ConsumerDirectory for Slow {
-    fn find(&self, _: &str) -> FindConsumer {
-        let (now, seconds) = (Arc::clone(&self.now), self.seconds);
-        FindConsumer::pending(async move {
-            now.fetch_add(seconds, Ordering::Relaxed);
-            Ok(Some(Consumer::new("Shop A", secret())))
-        })
     }
 }
 

@@ -20,7 +20,8 @@ use tower::ServiceExt;
 
 use crate::support::{
     layers::{
-        Handler, Host, Step, ask, ask_both, data, expecting, guard, host, layer, whole, with_body,
+        Forgetful, Handler, Host, Step, ask, ask_both, data, expecting, guard, host, layer, whole,
+        with_body,
     },
     request::{NOW, post, secrets, signed, signed_with, time},
 };
@@ -93,15 +94,6 @@ async fn a_wrong_body_uses_the_signature_up_only_if_it_is_streamed() {
         ask(&streamed, whole(request.clone())).await.refusal(),
         Some(Kind::Replayed)
     );
-}
-
-/// A guard that has just forgotten all signatures, as it may once they are stale.
-struct Forgetful;
-
-impl ReplayGuard for Forgetful {
-    fn use_once(&self, _: &ReplayId, _: &str) -> UseOnce {
-        UseOnce::ready(Ok(()))
-    }
 }
 
 /// A body that comes so late that the guard may have forgotten the signature would make a replay of
