@@ -25,7 +25,7 @@ impl IntoResponse for MissingLayer {
     }
 }
 
-/// What the layer has put into the extensions of the request.
+/// Takes the proof that a layer has put into the extensions of the request.
 fn proof<T: Clone + Send + Sync + 'static>(parts: &Parts, reason: &str) -> Result<T, MissingLayer> {
     parts.extensions.get().cloned().ok_or_else(|| {
         tracing::error!(

@@ -26,7 +26,7 @@ pub mod consumers {}
 #[doc = include_str!("../docs/refusals.md")]
 pub mod refusals {}
 
-/// What the layers count, for Prometheus: the metrics, a dashboard and alerts.
+/// The metrics that the layers record for Prometheus, a dashboard and alerts.
 ///
 #[cfg_attr(feature = "metrics", doc = include_str!("../docs/metrics-dashboard.svg"))]
 ///

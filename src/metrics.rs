@@ -1,5 +1,5 @@
-//! What is counted for the operator, through the facade `metrics`: the names, and how each one is
-//! recorded.
+//! The metrics for the operator, through the facade `metrics`: their names, and how the crate records
+//! each one.
 //!
 //! No label is a text of a peer: each is one of this crate or of the host's configuration. The
 //! handles are not kept, because an exporter may drop a series that has been idle, and a kept handle

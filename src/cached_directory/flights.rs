@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 
 use crate::validate::{AuthError, Consumer};
 
-/// What a directory has answered, for all who have asked.
+/// The answer of a directory, for all who have asked.
 pub(super) type Answer = Result<Option<Consumer>, Arc<AuthError>>;
 
 pub(super) struct Flights {

@@ -34,7 +34,7 @@ pub enum SecretError {
     /// [`Secret::from_text`](super::Secret::from_text) takes such a text as it is.
     #[error("the secret {found}: {remedy}")]
     Accident {
-        /// What was found.
+        /// The accident, such as quotation marks.
         found: &'static str,
         /// What to do about it.
         remedy: &'static str,
@@ -81,7 +81,7 @@ pub enum SecretError {
     Revoked {
         /// The name that was asked for.
         name: String,
-        /// What has revoked the secret, and how the operator accepts it again.
+        /// The place of the revocation, and how the operator accepts the secret again.
         reason: String,
     },
     /// There is a value, but it is no usable secret. The source says why.

@@ -42,7 +42,7 @@ pub struct TamperOptions {
     accepted: Vec<Accepted>,
 }
 
-/// What a host accepts on purpose.
+/// A weakness that a host has on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Accepted {
     Replays,

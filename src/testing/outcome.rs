@@ -20,7 +20,7 @@ pub(super) enum Outcome {
     Failed(String),
 }
 
-/// What an answer without a proof shows.
+/// The meaning of an answer without a proof.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mark {
     None,

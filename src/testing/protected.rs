@@ -298,7 +298,7 @@ fn is_no_success(status: StatusCode) -> bool {
     status.is_client_error() || status.is_server_error()
 }
 
-/// What a test may have forgotten.
+/// The remedy for a test that may have forgotten something.
 fn remedy(kind: AuthErrorKind) -> &'static str {
     match kind {
         AuthErrorKind::UnknownKeyId => {

@@ -252,7 +252,7 @@ impl Elevation {
     ///
     /// # async fn call(
     /// #     request: &http::Request<()>,
-    /// # ) -> http::Response<()> { unimplemented!() }
+    /// # ) -> http::Response<()> { http::Response::new(()) }
     /// async fn call_twice_at_most(
     ///     elevation: &Elevation,
     ///     instance_id: &InstanceId,
