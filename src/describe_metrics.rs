@@ -60,6 +60,10 @@ fn counters() -> Vec<(&'static str, &'static str)> {
             "Requests that an observing layer would have passed without a check, by reason.",
         ),
         (
+            names::UNCHECKED,
+            "Requests that were accepted although Redis could not be asked, by reason.",
+        ),
+        (
             names::DIRECTORY_ANSWERS,
             "Answers of the directory of consumers to requests, by outcome.",
         ),

@@ -16,6 +16,11 @@ pub mod behind_a_proxy {}
 #[doc = include_str!("../docs/secrets-and-rotation.md")]
 pub mod secrets_and_rotation {}
 
+/// A replay guard that several hosts share: Redis, its settings, and a failover.
+///
+#[cfg_attr(feature = "redis", doc = include_str!("../docs/several-hosts.md"))]
+pub mod several_hosts {}
+
 /// How a host finds its consumers in a database, and what it promises meanwhile.
 ///
 #[doc = include_str!("../docs/consumers.md")]

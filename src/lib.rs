@@ -76,7 +76,7 @@
 //! | where secrets are | you choose | [`EnvSecrets`], [`FileSecrets`], [`MemorySecrets`], your own [`SecretStore`] |
 //! | which authorities this host has | any | [`ValidateOptions::authorities`] |
 //! | which consumers may call | all who have the one secret | [`ValidateOptions::key_ids`], or a [`ConsumerDirectory`] |
-//! | whether a request counts once | no | [`MemoryReplayGuard`], or your own [`ReplayGuard`]; layers have one |
+//! | whether a request counts once | no | [`MemoryReplayGuard`], for several hosts `RedisReplayGuard` or your own [`ReplayGuard`]; layers have one |
 //! | how old a request may be | 60 s, and 10 s in the future | [`ValidateOptions::max_time_diff`], [`ValidateOptions::max_clock_skew`] |
 //! | what else is signed | `content-type` and `content-encoding` if present | [`SignOptions::cover`], [`ValidateOptions::require`] |
 //!
@@ -100,6 +100,7 @@
 //! | `testing` | no | for your own tests: signatures that are the same in each run, and changed requests that a host must refuse; switches `tower` on |
 //! | `tracing` | no | an event for each request that a layer refuses, accepts or signs, and for an unusable secret file; switches `tower` on |
 //! | `metrics` | no | counts what the layers do, through the facade `metrics`; switches `tower` on |
+//! | `redis` | no | a replay guard on Redis, for several hosts: `RedisReplayGuard` |
 //! | `js` | no | random numbers and the clock of a JavaScript host, on `wasm32-unknown-unknown` only |
 //! | `rust-crypto` | yes | the default engine: SHA-2 and HMAC in Rust, random bytes from the system |
 //! | `aws-lc-rs` | no | the engine AWS-LC, with the same results; needs a C compiler |
@@ -111,7 +112,7 @@
 //! # Guide
 //!
 //! docs.rs shows the guide in the module `guide`: frameworks, behind a proxy, secrets and rotation,
-//! consumers, refusals, metrics, Wix, webhooks of Wix, other clients, threat model, performance.
+//! several hosts, consumers, refusals, metrics, Wix, webhooks of Wix, other clients, threat model, performance.
 
 #[cfg(feature = "axum")]
 pub use self::axum::MissingLayer;
@@ -126,12 +127,14 @@ pub use self::cached_directory::{
 pub use self::crypto::assert_fips_mode;
 #[cfg(feature = "metrics")]
 pub use self::describe_metrics::describe_metrics;
+#[cfg(feature = "redis")]
+pub use self::replay::{DEFAULT_REDIS_MARGIN, DEFAULT_REDIS_TIME_LIMIT, RedisReplayGuard};
 pub use self::{
     crypto::Mac,
     digest::DigestAlgorithm,
     replay::{
         AcceptOnce, DEFAULT_REPLAY_CAPACITY, DEFAULT_REPLAY_CAPACITY_PER_CONSUMER,
-        MemoryReplayGuard, ReplayGuard, UseOnce,
+        MemoryReplayGuard, ReplayGuard, TwoLevelReplayGuard, UseOnce,
     },
     secret::{
         DEFAULT_SECRET_NAME, EnvSecrets, FileSecrets, Fingerprint, MAX_PREVIOUS_SECRETS,

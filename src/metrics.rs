@@ -16,6 +16,8 @@ pub(crate) const WOULD_PASS: &str = "hmac_auth_requests_would_pass_total";
 pub(crate) const VALIDATION_SECONDS: &str = "hmac_auth_validation_seconds";
 pub(crate) const GUARD_SIGNATURES: &str = "hmac_auth_replay_guard_signatures";
 pub(crate) const GUARD_CAPACITY: &str = "hmac_auth_replay_guard_capacity";
+/// Of the feature `redis`.
+pub(crate) const UNCHECKED: &str = "hmac_auth_replay_guard_unchecked_total";
 pub(crate) const DIRECTORY_ANSWERS: &str = "hmac_auth_directory_answers_total";
 #[cfg(feature = "directory-cache")]
 pub(crate) const CACHE_ANSWERS: &str = "hmac_auth_directory_cache_answers_total";

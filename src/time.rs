@@ -136,6 +136,15 @@ pub(crate) fn unix_seconds(time: SystemTime) -> i64 {
     }
 }
 
+/// Seconds since 1970, rounded up.
+#[cfg(feature = "redis")]
+pub(crate) fn unix_seconds_up(time: SystemTime) -> i64 {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => whole_seconds(after),
+        Err(before) => -i64::try_from(before.duration().as_secs()).unwrap_or(i64::MAX),
+    }
+}
+
 /// A duration in seconds, rounded up: a limit of 1.5 s admits what is 2 s old, because `created`
 /// itself is rounded down.
 pub(crate) fn whole_seconds(duration: Duration) -> i64 {
@@ -177,6 +186,18 @@ mod tests {
         assert_eq!(unix_seconds(UNIX_EPOCH + Duration::from_millis(1_999)), 1);
         assert_eq!(unix_seconds(UNIX_EPOCH - Duration::from_millis(1)), -1);
         assert_eq!(unix_seconds(UNIX_EPOCH - Duration::from_secs(1)), -1);
+    }
+
+    #[cfg(feature = "redis")]
+    #[test]
+    fn seconds_round_up_on_both_sides_of_1970() {
+        assert_eq!(unix_seconds_up(UNIX_EPOCH), 0);
+        assert_eq!(unix_seconds_up(UNIX_EPOCH + Duration::from_millis(1)), 1);
+        assert_eq!(
+            unix_seconds_up(UNIX_EPOCH - Duration::from_millis(1_999)),
+            -1
+        );
+        assert_eq!(unix_seconds_up(UNIX_EPOCH - Duration::from_millis(999)), 0);
     }
 
     #[test]

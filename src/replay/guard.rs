@@ -8,7 +8,8 @@ use crate::validate::{AuthError, ReplayId, Validated};
 /// Remembers which signatures were used.
 ///
 /// [`MemoryReplayGuard`](crate::MemoryReplayGuard) is a guard for one process. Several processes
-/// behind one load balancer share a guard of your own:
+/// behind one load balancer share a `RedisReplayGuard`, with the feature `redis`, or a guard of your
+/// own:
 ///
 /// ```
 /// use std::sync::Arc;

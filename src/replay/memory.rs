@@ -79,7 +79,8 @@ const SHARDS: usize = 16;
 /// that, unless [`started_at`](Self::started_at) names the end of that time.
 ///
 /// If several processes behind one load balancer each have a guard of their own, a request can be
-/// replayed once to each of them. Let them share a [`ReplayGuard`] of your own instead.
+/// replayed once to each of them. Let them share a guard, behind a
+/// [`TwoLevelReplayGuard`](crate::TwoLevelReplayGuard).
 pub struct MemoryReplayGuard {
     shards: [Mutex<Shard>; SHARDS],
     /// One for all shards: its numbers are random, and nobody outside knows them.
@@ -262,7 +263,7 @@ impl MemoryReplayGuard {
             .map(|()| validated)
     }
 
-    fn remember(&self, id: &ReplayId, consumer: &str) -> Result<(), AuthError> {
+    pub(super) fn remember(&self, id: &ReplayId, consumer: &str) -> Result<(), AuthError> {
         if id.created() <= self.last_refused() {
             return Err(self.before_start(id));
         }

@@ -1,0 +1,160 @@
+//! Why Redis did not say whether a signature was used: for the operator, with what helps.
+
+use std::{error::Error, fmt, io, sync::Arc, time::Duration};
+
+use redis::{ErrorKind, RedisError, ServerErrorKind};
+
+/// A code of Redis is a word of its own. What follows it may hold anything, and is not shown.
+const MAX_CODE_LEN: usize = 24;
+
+#[derive(Debug)]
+pub(super) enum Trouble {
+    Late(Duration),
+    /// The connection could not be made, or it broke.
+    Connection(Option<io::ErrorKind>),
+    Full,
+    ReadOnly,
+    Loading,
+    /// It answers, but will not write at the moment.
+    Stopped(Code),
+    Login(Code),
+    NotPermitted(Arc<str>),
+    Refused(Code),
+    UnexpectedAnswer,
+}
+
+/// The first word of an error of Redis.
+#[derive(Debug)]
+pub(super) struct Code(Box<str>);
+
+impl Trouble {
+    pub(super) fn of(error: &RedisError, key_prefix: &Arc<str>) -> Self {
+        let code = error.code().unwrap_or_default();
+        match error.kind() {
+            ErrorKind::Io | ErrorKind::ClusterConnectionNotFound => {
+                return Self::Connection(io_kind(error));
+            }
+            ErrorKind::AuthenticationFailed => return Self::Login(Code::new(code)),
+            ErrorKind::Parse | ErrorKind::UnexpectedReturnType => return Self::UnexpectedAnswer,
+            ErrorKind::Server(ServerErrorKind::ReadOnly) => return Self::ReadOnly,
+            ErrorKind::Server(ServerErrorKind::BusyLoading) => return Self::Loading,
+            ErrorKind::Server(ServerErrorKind::NoPerm) => {
+                return Self::NotPermitted(Arc::clone(key_prefix));
+            }
+            _ => {}
+        }
+        match code {
+            "OOM" => Self::Full,
+            "NOAUTH" | "WRONGPASS" => Self::Login(Code::new(code)),
+            "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" | "MOVED" | "ASK" | "MISCONF"
+            | "NOREPLICAS" | "BUSY" => Self::Stopped(Code::new(code)),
+            code => Self::Refused(Code::new(code)),
+        }
+    }
+
+    /// Whether time or a repair of Redis helps; if not, the two are set up wrongly.
+    pub(super) fn is_outage(&self) -> bool {
+        match self {
+            Self::Late(_)
+            | Self::Connection(_)
+            | Self::Full
+            | Self::ReadOnly
+            | Self::Loading
+            | Self::Stopped(_) => true,
+            Self::Login(_) | Self::NotPermitted(_) | Self::Refused(_) | Self::UnexpectedAnswer => {
+                false
+            }
+        }
+    }
+
+    /// A word for metrics.
+    #[cfg(feature = "metrics")]
+    pub(super) fn as_str(&self) -> &'static str {
+        match self {
+            Self::Late(_) => "late",
+            Self::Connection(_) => "connection",
+            Self::Full => "full",
+            Self::ReadOnly => "read_only",
+            Self::Loading => "loading",
+            Self::Stopped(_) => "stopped",
+            Self::Login(_) => "login",
+            Self::NotPermitted(_) => "not_permitted",
+            Self::Refused(_) => "refused",
+            Self::UnexpectedAnswer => "unexpected_answer",
+        }
+    }
+}
+
+fn io_kind(error: &RedisError) -> Option<io::ErrorKind> {
+    let mut source = error.source();
+    while let Some(error) = source {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return Some(error.kind());
+        }
+        source = error.source();
+    }
+    None
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Late(limit) => write!(
+                f,
+                "Redis did not answer within {limit:?}: it is down, slow or out of reach; if it is \
+                 far away, raise `time_limit`"
+            ),
+            Self::Connection(kind) => {
+                f.write_str("there is no connection to Redis")?;
+                if let Some(kind) = kind {
+                    write!(f, " ({kind})")?;
+                }
+                f.write_str(": start Redis, or correct its address, its TLS or the firewall")
+            }
+            Self::Full => f.write_str(
+                "Redis has no memory left (OOM): raise its `maxmemory`, and keep \
+                 `maxmemory-policy noeviction`",
+            ),
+            Self::ReadOnly => f.write_str(
+                "this Redis is a replica (READONLY), as after a failover: connect to the new \
+                 primary; on this one, `CLIENT KILL TYPE normal` makes its clients connect again",
+            ),
+            Self::Loading => {
+                f.write_str("Redis is loading its data (LOADING): wait until it is ready")
+            }
+            Self::Stopped(Code(code)) => write!(
+                f,
+                "Redis does not write at the moment ({code}): look into its log, and at its disk, \
+                 its replicas and its cluster"
+            ),
+            Self::Login(Code(code)) => write!(
+                f,
+                "Redis refuses the login ({code}): give the right user and password in the URL, and \
+                 see `ACL LIST`"
+            ),
+            Self::NotPermitted(prefix) => write!(
+                f,
+                "the user of Redis must not do that (NOPERM): permit `SET` on these keys, with \
+                 `ACL SETUSER <user> +set ~{prefix}*`"
+            ),
+            Self::Refused(Code(code)) => write!(
+                f,
+                "Redis refuses the command `SET … NX PX` ({code}): see the guide about several hosts"
+            ),
+            Self::UnexpectedAnswer => f.write_str(
+                "the answer is not that of Redis to `SET … NX`: correct the address of Redis, and \
+                 let no proxy change the command",
+            ),
+        }
+    }
+}
+
+impl Error for Trouble {}
+
+impl Code {
+    fn new(code: &str) -> Self {
+        let is_word = code.bytes().all(|byte| byte.is_ascii_uppercase());
+        let is_code = is_word && (1..=MAX_CODE_LEN).contains(&code.len());
+        Self(if is_code { code } else { "no code" }.into())
+    }
+}

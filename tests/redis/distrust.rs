@@ -1,0 +1,81 @@
+//! What the operator says after Redis has forgotten.
+
+use std::time::Duration;
+
+use hmac_auth::{AuthErrorKind as Kind, MemoryReplayGuard, ReplayGuard, TwoLevelReplayGuard};
+
+use crate::support::{
+    proof::{NOW, Signed, claim, refusal, time},
+    server::Server,
+};
+
+#[tokio::test]
+async fn what_was_signed_earlier_is_refused() {
+    let server = Server::start().await;
+    let guard = server.guard().await;
+    guard.distrust_before(time(NOW));
+    let (before, at) = (
+        Signed::at(NOW - 1).proof_at(NOW),
+        Signed::at(NOW).proof_at(NOW),
+    );
+    assert_eq!(refusal(&guard, &before).await, Kind::BeforeGuardStart);
+    claim(&guard, &at).await.unwrap();
+    // It leaves nothing in Redis.
+    assert_eq!(server.ask::<usize>(&["DBSIZE"]).await, 1);
+}
+
+/// A signature says only in which second it was made.
+#[tokio::test]
+async fn a_second_that_has_begun_before_is_refused_as_a_whole() {
+    let server = Server::start().await;
+    let guard = server.guard().await;
+    guard.distrust_before(time(NOW) + Duration::from_millis(1));
+    let at = Signed::at(NOW).proof_at(NOW);
+    assert_eq!(refusal(&guard, &at).await, Kind::BeforeGuardStart);
+    claim(&guard, &Signed::at(NOW + 1).proof_at(NOW))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn the_operator_changes_it_while_the_host_runs() {
+    let server = Server::start().await;
+    let operator = server.guard().await;
+    let host = TwoLevelReplayGuard::new(MemoryReplayGuard::new(), operator.clone());
+    let signed = |at| Signed::at(at).proof_at(NOW);
+    claim(&host, &signed(NOW - 5)).await.unwrap();
+
+    // The accepted request could be replayed after that.
+    let recorded = signed(NOW - 5);
+    claim(&host, &recorded).await.unwrap();
+    server.ask::<()>(&["FLUSHALL"]).await;
+    let restarted = TwoLevelReplayGuard::new(MemoryReplayGuard::new(), operator.clone());
+    operator.distrust_before(time(NOW));
+    for host in [&host, &restarted] {
+        assert_eq!(refusal(host, &recorded).await, Kind::BeforeGuardStart);
+        let known = host.known_refusal(recorded.replay_id()).unwrap();
+        assert_eq!(known.kind(), Kind::BeforeGuardStart);
+        claim(host, &signed(NOW)).await.unwrap();
+    }
+    // What is refused at once takes no place.
+    assert_eq!(restarted.memory().len(), 1);
+
+    // An earlier time would trust again what is not known.
+    operator.distrust_before(time(NOW - 100));
+    assert_eq!(refusal(&restarted, &recorded).await, Kind::BeforeGuardStart);
+}
+
+#[tokio::test]
+async fn the_reason_names_the_setting() {
+    let server = Server::start().await;
+    let guard = server.guard().await;
+    guard.distrust_before(time(NOW));
+    let error = claim(&guard, &Signed::at(NOW - 7).proof_at(NOW))
+        .await
+        .unwrap_err();
+    let text = format!("{error:#}");
+    assert!(
+        text.contains("7 s before the time of `distrust_before`"),
+        "{text}"
+    );
+}
