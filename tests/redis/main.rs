@@ -2,5 +2,9 @@
 //! one does only when it breaks. `apt-get install redis-server` brings what it needs.
 
 mod distrust;
+mod fail_open;
+mod lost_answers;
 mod once;
 mod support;
+mod trouble;
+mod two_levels;

@@ -1,4 +1,6 @@
-//! What these tests share: proofs, and a server of Redis.
+//! What these tests share: proofs, a server of Redis, and what stands in for a broken one.
 
 pub(crate) mod proof;
+pub(crate) mod proxy;
 pub(crate) mod server;
+pub(crate) mod stand_in;

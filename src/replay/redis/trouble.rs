@@ -10,6 +10,8 @@ const MAX_CODE_LEN: usize = 24;
 #[derive(Debug)]
 pub(super) enum Trouble {
     Late(Duration),
+    /// The connection has time limits of its own.
+    GaveUp,
     /// The connection could not be made, or it broke.
     Connection(Option<io::ErrorKind>),
     Full,
@@ -29,6 +31,9 @@ pub(super) struct Code(Box<str>);
 
 impl Trouble {
     pub(super) fn of(error: &RedisError, key_prefix: &Arc<str>) -> Self {
+        if error.is_timeout() {
+            return Self::GaveUp;
+        }
         let code = error.code().unwrap_or_default();
         match error.kind() {
             ErrorKind::Io | ErrorKind::ClusterConnectionNotFound => {
@@ -56,6 +61,7 @@ impl Trouble {
     pub(super) fn is_outage(&self) -> bool {
         match self {
             Self::Late(_)
+            | Self::GaveUp
             | Self::Connection(_)
             | Self::Full
             | Self::ReadOnly
@@ -71,7 +77,7 @@ impl Trouble {
     #[cfg(feature = "metrics")]
     pub(super) fn as_str(&self) -> &'static str {
         match self {
-            Self::Late(_) => "late",
+            Self::Late(_) | Self::GaveUp => "late",
             Self::Connection(_) => "connection",
             Self::Full => "full",
             Self::ReadOnly => "read_only",
@@ -103,6 +109,10 @@ impl fmt::Display for Trouble {
                 f,
                 "Redis did not answer within {limit:?}: it is down, slow or out of reach; if it is \
                  far away, raise `time_limit`"
+            ),
+            Self::GaveUp => f.write_str(
+                "the connection to Redis gave up waiting: Redis is down, slow or out of reach; \
+                 `response_timeout` and `connection_timeout` of the connection say how long it waits",
             ),
             Self::Connection(kind) => {
                 f.write_str("there is no connection to Redis")?;

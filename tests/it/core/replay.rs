@@ -3,3 +3,4 @@
 pub(crate) mod guard;
 pub(crate) mod memory;
 pub(crate) mod once;
+mod two_levels;

@@ -28,8 +28,12 @@ impl Server {
 
     /// With further options, such as `--maxmemory 1mb`.
     pub(crate) async fn start_with(options: &str) -> Self {
+        Self::start_on(free_port(), options).await
+    }
+
+    pub(crate) async fn start_on(port: u16, options: &str) -> Self {
         let options: Vec<_> = options.split_whitespace().map(str::to_owned).collect();
-        let (port, directory) = (free_port(), TempDir::new().unwrap());
+        let directory = TempDir::new().unwrap();
         let child = spawn(port, &directory, &options);
         let server = Self {
             child,

@@ -1,0 +1,102 @@
+//! Each request that is accepted without asking Redis leaves a trace.
+
+use std::{
+    io::{self, Write},
+    sync::{Arc, Mutex},
+};
+
+use hmac_auth::DEFAULT_SECRET_NAME;
+use tracing_subscriber::{fmt::MakeWriter, util::SubscriberInitExt};
+
+use crate::support::{
+    proof::{claim, new_proof},
+    stand_in::guard_with_answer,
+};
+
+const FULL: &str = "-OOM command not allowed when used memory > 'maxmemory'.\r\n";
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Log {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+#[tokio::test]
+async fn each_one_is_an_event_that_says_why() {
+    let log = Log::default();
+    let _guard = tracing_subscriber::fmt()
+        .with_writer(log.clone())
+        .with_ansi(false)
+        .finish()
+        .set_default();
+    let open = guard_with_answer(FULL)
+        .await
+        .accept_replays_while_redis_is_down();
+    for _ in 0..3 {
+        claim(&open, &new_proof()).await.unwrap();
+    }
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let events: Vec<_> = log.lines().filter(|line| line.contains("WARN")).collect();
+    assert_eq!(events.len(), 3, "{log}");
+    for event in events {
+        for part in [
+            "may be a replay",
+            &format!("consumer={DEFAULT_SECRET_NAME:?}"),
+            "Redis has no memory left (OOM)",
+        ] {
+            assert!(event.contains(part), "{part} is not in: {event}");
+        }
+    }
+}
+
+#[cfg(feature = "metrics")]
+#[test]
+fn each_one_counts_by_its_reason() {
+    use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+
+    let recorder = DebuggingRecorder::new();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    metrics::with_local_recorder(&recorder, || {
+        runtime.block_on(async {
+            let open = guard_with_answer(FULL)
+                .await
+                .accept_replays_while_redis_is_down();
+            for _ in 0..3 {
+                claim(&open, &new_proof()).await.unwrap();
+            }
+            // What is refused counts as a refusal, in the layer.
+            let closed = guard_with_answer(FULL).await;
+            claim(&closed, &new_proof()).await.unwrap_err();
+        });
+    });
+    let snapshot = recorder.snapshotter().snapshot().into_vec();
+    let [(key, _, _, value)] = snapshot.as_slice() else {
+        panic!("{snapshot:?}");
+    };
+    assert_eq!(key.key().name(), "hmac_auth_replay_guard_unchecked_total");
+    let labels: Vec<_> = key
+        .key()
+        .labels()
+        .map(|label| (label.key(), label.value()))
+        .collect();
+    assert_eq!(labels, [("reason", "full")]);
+    assert_eq!(*value, DebugValue::Counter(3));
+}
