@@ -1,17 +1,14 @@
 //! A replay guard in memory, for one process.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::hash_map::RandomState,
     fmt,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard,
-        atomic::{AtomicUsize, Ordering},
-    },
+    hash::BuildHasher,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
 
-use foldhash::fast::RandomState;
-
+use self::{quotas::Quotas, shard::Shard};
 use super::{guard::ReplayGuard, use_once::UseOnce};
 #[cfg(feature = "metrics")]
 use crate::metrics;
@@ -19,6 +16,10 @@ use crate::{
     time::{Clock, unix_seconds, whole_seconds},
     validate::{AuthError, AuthErrorKind, ReplayId, Validated},
 };
+
+mod ids;
+mod quotas;
+mod shard;
 
 /// How many signatures a guard remembers at most, unless configured: about a million.
 pub const DEFAULT_REPLAY_CAPACITY: usize = 1 << 20;
@@ -83,18 +84,14 @@ const SHARDS: usize = 16;
 /// [`TwoLevelReplayGuard`](crate::TwoLevelReplayGuard).
 pub struct MemoryReplayGuard {
     shards: [Mutex<Shard>; SHARDS],
-    /// One for all shards: its numbers are random, and nobody outside knows them.
-    hash: RandomState,
-    total: AtomicUsize,
-    /// The consumers of whom a signature is remembered.
-    consumers: RwLock<Quotas>,
-    capacity: usize,
-    capacity_per_consumer: usize,
+    quotas: Quotas,
+    /// The keyed hash function of the standard library, with a key that nobody outside knows.
+    fingerprints: RandomState,
     /// In seconds since 1970.
     start: i64,
     early: Early,
     #[cfg(feature = "metrics")]
-    name: Option<Arc<str>>,
+    name: Option<std::sync::Arc<str>>,
 }
 
 /// What becomes of signatures that could have been used before the start.
@@ -105,50 +102,6 @@ enum Early {
     /// Those made up to so many seconds after the start are refused.
     RefusedUntil(i64),
     Accepted,
-}
-
-#[derive(Default)]
-struct Shard {
-    /// Sets by `created`.
-    seconds: BTreeMap<i64, Second>,
-    /// The latest second whose set was dropped. If the clock is set back, its signatures could be
-    /// fresh again.
-    dropped: Option<i64>,
-}
-
-impl Shard {
-    /// The set of a second. The next one begins with as much room as the latest one has needed,
-    /// because growing takes as long as inserting; an earlier one does not, or a consumer could
-    /// have room made for each second of the window.
-    fn second(&mut self, created: i64, hash: &RandomState) -> &mut Second {
-        let latest = self
-            .seconds
-            .last_key_value()
-            .filter(|(latest, _)| **latest < created);
-        let len = latest.map_or(0, |(_, latest)| latest.used.len());
-        self.seconds.entry(created).or_insert_with(|| Second {
-            fresh_until: i64::MIN,
-            used: HashSet::with_capacity_and_hasher(len, hash.clone()),
-            counts: Vec::new(),
-        })
-    }
-}
-
-/// The used signatures of one second.
-struct Second {
-    fresh_until: i64,
-    /// 64 of the 256 bits of each MAC.
-    used: HashSet<u64, RandomState>,
-    /// How many of them each consumer has made, by the address of its quota: nearly all have few.
-    counts: Vec<(Arc<Quota>, usize)>,
-}
-
-type Quotas = HashMap<Arc<str>, Arc<Quota>, RandomState>;
-
-/// The places of the guard that one consumer takes up.
-struct Quota {
-    consumer: Arc<str>,
-    taken: AtomicUsize,
 }
 
 impl Default for MemoryReplayGuard {
@@ -173,11 +126,8 @@ impl MemoryReplayGuard {
     pub fn with_clock(clock: impl FnOnce() -> SystemTime) -> Self {
         Self {
             shards: Default::default(),
-            hash: RandomState::default(),
-            total: AtomicUsize::new(0),
-            consumers: RwLock::default(),
-            capacity: DEFAULT_REPLAY_CAPACITY,
-            capacity_per_consumer: DEFAULT_REPLAY_CAPACITY_PER_CONSUMER,
+            quotas: Quotas::new(),
+            fingerprints: RandomState::new(),
             start: unix_seconds(clock()),
             early: Early::RefusedBeforeStart,
             #[cfg(feature = "metrics")]
@@ -188,7 +138,7 @@ impl MemoryReplayGuard {
     /// How many signatures are remembered at most; more are refused with 503.
     #[must_use]
     pub fn capacity(mut self, signatures: usize) -> Self {
-        self.capacity = signatures;
+        self.quotas.capacity = signatures;
         self
     }
 
@@ -196,7 +146,7 @@ impl MemoryReplayGuard {
     /// one cannot take the room of all others.
     #[must_use]
     pub fn capacity_per_consumer(mut self, signatures: usize) -> Self {
-        self.capacity_per_consumer = signatures;
+        self.quotas.capacity_per_consumer = signatures;
         self
     }
 
@@ -234,7 +184,7 @@ impl MemoryReplayGuard {
     /// several guards.
     #[cfg(feature = "metrics")]
     #[must_use]
-    pub fn metrics_name(mut self, name: impl Into<Arc<str>>) -> Self {
+    pub fn metrics_name(mut self, name: impl Into<std::sync::Arc<str>>) -> Self {
         self.name = Some(name.into());
         self
     }
@@ -267,50 +217,23 @@ impl MemoryReplayGuard {
         if id.created() <= self.last_refused() {
             return Err(self.before_start(id));
         }
-        let quota = self.quota_of(consumer);
-        let remembered = self.remember_in(id, &quota);
-        if remembered.is_err() {
-            self.drop_unused(quota);
-        }
-        remembered
-    }
-
-    fn remember_in(&self, id: &ReplayId, quota: &Arc<Quota>) -> Result<(), AuthError> {
-        let (fingerprint, index) = (fingerprint(id), shard_index(id));
+        let fingerprint = self.fingerprint(id);
         // Only a guard that seems full looks at the other shards for seconds that are over, and
         // then tries again.
         for last_try in [false, true] {
-            let mut shard = self.lock(index);
-            self.drop_past_seconds(&mut shard, id.validated_at());
-            if shard.dropped.is_some_and(|dropped| id.created() <= dropped) {
-                return Err(forgotten());
-            }
-            let second = shard.second(id.created(), &self.hash);
-            second.fresh_until = second.fresh_until.max(id.fresh_until());
-            if !second.used.insert(fingerprint) {
-                return Err(AuthErrorKind::Replayed.into());
-            }
-            if self.reserve(quota) {
-                let address = Arc::as_ptr(quota);
-                let place = second
-                    .counts
-                    .binary_search_by_key(&address, |(quota, _)| Arc::as_ptr(quota));
-                match place {
-                    Ok(place) => second.counts[place].1 += 1,
-                    Err(place) => second.counts.insert(place, (Arc::clone(quota), 1)),
-                }
+            let mut shard = self.shard_of(fingerprint);
+            if shard.claim(id, fingerprint, consumer, &self.quotas)? {
                 #[cfg(feature = "metrics")]
-                if second.used.len() == 1 {
+                if shard.len_of(id.created()) == 1 {
                     drop(shard);
                     self.record_metrics();
                 }
                 return Ok(());
             }
-            second.used.remove(&fingerprint);
             drop(shard);
             if !last_try {
-                for index in 0..SHARDS {
-                    self.drop_past_seconds(&mut self.lock(index), id.validated_at());
+                for shard in &self.shards {
+                    lock(shard).drop_past_seconds(id.validated_at(), &self.quotas);
                 }
             }
         }
@@ -324,13 +247,20 @@ impl MemoryReplayGuard {
         if id.created() <= self.last_refused() {
             return Some(self.before_start(id));
         }
-        let shard = self.lock(shard_index(id));
-        if shard.dropped.is_some_and(|dropped| id.created() <= dropped) {
-            return Some(forgotten());
-        }
-        let second = shard.seconds.get(&id.created())?;
-        let is_used = second.used.contains(&fingerprint(id));
-        is_used.then(|| AuthErrorKind::Replayed.into())
+        let fingerprint = self.fingerprint(id);
+        self.shard_of(fingerprint).known_error(id, fingerprint)
+    }
+
+    /// 64 bits for a signature, of 128 bits of its MAC. Nobody outside can foretell them.
+    fn fingerprint(&self, id: &ReplayId) -> u64 {
+        let half = id.as_bytes().first_chunk().copied();
+        self.fingerprints
+            .hash_one(u128::from_le_bytes(half.unwrap_or_default()))
+    }
+
+    /// High bits choose the shard, and low ones the place in it.
+    fn shard_of(&self, fingerprint: u64) -> MutexGuard<'_, Shard> {
+        lock(&self.shards[(fingerprint >> 60) as usize % SHARDS])
     }
 
     /// The last second whose signatures could have been used before the start.
@@ -384,13 +314,13 @@ impl MemoryReplayGuard {
     /// ```
     #[must_use]
     pub fn len(&self) -> usize {
-        self.total.load(Ordering::Relaxed)
+        self.quotas.taken()
     }
 
     /// How many signatures are remembered at most: the [`capacity`](Self::capacity).
     #[must_use]
     pub fn max_len(&self) -> usize {
-        self.capacity
+        self.quotas.capacity
     }
 
     /// Whether none is remembered.
@@ -398,100 +328,10 @@ impl MemoryReplayGuard {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
-
-    fn lock(&self, index: usize) -> MutexGuard<'_, Shard> {
-        self.shards[index]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn quotas(&self) -> RwLockReadGuard<'_, Quotas> {
-        self.consumers
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn quota_of(&self, consumer: &str) -> Arc<Quota> {
-        let quotas = self.quotas();
-        if let Some(quota) = quotas.get(consumer) {
-            return Arc::clone(quota);
-        }
-        drop(quotas);
-        let mut quotas = self
-            .consumers
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        let consumer: Arc<str> = consumer.into();
-        let quota = quotas.entry(Arc::clone(&consumer)).or_insert_with(|| {
-            Arc::new(Quota {
-                consumer,
-                taken: AtomicUsize::new(0),
-            })
-        });
-        Arc::clone(quota)
-    }
-
-    /// Drops the quota of a consumer of whom nothing is remembered: consumers come and go.
-    fn drop_unused(&self, quota: Arc<Quota>) {
-        if quota.taken.load(Ordering::Relaxed) > 0 {
-            return;
-        }
-        let mut quotas = self
-            .consumers
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        let consumer = Arc::clone(&quota.consumer);
-        drop(quota);
-        // Whoever else has it may be about to take a place. Under the lock, nobody new gets it.
-        let is_unused = quotas.get(&consumer).is_some_and(|quota| {
-            Arc::strong_count(quota) == 1 && quota.taken.load(Ordering::Relaxed) == 0
-        });
-        if is_unused {
-            quotas.remove(&consumer);
-        }
-    }
-
-    /// Takes one place in the guard and in the share of the consumer, or neither.
-    fn reserve(&self, quota: &Quota) -> bool {
-        let take = |counter: &AtomicUsize, limit| {
-            counter
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
-                    (count < limit).then_some(count + 1)
-                })
-                .is_ok()
-        };
-        if !take(&self.total, self.capacity) {
-            return false;
-        }
-        let taken = take(&quota.taken, self.capacity_per_consumer);
-        if !taken {
-            self.total.fetch_sub(1, Ordering::Relaxed);
-        }
-        taken
-    }
-
-    /// Drops the sets of seconds whose signatures are all stale at `now`, the oldest first.
-    fn drop_past_seconds(&self, shard: &mut Shard, now: i64) {
-        while let Some(oldest) = shard.seconds.first_entry() {
-            if oldest.get().fresh_until >= now {
-                break;
-            }
-            shard.dropped = Some(*oldest.key());
-            for (quota, count) in oldest.remove().counts {
-                quota.taken.fetch_sub(count, Ordering::Relaxed);
-                self.total.fetch_sub(count, Ordering::Relaxed);
-                self.drop_unused(quota);
-            }
-        }
-    }
 }
 
-/// The signature is fresh, and yet its second was dropped as past.
-fn forgotten() -> AuthError {
-    AuthError::new(AuthErrorKind::BeforeGuardStart).detail(
-        "the guard has dropped that second as past: the clock of this host was set back, or routes \
-         with different `max_time_diff` share the guard; sign anew",
-    )
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl ReplayGuard for MemoryReplayGuard {
@@ -504,22 +344,13 @@ impl ReplayGuard for MemoryReplayGuard {
     }
 }
 
-/// The guard remembers only the first eight bytes of an id.
-fn fingerprint(id: &ReplayId) -> u64 {
-    u64::from_le_bytes(id.as_bytes().first_chunk().copied().unwrap_or_default())
-}
-
-fn shard_index(id: &ReplayId) -> usize {
-    usize::from(id.as_bytes()[31]) % SHARDS
-}
-
 impl fmt::Debug for MemoryReplayGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryReplayGuard")
             .field("len", &self.len())
-            .field("consumers", &self.quotas().len())
-            .field("capacity", &self.capacity)
-            .field("capacity_per_consumer", &self.capacity_per_consumer)
+            .field("consumers", &self.quotas.consumers())
+            .field("capacity", &self.quotas.capacity)
+            .field("capacity_per_consumer", &self.quotas.capacity_per_consumer)
             .finish_non_exhaustive()
     }
 }

@@ -1,0 +1,107 @@
+//! A part of a guard, behind a lock of its own: the used signatures by second.
+
+use std::collections::BTreeMap;
+
+use super::{
+    ids::Ids,
+    quotas::{Counts, Quotas},
+};
+use crate::validate::{AuthError, AuthErrorKind, ReplayId};
+
+/// How many buckets of the past a claim frees. They hold far more ids than a claim adds.
+const FREED: usize = 16;
+
+#[derive(Default)]
+pub(super) struct Shard {
+    seconds: BTreeMap<i64, Second>,
+    /// The latest second whose set was dropped. If the clock is set back, its signatures could be
+    /// fresh again.
+    dropped: Option<i64>,
+    /// Sets of seconds that were dropped. Each claim frees a piece, so that none has to wait for a
+    /// large one.
+    past: Vec<Ids>,
+}
+
+/// The used signatures of one second.
+struct Second {
+    fresh_until: i64,
+    used: Ids,
+    counts: Counts,
+}
+
+impl Shard {
+    /// Remembers a signature as its fingerprint, unless it was used before; says whether there was
+    /// a place for it.
+    pub(super) fn claim(
+        &mut self,
+        id: &ReplayId,
+        fingerprint: u64,
+        consumer: &str,
+        quotas: &Quotas,
+    ) -> Result<bool, AuthError> {
+        self.drop_past_seconds(id.validated_at(), quotas);
+        self.free_past();
+        self.check_dropped(id)?;
+        let second = self.seconds.entry(id.created()).or_insert_with(|| Second {
+            fresh_until: i64::MIN,
+            used: Ids::default(),
+            counts: Counts::default(),
+        });
+        second.fresh_until = second.fresh_until.max(id.fresh_until());
+        if !second.used.insert(fingerprint) {
+            return Err(AuthErrorKind::Replayed.into());
+        }
+        let is_remembered = quotas.take(&mut second.counts, consumer);
+        if !is_remembered {
+            second.used.remove(fingerprint);
+        }
+        Ok(is_remembered)
+    }
+
+    /// How many signatures of a second are remembered here.
+    #[cfg(feature = "metrics")]
+    pub(super) fn len_of(&self, created: i64) -> usize {
+        self.seconds
+            .get(&created)
+            .map_or(0, |second| second.used.len())
+    }
+
+    /// The error of [`claim`](Self::claim), as far as it is known without remembering.
+    pub(super) fn known_error(&self, id: &ReplayId, fingerprint: u64) -> Option<AuthError> {
+        if let Err(error) = self.check_dropped(id) {
+            return Some(error);
+        }
+        let is_used = self.seconds.get(&id.created())?.used.contains(fingerprint);
+        is_used.then(|| AuthErrorKind::Replayed.into())
+    }
+
+    /// Drops the sets of seconds whose signatures are all stale at `now`, the oldest first.
+    pub(super) fn drop_past_seconds(&mut self, now: i64, quotas: &Quotas) {
+        while let Some(oldest) = self.seconds.first_entry() {
+            if oldest.get().fresh_until >= now {
+                break;
+            }
+            self.dropped = Some(*oldest.key());
+            let Second { used, counts, .. } = oldest.remove();
+            self.past.push(used);
+            quotas.give_back(counts);
+        }
+    }
+
+    fn free_past(&mut self) {
+        if self.past.last_mut().is_some_and(|ids| ids.free(FREED)) {
+            self.past.pop();
+        }
+    }
+
+    /// A signature that is fresh is refused all the same if its second was dropped as past.
+    fn check_dropped(&self, id: &ReplayId) -> Result<(), AuthError> {
+        if self.dropped.is_none_or(|dropped| id.created() > dropped) {
+            return Ok(());
+        }
+        Err(AuthError::new(AuthErrorKind::BeforeGuardStart).detail(
+            "the guard has dropped that second as past: the clock of this host was set back, or \
+             routes with different `max_time_diff` share the guard; sign anew",
+        ))
+    }
+}
