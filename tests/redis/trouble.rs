@@ -180,8 +180,14 @@ async fn no_other_answer_accepts_anything() {
         ("-ERR syntax error\r\n", &["ERR", "refuses the command"]),
         // Whatever an unknown code stands before is not shown.
         ("-NEWCODE a-password-that-nobody-may-see\r\n", &["NEWCODE"]),
-        ("-a-password-that-nobody-may-see\r\n", &["no code"]),
-        ("-\u{1b}[31mRED\r\n", &["no code"]),
+        (
+            "-a-password-that-nobody-may-see\r\n",
+            &["refuses the command `SET … NX PX`: see"],
+        ),
+        (
+            "-\u{1b}[31mRED\r\n",
+            &["refuses the command `SET … NX PX`: see"],
+        ),
         ("+QUEUED\r\n", &["the answer is not that of Redis"]),
         ("+ok\r\n", &["the answer is not that of Redis"]),
         (":1\r\n", &["the answer is not that of Redis"]),

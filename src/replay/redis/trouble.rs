@@ -25,7 +25,7 @@ pub(super) enum Trouble {
     UnexpectedAnswer,
 }
 
-/// The first word of an error of Redis.
+/// The first word of an error of Redis; empty if it is no such word.
 #[derive(Debug)]
 pub(super) struct Code(Box<str>);
 
@@ -132,14 +132,14 @@ impl fmt::Display for Trouble {
             Self::Loading => {
                 f.write_str("Redis is loading its data (LOADING): wait until it is ready")
             }
-            Self::Stopped(Code(code)) => write!(
+            Self::Stopped(code) => write!(
                 f,
-                "Redis does not write at the moment ({code}): look into its log, and at its disk, \
+                "Redis does not write at the moment{code}: look into its log, and at its disk, \
                  its replicas and its cluster"
             ),
-            Self::Login(Code(code)) => write!(
+            Self::Login(code) => write!(
                 f,
-                "Redis refuses the login ({code}): give the right user and password in the URL, and \
+                "Redis refuses the login{code}: give the right user and password in the URL, and \
                  see `ACL LIST`"
             ),
             Self::NotPermitted(prefix) => write!(
@@ -147,9 +147,9 @@ impl fmt::Display for Trouble {
                 "the user of Redis must not do that (NOPERM): permit `SET` on these keys, with \
                  `ACL SETUSER <user> +set ~{prefix}*`"
             ),
-            Self::Refused(Code(code)) => write!(
+            Self::Refused(code) => write!(
                 f,
-                "Redis refuses the command `SET … NX PX` ({code}): see the guide about several hosts"
+                "Redis refuses the command `SET … NX PX`{code}: see the guide about several hosts"
             ),
             Self::UnexpectedAnswer => f.write_str(
                 "the answer is not that of Redis to `SET … NX`: correct the address of Redis, and \
@@ -164,7 +164,17 @@ impl Error for Trouble {}
 impl Code {
     fn new(code: &str) -> Self {
         let is_word = code.bytes().all(|byte| byte.is_ascii_uppercase());
-        let is_code = is_word && (1..=MAX_CODE_LEN).contains(&code.len());
-        Self(if is_code { code } else { "no code" }.into())
+        let is_code = is_word && code.len() <= MAX_CODE_LEN;
+        Self(if is_code { code } else { "" }.into())
+    }
+}
+
+/// In parentheses, if there is one.
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.0 {
+            "" => Ok(()),
+            code => write!(f, " ({code})"),
+        }
     }
 }
