@@ -3,14 +3,16 @@
 use std::{
     error::Error,
     fmt,
+    future::poll_fn,
     sync::Arc,
+    task::Poll,
     time::{Duration, SystemTime},
 };
 
 use moka::sync::Cache;
 
 use self::{
-    flights::{Flights, Landing},
+    flights::{Flights, For, Landing},
     known::{Known, Limits, State},
 };
 #[cfg(feature = "metrics")]
@@ -44,6 +46,9 @@ const MAX_REFUSED: u64 = 1_024;
 /// How long the directory is left alone about an id after it has failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// How long nobody waits for the directory about an id after it has failed; at most the time to live.
+const FAILURE_COUNTS: Duration = Duration::from_secs(10);
+
 /// Longer than anything is remembered.
 const FOR_EVER: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
 
@@ -66,7 +71,7 @@ const FOR_EVER: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
 /// | --- | --- |
 /// | is known for less than three quarters of the [`time_to_live`](Self::time_to_live) | answers at once |
 /// | is known for less than the whole of it | answers at once. In a runtime of tokio, it asks the directory in the background. |
-/// | is known for longer | asks the directory. If that fails, it gives the last good answer, until the [`revocation_time`](Self::revocation_time) is over. |
+/// | is known for longer | asks the directory. If that fails, it gives the last good answer, until the [`revocation_time`](Self::revocation_time) is over. After a failure, nobody waits for 10 s, or the time to live if it is shorter: in a runtime of tokio, the cache asks in the background, once a second. |
 /// | was unknown up to 1 s ago | answers at once |
 /// | was never seen, or is forgotten | asks the directory |
 ///
@@ -76,8 +81,8 @@ const FOR_EVER: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
 ///
 /// Requests for one id share one look-up. At most [`max_look_ups`](Self::max_look_ups) are in flight,
 /// and ids that were never seen get a quarter of them: a peer without a secret keeps no consumer
-/// waiting that was found before. What is beyond that is refused with 503. The cache does not limit
-/// the time of a look-up: the directory does.
+/// waiting that was found before. Look-ups in the background leave a quarter free. What is beyond that
+/// is refused with 503. The cache does not limit the time of a look-up: the directory does.
 ///
 /// # Defaults
 ///
@@ -233,12 +238,28 @@ impl<D: ConsumerDirectory + 'static> CachedDirectory<D> {
 
 impl<D: ConsumerDirectory + 'static> ConsumerDirectory for CachedDirectory<D> {
     fn find(&self, key_id: &str) -> FindConsumer {
-        if let Some(found) = self.inner.recall(key_id) {
+        let recalled = self.inner.recall(key_id);
+        if let Recalled::Answer(found) = recalled {
             return FindConsumer::ready(found);
         }
         let (inner, key_id) = (Arc::clone(&self.inner), Arc::from(key_id));
-        FindConsumer::pending(async move { inner.ask(key_id).await })
+        FindConsumer::pending(async move {
+            if let Recalled::While(known) = recalled {
+                inner.ask_without_waiting(key_id, &known).await
+            } else {
+                inner.ask(key_id).await
+            }
+        })
     }
+}
+
+/// What the memory has about an id.
+enum Recalled {
+    Answer(Result<Option<Consumer>, AuthError>),
+    /// This counts while the directory is asked once more: it has just failed.
+    While(Arc<Known>),
+    /// The directory has to be asked first.
+    Nothing,
 }
 
 /// The end of a look-up.
@@ -278,23 +299,30 @@ fn count(source: Source) {
 fn count(_: Source) {}
 
 impl<D: ConsumerDirectory + 'static> Inner<D> {
-    /// The answer about an id that the memory has; `None` if the directory has to be asked first.
-    fn recall(self: &Arc<Self>, key_id: &str) -> Option<Result<Option<Consumer>, AuthError>> {
+    /// What can be said about an id without asking the directory.
+    fn recall(self: &Arc<Self>, key_id: &str) -> Recalled {
         let now = self.options.clock.moment();
         if let Some(known) = self.known.get(key_id) {
             match self.state_of(&known, now) {
                 State::Usable => {}
                 State::Due => self.refresh_in_background(key_id),
-                State::Old | State::Over => return None,
+                State::Down => return Recalled::While(known),
+                State::Old | State::Over => return Recalled::Nothing,
             }
             count(Source::Cache);
-            return Some(Ok(Some(known.consumer().clone())));
+            return Recalled::Answer(Ok(Some(known.consumer().clone())));
         }
-        let Refused { since, kind } = self.refused.get(key_id)?;
-        now.since(since).filter(|age| *age < REFUSED_TIME)?;
+        let refused = self.refused.get(key_id);
+        let refused = refused.filter(|refused| {
+            let age = now.since(refused.since);
+            age.is_some_and(|age| age < REFUSED_TIME)
+        });
+        let Some(Refused { kind, .. }) = refused else {
+            return Recalled::Nothing;
+        };
         count(Source::CachedRefusal);
         // There is no such consumer, or it must not be accepted.
-        Some(kind.map_or(Ok(None), |kind| Err(kind.into())))
+        Recalled::Answer(kind.map_or(Ok(None), |kind| Err(kind.into())))
     }
 
     /// Asks the directory without anybody who waits. Outside of a runtime of tokio, the first request
@@ -306,18 +334,46 @@ impl<D: ConsumerDirectory + 'static> Inner<D> {
         let (inner, key_id) = (Arc::clone(self), Arc::from(key_id));
         runtime.spawn(async move {
             // A failure has left its event, and the next request tries again.
-            let _ = inner.look_up(&key_id).await;
+            let _ = inner.look_up(&key_id, For::Background).await;
         });
+    }
+
+    /// Asks the directory, which has just failed. If the answer is not there at once, the last good
+    /// one counts, and the look-up goes on in the background. Outside of a runtime of tokio, the
+    /// request waits.
+    async fn ask_without_waiting(
+        self: Arc<Self>,
+        key_id: Arc<str>,
+        known: &Known,
+    ) -> Result<Option<Consumer>, AuthError> {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return self.ask(key_id).await;
+        };
+        let (inner, asked) = (Arc::clone(&self), Arc::clone(&key_id));
+        let mut look_up = Box::pin(async move { inner.look_up(&asked, For::Background).await });
+        match poll_fn(|cx| Poll::Ready(look_up.as_mut().poll(cx))).await {
+            Poll::Ready(Some(answer)) => {
+                count(answer.source);
+                answer.found
+            }
+            // It was forgotten meanwhile.
+            Poll::Ready(None) => self.ask(key_id).await,
+            Poll::Pending => {
+                runtime.spawn(look_up);
+                count(Source::LastGood);
+                Ok(Some(known.consumer().clone()))
+            }
+        }
     }
 
     async fn ask(self: &Arc<Self>, key_id: Arc<str>) -> Result<Option<Consumer>, AuthError> {
         loop {
-            if let Some(answer) = self.look_up(&key_id).await {
+            if let Some(answer) = self.look_up(&key_id, For::Request).await {
                 count(answer.source);
                 return answer.found;
             }
             // Another request may have an answer from after that.
-            if let Some(found) = self.recall(&key_id) {
+            if let Recalled::Answer(found) = self.recall(&key_id) {
                 return found;
             }
         }
@@ -325,9 +381,9 @@ impl<D: ConsumerDirectory + 'static> Inner<D> {
 
     /// The answer of the directory. All who ask for one id share it. `None` if the id was forgotten
     /// meanwhile.
-    async fn look_up(&self, key_id: &Arc<str>) -> Option<Answered> {
+    async fn look_up(&self, key_id: &Arc<str>, needed: For) -> Option<Answered> {
         let is_seen = self.known.contains_key(key_id) || self.seen.contains_key(key_id);
-        let flight = self.flights.join(key_id, is_seen);
+        let flight = self.flights.join(key_id, is_seen, needed);
         // From here on, only this look-up changes what is known.
         let known = self.known.get(key_id);
         let Ok(flight) = flight else {

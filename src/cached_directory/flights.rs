@@ -18,6 +18,16 @@ pub(super) struct Flights {
     max: usize,
     /// For ids that were never seen: a peer without a secret chooses them.
     max_unseen: usize,
+    /// For look-ups in the background: the rest is for ids that a request waits for.
+    max_background: usize,
+}
+
+/// Who needs the answer of a look-up.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum For {
+    Request,
+    /// What is known counts meanwhile.
+    Background,
 }
 
 #[derive(Default)]
@@ -26,6 +36,7 @@ struct All {
     gates: HashMap<Arc<str>, Gate>,
     in_flight: usize,
     unseen: usize,
+    background: usize,
 }
 
 /// All who wait for an answer about one id.
@@ -43,6 +54,7 @@ struct Gate {
 struct Flight {
     key_id: Arc<str>,
     is_unseen: bool,
+    is_background: bool,
     answer: OnceCell<Answer>,
 }
 
@@ -67,6 +79,7 @@ impl All {
         if let Some(flight) = gate.and_then(|gate| gate.flight.take()) {
             self.in_flight -= 1;
             self.unseen -= usize::from(flight.is_unseen);
+            self.background -= usize::from(flight.is_background);
         }
     }
 }
@@ -80,17 +93,27 @@ impl Gate {
 
 impl Flights {
     pub(super) fn new(max: usize) -> Self {
+        let (max, quarter) = (max.max(1), (max / 4).max(1));
         Self {
             all: Mutex::default(),
-            max: max.max(1),
-            max_unseen: (max / 4).max(1),
+            max,
+            max_unseen: quarter,
+            max_background: (max - quarter).max(1),
         }
     }
 
     /// Takes part in the look-up of an id, and begins one if there is none.
-    pub(super) fn join(&self, key_id: &Arc<str>, is_seen: bool) -> Result<Passenger<'_>, TooMany> {
+    pub(super) fn join(
+        &self,
+        key_id: &Arc<str>,
+        is_seen: bool,
+        needed: For,
+    ) -> Result<Passenger<'_>, TooMany> {
         let all = &mut *self.lock();
-        let has_room = all.in_flight < self.max && (is_seen || all.unseen < self.max_unseen);
+        let is_background = needed == For::Background;
+        let has_room = all.in_flight < self.max
+            && (is_seen || all.unseen < self.max_unseen)
+            && (!is_background || all.background < self.max_background);
         let gate = match all.gates.entry(Arc::clone(key_id)) {
             Entry::Occupied(gate) if has_room || gate.get().flight.is_some() => gate.into_mut(),
             Entry::Vacant(gate) if has_room => gate.insert(Gate::default()),
@@ -99,10 +122,12 @@ impl Flights {
         let flight = gate.flight.get_or_insert_with(|| {
             all.in_flight += 1;
             all.unseen += usize::from(!is_seen);
+            all.background += usize::from(is_background);
             gate.aboard = 0;
             Arc::new(Flight {
                 key_id: Arc::clone(key_id),
                 is_unseen: !is_seen,
+                is_background,
                 answer: OnceCell::new(),
             })
         });

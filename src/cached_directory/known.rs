@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::PAUSE;
+use super::{FAILURE_COUNTS, PAUSE};
 use crate::{time::Moment, validate::Consumer};
 
 /// A clock that steps back by no more than this stands still for so long. Threads that read a clock
@@ -20,6 +20,8 @@ pub(super) struct Known {
     oldest: AtomicU64,
     /// How old it is when the directory is asked next, in milliseconds.
     ask_at: AtomicU64,
+    /// How old it was when the directory last failed, in milliseconds; `u64::MAX` if it never did.
+    failed_at: AtomicU64,
 }
 
 /// In milliseconds, as each request compares them.
@@ -46,6 +48,9 @@ pub(super) enum State {
     Due,
     /// It counts only if the directory cannot be asked.
     Old,
+    /// As [`Old`](Self::Old), and the directory has just failed: nobody has to wait for it again.
+    /// Only one caller in a second hears that, and asks.
+    Down,
     /// It counts no more.
     Over,
 }
@@ -57,6 +62,7 @@ impl Known {
             confirmed,
             oldest: AtomicU64::new(0),
             ask_at: AtomicU64::new(millis(time_to_live) / 4 * 3),
+            failed_at: AtomicU64::new(u64::MAX),
         }
     }
 
@@ -76,17 +82,18 @@ impl Known {
         if age < ask_at {
             return State::Usable;
         }
-        if age >= limits.time_to_live {
+        let is_old = age >= limits.time_to_live;
+        if is_old && !self.has_just_failed(age, limits) {
             return State::Old;
         }
         let next = age.saturating_add(millis(PAUSE));
         let is_first =
             self.ask_at
                 .compare_exchange(ask_at, next, Ordering::Relaxed, Ordering::Relaxed);
-        if is_first.is_ok() {
-            State::Due
-        } else {
-            State::Usable
+        match is_first {
+            Ok(_) if is_old => State::Down,
+            Ok(_) => State::Due,
+            Err(_) => State::Usable,
         }
     }
 
@@ -95,7 +102,14 @@ impl Known {
         if let Some(age) = self.age(now) {
             let next = age.saturating_add(millis(PAUSE));
             self.ask_at.store(next, Ordering::Relaxed);
+            self.failed_at.store(age, Ordering::Relaxed);
         }
+    }
+
+    fn has_just_failed(&self, age: u64, limits: Limits) -> bool {
+        let since = age.checked_sub(self.failed_at.load(Ordering::Relaxed));
+        // Not longer than the time to live, after which a change counts if the directory is back.
+        since.is_some_and(|since| since < limits.time_to_live.min(millis(FAILURE_COUNTS)))
     }
 
     /// How old it is, in milliseconds; `None` if the clock cannot say that.

@@ -21,6 +21,7 @@ use crate::support::{
     secret::{NEW, secret as secret_of},
 };
 
+mod background;
 mod hostile;
 
 /// A database of consumers, as the test wants it.
