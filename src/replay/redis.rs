@@ -289,8 +289,8 @@ impl ReplayGuard for RedisReplayGuard {
         if let Some(refusal) = self.distrusted(id) {
             return UseOnce::ready(Err(refusal));
         }
-        let (guard, consumer) = (self.clone(), Box::<str>::from(consumer));
-        let asked = (self.send)(self.claim(id));
+        let (guard, id, consumer) = (self.clone(), id.clone(), Box::<str>::from(consumer));
+        let asked = (self.send)(self.claim(&id));
         UseOnce::pending(async move {
             match tokio::time::timeout(guard.time_limit, asked).await {
                 Ok(Ok(Value::Okay)) => Ok(()),
@@ -298,7 +298,10 @@ impl ReplayGuard for RedisReplayGuard {
                 Ok(Ok(_)) => guard.decide(Trouble::UnexpectedAnswer, &consumer),
                 Ok(Err(error)) => guard.decide(Trouble::of(&error, &guard.key_prefix), &consumer),
                 Err(_) => guard.decide(Trouble::Late(guard.time_limit), &consumer),
-            }
+            }?;
+            // The operator may have spoken meanwhile: a command that has waited for a failover asks
+            // the new primary.
+            guard.distrusted(&id).map_or(Ok(()), Err)
         })
     }
 

@@ -65,6 +65,22 @@ async fn the_operator_changes_it_while_the_host_runs() {
     assert_eq!(refusal(&restarted, &recorded).await, Kind::BeforeGuardStart);
 }
 
+/// A command may wait for the new primary while the operator speaks.
+#[tokio::test]
+async fn it_counts_for_requests_that_wait_for_redis() {
+    let server = Server::start().await;
+    let operator = server.guard().await.time_limit(Duration::from_secs(5));
+    let host = operator.clone();
+    server.ask::<()>(&["CLIENT", "PAUSE", "500"]).await;
+    let waiting = tokio::spawn(async move {
+        let proof = Signed::at(NOW).proof_at(NOW);
+        refusal(&host, &proof).await
+    });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    operator.distrust_before(time(NOW + 1));
+    assert_eq!(waiting.await.unwrap(), Kind::BeforeGuardStart);
+}
+
 #[tokio::test]
 async fn the_reason_names_the_setting() {
     let server = Server::start().await;
