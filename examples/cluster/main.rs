@@ -142,7 +142,8 @@ async fn serve(guard: Guard, redis: Option<String>, host: HostArgs) -> Done {
     let client = redis::Client::open(redis.ok_or("which Redis?")?)?;
     let config = ConnectionManagerConfig::new()
         // As soon as Redis is back, it is asked again.
-        .set_max_delay(Duration::from_millis(500));
+        .set_max_delay(Duration::from_millis(500))
+        .set_response_timeout(None);
     let connection = ConnectionManager::new_lazy_with_config(client, config)?;
     // Ten times the default, so that a busy machine does not look like a fault.
     let mut shared = RedisReplayGuard::new(connection).time_limit(Duration::from_secs(1));

@@ -9,7 +9,9 @@ use crate::{
     any_store,
     cluster::{Cluster, HostCommand, SAME_TIME},
     redis_server::RedisServer,
-    scene::{Done, Fault, Scale, Scene, before_fault, during_fault, no_fault, play},
+    scene::{
+        Done, Fault, Scale, Scene, before_fault, during_fault, length_of_fault, no_fault, play,
+    },
 };
 
 /// Written to the disk before each answer.
@@ -62,10 +64,10 @@ pub(crate) async fn slow(scale: Scale) -> Done<Scene> {
     let fault = async {
         before_fault(&plan).await;
         let began = Instant::now();
-        redis.command(&["CLIENT", "PAUSE", "60000", "ALL"]).await?;
+        let length = length_of_fault(&plan).as_millis().to_string();
+        redis.command(&["CLIENT", "PAUSE", &length, "ALL"]).await?;
         during_fault(&plan).await;
         let ended = Instant::now();
-        redis.command(&["CLIENT", "UNPAUSE"]).await?;
         Ok(Some(Fault::of_all(began, ended)))
     };
     play(&cluster, &plan, fault).await

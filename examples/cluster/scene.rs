@@ -77,7 +77,11 @@ pub(crate) async fn before_fault(plan: &Plan) {
 
 /// As long as a fault lasts.
 pub(crate) async fn during_fault(plan: &Plan) {
-    sleep(plan.duration().mul_f64(0.15)).await;
+    sleep(length_of_fault(plan)).await;
+}
+
+pub(crate) fn length_of_fault(plan: &Plan) -> Duration {
+    plan.duration().mul_f64(0.15)
 }
 
 /// Nothing breaks.

@@ -48,6 +48,17 @@ impl PostgresReplayGuard {
         })
     }
 
+    /// Makes the connections before the first requests need them, if the database is there.
+    pub(crate) async fn open(&self) {
+        let mut connections = Vec::new();
+        while connections.len() < CONNECTIONS as usize {
+            let Ok(connection) = self.pool.acquire().await else {
+                return;
+            };
+            connections.push(connection);
+        }
+    }
+
     /// Makes partitions ahead and drops those that are over, as long as the host runs. Each host
     /// may do so.
     pub(crate) async fn keep(self) {

@@ -21,6 +21,7 @@ struct Args {
 async fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
     let guard = PostgresReplayGuard::new(&env::var("GUARD_DATABASE")?)?;
+    guard.open().await;
     tokio::spawn(guard.clone().keep());
     host::serve(args.host, guard).await
 }
