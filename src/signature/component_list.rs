@@ -224,7 +224,7 @@ impl Names {
     fn may_have(&mut self, name: &[u8]) -> bool {
         // Nobody outside of this process can choose names with one hash.
         static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::default);
-        let bit = 1 << (HASHER.hash_one(name) & 63);
+        let bit = 1 << (HASHER.hash_one(name) % 64);
         let may_have = self.0 & bit != 0;
         self.0 |= bit;
         may_have

@@ -13,6 +13,8 @@ use crate::support::request::{
     get, options, post, secrets, sign_options, signed, signed_with, with_header,
 };
 
+mod exact;
+
 const CREATED: u64 = 1_800_000_000;
 
 /// A request that covers `count` parameters of its query one by one, with a MAC that is none.

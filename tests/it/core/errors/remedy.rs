@@ -113,6 +113,17 @@ fn another_unit_of_time_is_not_another_clock() {
     );
     let text = refused(&made(created), &options()).to_string();
     assert!(!text.contains("clock"), "{text}");
+    // A clock may be wrong too, but not by a year.
+    let year = 366 * 24 * 60 * 60;
+    for (off, says) in [
+        (year - 1, "milliseconds"),
+        (1 - year, "milliseconds"),
+        (year, "compare the clocks"),
+        (-year, "compare the clocks"),
+    ] {
+        let created = (NOW + off) * 1_000;
+        assert_says(&made(created), &options(), Kind::InFuture, &[says]);
+    }
     assert_says(
         &made(NOW + 11),
         &options(),

@@ -36,15 +36,14 @@ pub(crate) fn pitfall_09_an_unset_variable_and_an_empty_file_are_errors() {
         ));
         return;
     }
+    let (_binary, this_test) = concat!(
+        module_path!(),
+        "::pitfall_09_an_unset_variable_and_an_empty_file_are_errors"
+    )
+    .split_once("::")
+    .unwrap();
     let child = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            concat!(
-                module_path!(),
-                "::pitfall_09_an_unset_variable_and_an_empty_file_are_errors"
-            )
-            .trim_start_matches("it::"),
-        ])
+        .args(["--exact", this_test])
         .envs([
             (CHILD, "1"),
             ("PITFALL_09_GOOD", SECRET),

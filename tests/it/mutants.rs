@@ -1,0 +1,47 @@
+//! The tests of the core, of app instances, and of what the layers report of both, with the few
+//! dependencies that they need: `.ci/mutants` compiles them once for each mutant.
+
+#![allow(dead_code, reason = "other tests use the rest of these helpers")]
+
+mod core;
+
+mod support {
+    pub(crate) mod cases;
+    pub(crate) mod clock;
+    pub(crate) mod counted;
+    pub(crate) mod dictionary;
+    pub(crate) mod directory;
+    pub(crate) mod edit;
+    pub(crate) mod field;
+    pub(crate) mod httpsig;
+    pub(crate) mod implements;
+    pub(crate) mod instance;
+    pub(crate) mod layers;
+    pub(crate) mod message;
+    pub(crate) mod random;
+    pub(crate) mod recorder;
+    pub(crate) mod refusals;
+    pub(crate) mod request;
+    pub(crate) mod secret;
+    pub(crate) mod shapes;
+    pub(crate) mod store;
+    pub(crate) mod vectors;
+}
+
+mod tower {
+    mod body;
+    mod directory;
+    mod events;
+    mod guard;
+    mod observe;
+    mod refusal;
+    mod metrics {
+        mod consumers;
+        mod directory;
+        mod requests;
+    }
+}
+
+mod wix {
+    mod app_instance;
+}
