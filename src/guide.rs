@@ -68,3 +68,10 @@ pub mod threat_model {}
 ///
 #[doc = include_str!("../docs/performance.md")]
 pub mod performance {}
+
+/// How many machines, and how large a Redis, a service needs.
+///
+#[doc = include_str!("../docs/capacity-chart.svg")]
+///
+#[doc = include_str!("../docs/capacity.md")]
+pub mod capacity {}

@@ -16,10 +16,13 @@ use hmac_auth::{
 use tokio::time::sleep;
 
 use crate::{
-    client::{Connection, Sent, send_all, signed_post},
-    host::{AUTHORITY, Host, block_on, replay_guard},
+    batch::{Sent, send_all, signed_post},
+    client::Connection,
+    host::{AUTHORITY, Host, block_on},
     rate::{CONNECTIONS, body},
-    report::{Report, median_and_spread, quantile},
+    report::Report,
+    routes::replay_guard,
+    spread::{median_and_spread, quantile},
 };
 
 const CONSUMERS: usize = 10_000;

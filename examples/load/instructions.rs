@@ -25,9 +25,10 @@ use tower::{Layer, Service, service_fn};
 
 use crate::{
     client::sign_options,
-    host::{AUTHORITY, SITES, layer, replay_guard, secrets, validate_options},
+    host::{AUTHORITY, SITES, secrets, validate_options},
     rate,
     report::Report,
+    routes::{layer, replay_guard},
 };
 
 const REQUESTS: u32 = 64;

@@ -17,13 +17,21 @@ use clap::Parser;
 
 use crate::report::Report;
 
+mod batch;
+#[path = "../common/client.rs"]
 mod client;
+#[path = "../common/consumer.rs"]
+mod consumer;
 mod consumers;
 mod correctness;
+#[path = "../common/host.rs"]
 mod host;
 mod instructions;
 mod rate;
+#[path = "../common/report.rs"]
 mod report;
+mod routes;
+mod spread;
 mod upload;
 
 /// Measures what authentication costs an axum host.
@@ -56,7 +64,7 @@ enum Role {
 fn main() -> ExitCode {
     let args = Args::parse();
     match args.role {
-        Some(Role::Host) => host::serve(),
+        Some(Role::Host) => host::serve(routes::app(), |_| ()),
         Some(Role::Counted) => instructions::run(),
         None => return measure(&args),
     }

@@ -5,9 +5,11 @@ use std::{sync::Arc, time::Instant};
 use bytes::Bytes;
 
 use crate::{
-    client::{Connection, send_all, signed_posts},
+    batch::{send_all, signed_posts},
+    client::Connection,
     host::{Host, block_on},
-    report::{Report, median_and_spread, quantile},
+    report::Report,
+    spread::{median_and_spread, quantile},
 };
 
 pub(crate) const CONNECTIONS: usize = 16;

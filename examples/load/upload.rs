@@ -12,9 +12,11 @@ use hmac_auth::sign_request;
 use http::Request;
 
 use crate::{
-    client::{Answer, answer, head, sign_options, signed_posts},
+    batch::signed_posts,
+    client::{Answer, answer, head, sign_options},
     host::{AUTHORITY, Host, secrets},
-    report::{Report, median_and_spread, quantile},
+    report::Report,
+    spread::{median_and_spread, quantile},
 };
 
 const ROUNDS: usize = 5;

@@ -1,5 +1,6 @@
 //! The examples as their users run them: as processes, over real HTTP.
 
+mod capacity;
 mod client;
 mod consumer;
 mod host;
