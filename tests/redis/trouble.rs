@@ -2,6 +2,7 @@
 
 use hmac_auth::{AuthError, AuthErrorKind as Kind, RedisReplayGuard, ValidateOptions};
 use http::{StatusCode, header::RETRY_AFTER};
+use redis::{ErrorKind, RedisFuture, aio::ConnectionLike};
 
 use crate::support::{
     proof::{claim, new_proof, refusal},
@@ -249,4 +250,53 @@ async fn failing_open_trusts_no_distrusted_signature() {
     let proof = new_proof();
     guard.distrust_before(crate::support::proof::time(crate::support::proof::NOW + 1));
     assert_eq!(refusal(&guard, &proof).await, Kind::BeforeGuardStart);
+}
+
+/// A connection that only fails.
+#[derive(Clone)]
+struct Failing(redis::RedisError);
+
+impl ConnectionLike for Failing {
+    fn req_packed_command<'a>(&'a mut self, _: &'a redis::Cmd) -> RedisFuture<'a, redis::Value> {
+        let error = self.0.clone();
+        Box::pin(async { Err(error) })
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        _: &'a redis::Pipeline,
+        _: usize,
+        _: usize,
+    ) -> RedisFuture<'a, Vec<redis::Value>> {
+        unreachable!("one request is one command")
+    }
+
+    fn get_db(&self) -> i64 {
+        0
+    }
+}
+
+#[tokio::test]
+async fn what_the_client_itself_says_is_named_without_its_text() {
+    for (kind, part) in [
+        (ErrorKind::InvalidClientConfig, "set up wrongly"),
+        (ErrorKind::RESP3NotSupported, "set up wrongly"),
+        (ErrorKind::AuthenticationFailed, "refuses the login:"),
+        (ErrorKind::Io, "no connection to Redis:"),
+        (ErrorKind::MasterNameNotFoundBySentinel, "no connection"),
+        (ErrorKind::ClusterConnectionNotFound, "no connection"),
+        (ErrorKind::Parse, "the answer is not that of Redis"),
+    ] {
+        let error = redis::RedisError::from((kind, "it says", PASSWORD.to_owned()));
+        expect(
+            &reason(&RedisReplayGuard::new(Failing(error))).await,
+            &[part],
+        );
+    }
+    let late = std::io::Error::from(std::io::ErrorKind::TimedOut);
+    let guard = RedisReplayGuard::new(Failing(late.into()));
+    expect(
+        &reason(&guard).await,
+        &["gave up waiting", "response_timeout"],
+    );
 }

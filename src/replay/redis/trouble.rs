@@ -19,6 +19,8 @@ pub(super) enum Trouble {
     Loading,
     /// It answers, but will not write at the moment.
     Stopped(Code),
+    /// The client cannot even connect as it is told to.
+    SetUp,
     Login(Code),
     NotPermitted(Arc<str>),
     Refused(Code),
@@ -36,9 +38,16 @@ impl Trouble {
         }
         let code = error.code().unwrap_or_default();
         match error.kind() {
-            ErrorKind::Io | ErrorKind::ClusterConnectionNotFound => {
+            ErrorKind::Io
+            | ErrorKind::ClusterConnectionNotFound
+            | ErrorKind::MasterNameNotFoundBySentinel
+            | ErrorKind::NoValidReplicasFoundBySentinel => {
                 return Self::Connection(io_kind(error));
             }
+            ErrorKind::InvalidClientConfig
+            | ErrorKind::Client
+            | ErrorKind::EmptySentinelList
+            | ErrorKind::RESP3NotSupported => return Self::SetUp,
             ErrorKind::AuthenticationFailed => return Self::Login(Code::new(code)),
             ErrorKind::Parse | ErrorKind::UnexpectedReturnType => return Self::UnexpectedAnswer,
             ErrorKind::Server(ServerErrorKind::ReadOnly) => return Self::ReadOnly,
@@ -67,9 +76,11 @@ impl Trouble {
             | Self::ReadOnly
             | Self::Loading
             | Self::Stopped(_) => true,
-            Self::Login(_) | Self::NotPermitted(_) | Self::Refused(_) | Self::UnexpectedAnswer => {
-                false
-            }
+            Self::SetUp
+            | Self::Login(_)
+            | Self::NotPermitted(_)
+            | Self::Refused(_)
+            | Self::UnexpectedAnswer => false,
         }
     }
 
@@ -83,6 +94,7 @@ impl Trouble {
             Self::ReadOnly => "read_only",
             Self::Loading => "loading",
             Self::Stopped(_) => "stopped",
+            Self::SetUp => "set_up",
             Self::Login(_) => "login",
             Self::NotPermitted(_) => "not_permitted",
             Self::Refused(_) => "refused",
@@ -136,6 +148,10 @@ impl fmt::Display for Trouble {
                 f,
                 "Redis does not write at the moment{code}: look into its log, and at its disk, \
                  its replicas and its cluster"
+            ),
+            Self::SetUp => f.write_str(
+                "the client of Redis is set up wrongly: correct its URL and protocol, and for TLS \
+                 install a provider of cryptography for rustls",
             ),
             Self::Login(code) => write!(
                 f,
