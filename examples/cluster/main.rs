@@ -41,9 +41,17 @@ mod report;
 mod scene;
 mod traffic;
 
-const LONG: u32 = 10_000;
-const SHORT: u32 = 2_000;
-const PER_SECOND: u32 = 250;
+const LONG: Scale = Scale {
+    requests: 10_000,
+    per_second: 250,
+    recovery: Duration::from_secs(5),
+};
+
+const SHORT: Scale = Scale {
+    requests: 2_000,
+    per_second: 250,
+    recovery: Duration::from_secs(3),
+};
 
 /// The scenes of `--short`.
 const IN_SHORT: [&str; 3] = [
@@ -98,12 +106,8 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
         serve(guard, redis, host).await?;
         return Ok(ExitCode::SUCCESS);
     }
-    let scale = Scale {
-        requests: args
-            .requests
-            .unwrap_or(if args.short { SHORT } else { LONG }),
-        per_second: PER_SECOND,
-    };
+    let mut scale = if args.short { SHORT } else { LONG };
+    scale.requests = args.requests.unwrap_or(scale.requests);
     let mut scenes = on_redis(scale);
     scenes.extend(
         args.postgres_host
@@ -120,7 +124,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let (mut played, mut missed) = (0, 0);
     for (title, promise, scene) in scenes {
         if is_wanted(title) {
-            let row = scene.await?.row(title, promise);
+            let row = scene.await?.row(title, promise, scale.recovery);
             println!("{row}");
             played += 1;
             missed += u32::from(!row.holds());

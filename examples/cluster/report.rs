@@ -7,9 +7,6 @@ use crate::{
     traffic::{Copy, Lag, Outcome, Sent},
 };
 
-/// How soon after a fault each request has to be accepted again.
-const RECOVERY: Duration = Duration::from_secs(3);
-
 /// What a scene has to show.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Promise {
@@ -37,7 +34,7 @@ pub(crate) const HEAD: &str = "\
 | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |";
 
 impl Scene {
-    pub(crate) fn row(&self, title: &str, promise: Promise) -> Row {
+    pub(crate) fn row(&self, title: &str, promise: Promise, limit: Duration) -> Row {
         let copies = || self.sent.iter().flat_map(|sent| &sent.copies);
         let count = |is: fn(&Outcome) -> bool| copies().filter(|copy| is(&copy.outcome)).count();
         let recovery = self.fault.map(|fault| self.recovery(fault));
@@ -57,7 +54,7 @@ impl Scene {
         );
         Row {
             cells,
-            problems: self.problems(promise),
+            problems: self.problems(promise, limit),
         }
     }
 
@@ -79,7 +76,7 @@ impl Scene {
 
 impl Scene {
     /// Each problem with an example and its count.
-    fn problems(&self, promise: Promise) -> Vec<String> {
+    fn problems(&self, promise: Promise, limit: Duration) -> Vec<String> {
         if promise == Promise::Doubles {
             let is_blind = self.twice() == 0;
             let problem = is_blind.then(|| "no double is found".to_owned());
@@ -87,7 +84,7 @@ impl Scene {
         }
         let mut found = BTreeMap::<&str, Vec<&Sent>>::new();
         for sent in &self.sent {
-            if let Some(problem) = self.problem_of(promise, sent) {
+            if let Some(problem) = self.problem_of(promise, limit, sent) {
                 found.entry(problem).or_default().push(sent);
             }
         }
@@ -100,12 +97,12 @@ impl Scene {
         });
         let mut problems: Vec<_> = found.collect();
         if let Some(fault) = self.fault {
-            problems.extend(self.problems_with(fault));
+            problems.extend(self.problems_with(fault, limit));
         }
         problems
     }
 
-    fn problem_of(&self, promise: Promise, sent: &Sent) -> Option<&'static str> {
+    fn problem_of(&self, promise: Promise, limit: Duration, sent: &Sent) -> Option<&'static str> {
         let [first, second] = &sent.copies;
         let taken = self.taken.get(&sent.order).copied().unwrap_or_default();
         let count = |is: fn(&Copy) -> bool| sent.copies.iter().filter(|copy| is(copy)).count();
@@ -129,7 +126,7 @@ impl Scene {
             Some("no answer")
         } else if self
             .fault
-            .is_some_and(|fault| first.sent > fault.ended + RECOVERY)
+            .is_some_and(|fault| first.sent > fault.ended + limit)
         {
             Some("not accepted after the recovery")
         } else if !distrusts && accepted + replayed + later + lost < 2 {
@@ -142,7 +139,7 @@ impl Scene {
     }
 
     /// Without these, the scene would show nothing.
-    fn problems_with(&self, fault: Fault) -> Vec<String> {
+    fn problems_with(&self, fault: Fault, limit: Duration) -> Vec<String> {
         let mut problems = Vec::new();
         let mut check = |holds: bool, problem: &str| {
             if !holds {
@@ -162,9 +159,9 @@ impl Scene {
         let across = self.sent.iter().any(|sent| is_across(&sent.copies));
         check(across, "no replay across the fault was sent");
         let late = self.sent.iter();
-        let late = late.filter(|sent| sent.copies[0].sent > fault.ended + RECOVERY);
+        let late = late.filter(|sent| sent.copies[0].sent > fault.ended + limit);
         check(late.count() > 0, "nothing was sent after the recovery");
-        let in_time = self.recovery(fault).is_some_and(|time| time <= RECOVERY);
+        let in_time = self.recovery(fault).is_some_and(|time| time <= limit);
         check(in_time, "nothing was accepted in time after the fault");
         problems
     }

@@ -47,6 +47,8 @@ impl Fault {
 pub(crate) struct Scale {
     pub(crate) requests: u32,
     pub(crate) per_second: u32,
+    /// How soon after a fault each request has to be accepted again.
+    pub(crate) recovery: Duration,
 }
 
 impl Scale {

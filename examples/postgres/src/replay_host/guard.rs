@@ -20,7 +20,8 @@ const KEEP: &str = "SELECT keep_used_signatures()";
 /// So that no other use of SHA-256 gives the same key.
 const KEY_CONTEXT: &[u8] = b"replay key in PostgreSQL v1\n";
 
-const CONNECTIONS: u32 = 8;
+/// Few do thousands of insertions a second, and a new one costs as much as a hundred insertions.
+const CONNECTIONS: u32 = 4;
 
 /// How long a request waits for its turn, and then for the database.
 const TIME_LIMIT: Duration = Duration::from_secs(1);
