@@ -4,6 +4,11 @@ mod actix;
 mod client;
 mod core;
 mod examples;
+#[allow(
+    unreachable_pub,
+    reason = "its files belong to the library of `fuzz` too"
+)]
+mod fuzz;
 mod pitfalls;
 mod support;
 mod tower;

@@ -11,7 +11,9 @@ use proptest::{
     prelude::*,
     test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner},
 };
-use sfv::{BareItem, Dictionary, ListEntry, Parser, Version};
+use sfv::{BareItem, Dictionary, ListEntry};
+
+use crate::fuzz;
 
 pub(crate) const CASES: u32 = 4000;
 
@@ -37,12 +39,6 @@ pub(crate) struct Field(pub(crate) Vec<u8>);
 impl Field {
     pub(crate) fn lines(&self) -> impl Iterator<Item = &[u8]> {
         self.0.split(|byte| *byte == b'\n')
-    }
-
-    pub(crate) fn contains(&self, text: &str) -> bool {
-        self.0
-            .windows(text.len())
-            .any(|window| window == text.as_bytes())
     }
 }
 
@@ -71,11 +67,9 @@ pub(crate) fn run<S: Strategy>(cases: S, test: impl Fn(S::Value) -> Result<(), T
     }
 }
 
-/// What `sfv` reads: the lines of a field are one value with a comma between them (RFC 9651 section
-/// 4.2).
+/// What `sfv` reads.
 pub(crate) fn dictionary(field: &Field) -> Result<Dictionary, sfv::Error> {
-    let joined = field.lines().collect::<Vec<_>>().join(&b", "[..]);
-    Parser::new(&joined).with_version(Version::Rfc9651).parse()
+    fuzz::field::dictionary(&field.0)
 }
 
 /// The members that `sfv` reads as byte sequences.
