@@ -184,6 +184,7 @@ mod secret;
 mod sign;
 pub mod signature;
 mod structured;
+mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod time;

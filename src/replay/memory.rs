@@ -1,10 +1,9 @@
 //! A replay guard in memory, for one process.
 
 use std::{
-    collections::hash_map::RandomState,
     fmt,
     hash::BuildHasher,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::PoisonError,
     time::{Duration, SystemTime},
 };
 
@@ -13,6 +12,7 @@ use super::{guard::ReplayGuard, use_once::UseOnce};
 #[cfg(feature = "metrics")]
 use crate::metrics;
 use crate::{
+    sync::{KeyedHash, Mutex, MutexGuard},
     time::{Clock, unix_seconds, whole_seconds},
     validate::{AuthError, AuthErrorKind, ReplayId, Validated},
 };
@@ -35,8 +35,7 @@ const SHARDS: usize = 16;
 ///
 /// Remembers each signature for as long as the host would accept it again, in one set for each
 /// second of `created`. The guard drops a set as a whole when its second is over, and evicts
-/// nothing before that: a full guard refuses with 503. A remembered signature takes about 16 bytes.
-/// Give routes with another [`max_time_diff`](crate::ValidateOptions::max_time_diff) a guard of
+/// nothing before that: a full guard refuses with 503. Give routes with another [`max_time_diff`](crate::ValidateOptions::max_time_diff) a guard of
 /// their own.
 ///
 /// ```
@@ -65,6 +64,16 @@ const SHARDS: usize = 16;
 /// | start | signatures made in a second before that of the start are refused |
 /// | [`started_at`](Self::started_at) | the present, by the clock of the system or of [`with_clock`](Self::with_clock) |
 ///
+/// # Memory
+///
+/// A remembered signature takes about 13 bytes, and 16 more for the first one of a consumer in
+/// each second and each of 16 parts of the guard. No claim waits for a large piece of memory.
+///
+/// The guard keeps 64 bits of a signature, under a random key of its own, and compares them within
+/// one second of `created`. So two different signatures of one second are taken for the same one
+/// with odds of 1 in 2⁶⁴. At 50,000 requests a second, that refuses one honest request in about 470
+/// years. Nobody can aim at it, because nobody outside knows the key.
+///
 /// # Restarts
 ///
 /// A new guard does not know what the last one has seen. By default, it refuses every signature
@@ -86,7 +95,7 @@ pub struct MemoryReplayGuard {
     shards: [Mutex<Shard>; SHARDS],
     quotas: Quotas,
     /// The keyed hash function of the standard library, with a key that nobody outside knows.
-    fingerprints: RandomState,
+    fingerprints: KeyedHash,
     /// In seconds since 1970.
     start: i64,
     early: Early,
@@ -127,7 +136,7 @@ impl MemoryReplayGuard {
         Self {
             shards: Default::default(),
             quotas: Quotas::new(),
-            fingerprints: RandomState::new(),
+            fingerprints: KeyedHash::default(),
             start: unix_seconds(clock()),
             early: Early::RefusedBeforeStart,
             #[cfg(feature = "metrics")]

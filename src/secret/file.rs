@@ -1,18 +1,12 @@
 //! Secrets from files.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    path::PathBuf,
-    sync::{
-        PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::SystemTime,
-};
+use std::{collections::HashMap, fmt, path::PathBuf, sync::PoisonError, time::SystemTime};
 
 use super::{SecretEncoding, error::SecretError, set::SecretSet, store::SecretStore};
-use crate::time::Clock;
+use crate::{
+    sync::{AtomicU64, Ordering, RwLock},
+    time::Clock,
+};
 
 use self::{
     files::{Files, Found, States, Unusable},

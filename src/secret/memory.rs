@@ -1,12 +1,9 @@
 //! Secrets in memory.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::{collections::BTreeMap, fmt, sync::PoisonError};
 
 use super::{Secret, error::SecretError, set::SecretSet, store::SecretStore};
+use crate::sync::{Arc, RwLock};
 
 /// Secrets in memory that can be added, rotated and retired while the server runs.
 ///

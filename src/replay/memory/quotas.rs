@@ -1,17 +1,14 @@
 //! The places of a guard, and which consumer has taken how many.
 
-use std::{
-    collections::HashMap,
-    hash::BuildHasher,
-    sync::{
-        Arc, PoisonError, RwLock, RwLockReadGuard,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
-
-use foldhash::fast::RandomState;
+use std::{collections::HashMap, hash::BuildHasher, sync::PoisonError};
 
 use super::{DEFAULT_REPLAY_CAPACITY, DEFAULT_REPLAY_CAPACITY_PER_CONSUMER};
+use crate::sync::{Arc, AtomicUsize, FastHash, Ordering, RwLock, RwLockReadGuard};
+
+/// It is shared by the map and the quota of a consumer.
+type Name = std::sync::Arc<str>;
+
+type Consumers = HashMap<Name, Arc<Quota>, FastHash>;
 
 /// All places of a guard.
 pub(super) struct Quotas {
@@ -19,13 +16,13 @@ pub(super) struct Quotas {
     pub(super) capacity_per_consumer: usize,
     taken: AtomicUsize,
     /// The consumers of whom a signature is remembered.
-    consumers: RwLock<HashMap<Arc<str>, Arc<Quota>, RandomState>>,
-    names: RandomState,
+    consumers: RwLock<Consumers>,
+    names: FastHash,
 }
 
 /// The places that one consumer has taken.
 struct Quota {
-    consumer: Arc<str>,
+    consumer: Name,
     taken: AtomicUsize,
 }
 
@@ -61,7 +58,7 @@ impl Quotas {
             capacity_per_consumer: DEFAULT_REPLAY_CAPACITY_PER_CONSUMER,
             taken: AtomicUsize::new(0),
             consumers: RwLock::default(),
-            names: RandomState::default(),
+            names: FastHash::default(),
         }
     }
 
@@ -126,17 +123,19 @@ impl Quotas {
                 })
                 .is_ok()
         };
-        if !take(&self.taken, self.capacity) {
+        // In this order, a consumer without a place of its own takes none from another, not even
+        // for a moment.
+        if !take(&quota.taken, self.capacity_per_consumer) {
             return false;
         }
-        let taken = take(&quota.taken, self.capacity_per_consumer);
+        let taken = take(&self.taken, self.capacity);
         if !taken {
-            self.taken.fetch_sub(1, Ordering::Relaxed);
+            quota.taken.fetch_sub(1, Ordering::Relaxed);
         }
         taken
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, HashMap<Arc<str>, Arc<Quota>, RandomState>> {
+    fn read(&self) -> RwLockReadGuard<'_, Consumers> {
         self.consumers
             .read()
             .unwrap_or_else(PoisonError::into_inner)
@@ -150,8 +149,8 @@ impl Quotas {
             .consumers
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        let consumer: Arc<str> = consumer.into();
-        let quota = consumers.entry(Arc::clone(&consumer)).or_insert_with(|| {
+        let consumer: Name = consumer.into();
+        let quota = consumers.entry(Name::clone(&consumer)).or_insert_with(|| {
             Arc::new(Quota {
                 consumer,
                 taken: AtomicUsize::new(0),
@@ -162,20 +161,21 @@ impl Quotas {
 
     /// Drops the quota of a consumer of whom nothing is remembered: consumers come and go.
     fn drop_unused(&self, quota: Arc<Quota>) {
-        if quota.taken.load(Ordering::Relaxed) > 0 {
+        let consumer = Name::clone(&quota.consumer);
+        // First, so that a thread which gives the last place back finds nobody else with it.
+        drop(quota);
+        let has_none = |quota: &Arc<Quota>| quota.taken.load(Ordering::Relaxed) == 0;
+        if !self.read().get(&consumer).is_some_and(has_none) {
             return;
         }
         let mut consumers = self
             .consumers
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        let consumer = Arc::clone(&quota.consumer);
-        drop(quota);
-        // Whoever else has it may be about to take a place. Under the lock, nobody new gets it.
-        let is_unused = consumers.get(&consumer).is_some_and(|quota| {
-            Arc::strong_count(quota) == 1 && quota.taken.load(Ordering::Relaxed) == 0
-        });
-        if is_unused {
+        // Another thread that has it may be about to take a place. Under the lock, none else gets
+        // it.
+        let is_unused = |quota: &Arc<Quota>| Arc::strong_count(quota) == 1 && has_none(quota);
+        if consumers.get(&consumer).is_some_and(is_unused) {
             consumers.remove(&consumer);
         }
     }

@@ -1,0 +1,340 @@
+//! The replay guard with three million live signatures: memory, time, two threads, and the longest pause.
+//!
+//! Spread: the signatures of 61 seconds are live at once, then the clock goes on for some seconds more, so that the guard drops
+//! old ones. Burst: all are of one second, and are dropped together.
+//!
+//! The machine may be busy, so each run claims the same signatures in the same order, and each figure is made of the shortest
+//! times of all runs, for each piece of them or, for the pause, for each claim. `cargo bench --bench guard -- --check` fails
+//! if the memory or the pause misses its goal; the other figures depend on what else the machine does.
+
+use std::{
+    env,
+    future::Future,
+    pin::pin,
+    process::ExitCode,
+    sync::atomic::{AtomicUsize, Ordering},
+    task::{Context, Poll, Waker},
+    thread,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use hmac_auth::{
+    DEFAULT_SECRET_NAME, MemoryReplayGuard, MemorySecrets, ReplayGuard, ReplayId, Secret,
+    SignOptions, ValidateOptions, Validated, sign_request, validate_auth,
+};
+use http::Request;
+
+use crate::live_bytes::live_bytes;
+
+#[path = "common/live_bytes.rs"]
+mod live_bytes;
+
+/// How many signatures are live at most.
+const LIVE: usize = 3_000_000;
+
+/// For so many seconds a signature is fresh, with that of `created`.
+const WINDOW: u64 = 61;
+
+/// For so many seconds the guard drops old signatures.
+const AFTERWARDS: u64 = 3;
+
+/// So many claims are timed together: in less than the time slices of the system.
+const PIECE: usize = 1_000;
+
+/// After so many, a thread says how far it is.
+const STEP: usize = 100;
+
+const START: u64 = 1_800_000_000;
+const RUNS: usize = 4;
+const PROOFS: usize = 50_000;
+
+const MAX_BYTES: f64 = 15.5;
+const MAX_NANOSECONDS: f64 = 120.0;
+const MIN_RATE_OF_TWO: f64 = 1.6;
+const MAX_PAUSE: f64 = 1_000.0;
+
+fn main() -> ExitCode {
+    let has = |wanted| env::args().any(|arg| arg == wanted);
+    // `cargo test --benches` only wants to see it run.
+    let live = if has("--bench") { LIVE } else { LIVE / 1_000 };
+    let maker = Maker::new();
+    let spread = maker.seconds(WINDOW, live / WINDOW as usize, AFTERWARDS);
+    let mut goals = measured("spread", &spread);
+    drop(spread);
+    goals.extend(measured("burst", &maker.seconds(1, live, AFTERWARDS)));
+    let proofs = if has("--bench") { PROOFS } else { 10 };
+    goals.push(Goal {
+        what: "ns to copy a proof, claim it, and drop it".to_owned(),
+        value: with_proof(&maker, proofs),
+        limit: Limit::None,
+        is_checked: false,
+    });
+    println!("| with {live} live signatures | | goal |");
+    println!("| --- | ---: | --- |");
+    for goal in &goals {
+        goal.print();
+    }
+    let is_missed = |goal: &Goal| goal.is_checked && !goal.is_reached();
+    if has("--check") && goals.iter().any(is_missed) {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+fn measured(case: &str, seconds: &Seconds) -> Vec<Goal> {
+    let bytes = bytes_per_id(seconds);
+    let ids = || seconds.live.iter().chain(&seconds.afterwards).flatten();
+    let pieces: Vec<&[ReplayId]> = seconds
+        .live
+        .iter()
+        .flat_map(|ids| ids.chunks(PIECE))
+        .collect();
+    let mut one = vec![Duration::MAX; pieces.len()];
+    let mut two = one.clone();
+    let mut pauses = vec![Duration::MAX; ids().count()];
+    for _ in 0..RUNS {
+        shorten(&mut one, claimed_by_one(&pieces));
+        shorten(&mut two, claimed_by_two(&pieces));
+        shorten(&mut pauses, timed_each(ids()));
+    }
+    let per_claim = one.iter().sum::<Duration>().as_secs_f64()
+        / as_f64(seconds.live.iter().map(Vec::len).sum());
+    let longest = pauses.into_iter().max().unwrap_or_default();
+    let goal = |what, value, limit, is_checked| Goal {
+        what: format!("{case}: {what}"),
+        value,
+        limit,
+        is_checked,
+    };
+    vec![
+        goal(
+            "bytes for a signature",
+            bytes,
+            Limit::AtMost(MAX_BYTES),
+            true,
+        ),
+        goal(
+            "ns for a claim, one thread",
+            per_claim * 1e9,
+            Limit::AtMost(MAX_NANOSECONDS),
+            false,
+        ),
+        goal(
+            "rate of two threads / one",
+            rate_of_two(&one, &two),
+            Limit::AtLeast(MIN_RATE_OF_TWO),
+            false,
+        ),
+        goal(
+            "µs for the longest claim",
+            longest.as_secs_f64() * 1e6,
+            Limit::AtMost(MAX_PAUSE),
+            true,
+        ),
+    ]
+}
+
+struct Goal {
+    what: String,
+    value: f64,
+    limit: Limit,
+    /// Whether `--check` fails without it.
+    is_checked: bool,
+}
+
+enum Limit {
+    None,
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+impl Goal {
+    fn is_reached(&self) -> bool {
+        match self.limit {
+            Limit::None => true,
+            Limit::AtMost(limit) => self.value <= limit,
+            Limit::AtLeast(limit) => self.value >= limit,
+        }
+    }
+
+    fn print(&self) {
+        let limit = match self.limit {
+            Limit::None => String::new(),
+            Limit::AtMost(limit) => format!("at most {limit}"),
+            Limit::AtLeast(limit) => format!("at least {limit}"),
+        };
+        let missed = if self.is_reached() { "" } else { ": missed" };
+        println!("| {} | {:.2} | {limit}{missed} |", self.what, self.value);
+    }
+}
+
+/// Makes proofs: only a validated request has one.
+struct Maker(MemorySecrets);
+
+/// Signatures by second.
+struct Seconds {
+    /// They are live together.
+    live: Vec<Vec<ReplayId>>,
+    /// Those of later seconds, in which the guard drops the live ones.
+    afterwards: Vec<Vec<ReplayId>>,
+}
+
+impl Maker {
+    fn new() -> Self {
+        let secrets = MemorySecrets::new();
+        let secret = Secret::from_text("a secret for the bench of the guard");
+        secrets.insert(DEFAULT_SECRET_NAME, secret.expect("a long secret"));
+        Self(secrets)
+    }
+
+    fn proof(&self, second: u64) -> Validated {
+        let mut request = Request::get("https://host.example/")
+            .body("")
+            .expect("a request");
+        let sign = SignOptions::new().at(time(second));
+        sign_request(&mut request, &self.0, &sign).expect("a request to sign");
+        let options = ValidateOptions::new().at(time(second));
+        validate_auth(&request, &self.0, &options).expect("a valid request")
+    }
+
+    /// So many signatures in each of so many seconds, and at most as many in each second when the first ones are over.
+    fn seconds(&self, live: u64, count: usize, afterwards: u64) -> Seconds {
+        let ids = |second, count| {
+            let ids = (0..count).map(|_| self.proof(second).replay_id().clone());
+            ids.collect()
+        };
+        let over = START + WINDOW;
+        let fewer = count.min(LIVE / WINDOW as usize);
+        Seconds {
+            live: (START..START + live).map(|at| ids(at, count)).collect(),
+            afterwards: (over..over + afterwards).map(|at| ids(at, fewer)).collect(),
+        }
+    }
+}
+
+fn time(second: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(second)
+}
+
+fn guard() -> MemoryReplayGuard {
+    MemoryReplayGuard::new()
+        .started_at(time(START))
+        .capacity(2 * LIVE)
+        .capacity_per_consumer(2 * LIVE)
+}
+
+fn claim(guard: &MemoryReplayGuard, id: &ReplayId) {
+    let answer = pin!(guard.use_once(id, DEFAULT_SECRET_NAME));
+    match answer.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Ok(())) => {}
+        _ => panic!("each signature is used once here"),
+    }
+}
+
+/// What the guard allocates for each signature, when all are live.
+fn bytes_per_id(seconds: &Seconds) -> f64 {
+    let before = live_bytes();
+    let guard = guard();
+    for id in seconds.live.iter().flatten() {
+        claim(&guard, id);
+    }
+    let bytes = live_bytes() - before;
+    as_f64(bytes.unsigned_abs()) / as_f64(guard.len())
+}
+
+/// The time for each piece.
+fn claimed_by_one(pieces: &[&[ReplayId]]) -> Vec<Duration> {
+    let guard = guard();
+    let claim_piece = |ids: &&[ReplayId]| {
+        let start = Instant::now();
+        ids.iter().for_each(|id| claim(&guard, id));
+        start.elapsed()
+    };
+    pieces.iter().map(claim_piece).collect()
+}
+
+/// The time for each piece, while another thread claims other pieces. A piece counts only if the other thread did as much
+/// meanwhile: the system may have stopped it.
+fn claimed_by_two(pieces: &[&[ReplayId]]) -> Vec<Duration> {
+    let guard = guard();
+    // Not in one line of the cache.
+    let progress: [(AtomicUsize, [u8; 128]); 2] = [0, 0].map(|steps| (steps.into(), [0; 128]));
+    let work = |this: usize| -> Vec<Duration> {
+        let (mine, other) = (&progress[this].0, &progress[1 - this].0);
+        let claim_piece = |ids: &&[ReplayId]| {
+            let (start, before) = (Instant::now(), other.load(Ordering::Relaxed));
+            for ids in ids.chunks(STEP) {
+                ids.iter().for_each(|id| claim(&guard, id));
+                mine.fetch_add(1, Ordering::Relaxed);
+            }
+            let time = start.elapsed();
+            let at_once = other.load(Ordering::Relaxed) - before;
+            if at_once >= ids.len() / STEP * 4 / 5 {
+                time
+            } else {
+                Duration::MAX
+            }
+        };
+        let pieces = pieces.iter().skip(this).step_by(2);
+        pieces.map(claim_piece).collect()
+    };
+    let work = &work;
+    let [even, odd] = thread::scope(|scope| {
+        let threads = [0, 1].map(|this| scope.spawn(move || work(this)));
+        threads.map(|thread| thread.join().expect("no panic"))
+    });
+    let of_piece = |piece: usize| [&even, &odd][piece % 2][piece / 2];
+    (0..pieces.len()).map(of_piece).collect()
+}
+
+/// Two threads do twice as much if a piece takes as long in each of them as alone.
+fn rate_of_two(one: &[Duration], two: &[Duration]) -> f64 {
+    let counted = || one.iter().zip(two).filter(|(_, two)| **two < Duration::MAX);
+    let one: Duration = counted().map(|(one, _)| one).sum();
+    let two: Duration = counted().map(|(_, two)| two).sum();
+    2.0 * one.as_secs_f64() / two.as_secs_f64()
+}
+
+/// The time of each claim.
+fn timed_each<'a>(ids: impl Iterator<Item = &'a ReplayId>) -> Vec<Duration> {
+    let guard = guard();
+    let one = |id| {
+        let start = Instant::now();
+        claim(&guard, id);
+        start.elapsed()
+    };
+    ids.map(one).collect()
+}
+
+/// The shortest time, in ns, for what a host without a layer does with a proof, beside its validation.
+fn with_proof(maker: &Maker, count: usize) -> f64 {
+    let proofs: Vec<_> = (0..count).map(|_| maker.proof(START)).collect();
+    let mut shortest = vec![Duration::MAX; count.div_ceil(PIECE)];
+    for _ in 0..RUNS {
+        let guard = guard();
+        let claim_piece = |proofs: &[Validated]| {
+            let start = Instant::now();
+            for proof in proofs {
+                guard.first_use(proof.clone()).expect("the first use");
+            }
+            start.elapsed()
+        };
+        shorten(
+            &mut shortest,
+            proofs.chunks(PIECE).map(claim_piece).collect(),
+        );
+    }
+    shortest.iter().sum::<Duration>().as_secs_f64() * 1e9 / as_f64(count)
+}
+
+fn shorten(shortest: &mut [Duration], times: Vec<Duration>) {
+    for (shortest, time) in shortest.iter_mut().zip(times) {
+        *shortest = time.min(*shortest);
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "some millions")]
+fn as_f64(count: usize) -> f64 {
+    count as f64
+}
