@@ -112,7 +112,8 @@
 //! # Guide
 //!
 //! docs.rs shows the guide in the module `guide`: frameworks, behind a proxy, secrets and rotation,
-//! several hosts, consumers, refusals, metrics, Wix, webhooks of Wix, other clients, threat model, performance, capacity.
+//! several hosts, consumers, refusals, metrics, Wix, webhooks of Wix, other clients, threat model,
+//! performance, capacity.
 
 #[cfg(feature = "axum")]
 pub use self::axum::MissingLayer;
