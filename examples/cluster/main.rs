@@ -73,6 +73,9 @@ struct Args {
     /// Only scenes with these words in their titles
     #[arg(long, value_name = "WORDS")]
     only: Option<String>,
+    /// The library of `synced.c`: adds the scenes in which the machine of Redis loses its power
+    #[arg(long, value_name = "LIBRARY")]
+    power_cuts: Option<String>,
     /// The host program of `examples/postgres`: adds the scenes on `PostgreSQL`
     #[arg(long, value_name = "PROGRAM")]
     postgres_host: Option<PathBuf>,
@@ -109,6 +112,11 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let mut scale = if args.short { SHORT } else { LONG };
     scale.requests = args.requests.unwrap_or(scale.requests);
     let mut scenes = on_redis(scale);
+    scenes.extend(
+        args.power_cuts
+            .into_iter()
+            .flat_map(|library| power_cuts(scale, library)),
+    );
     scenes.extend(
         args.postgres_host
             .into_iter()
@@ -210,6 +218,31 @@ fn on_redis(scale: Scale) -> Vec<Coming> {
             "Redis: a host killed and restarted",
             NeverTwiceLosing,
             Box::pin(on_redis::host_killed(scale)),
+        ),
+    ]
+}
+
+fn power_cuts(scale: Scale, library: String) -> Vec<Coming> {
+    vec![
+        (
+            "Redis: power cut, `appendfsync always`",
+            NeverTwice,
+            Box::pin(on_redis::power_cut(scale, ALWAYS, library.clone(), false)),
+        ),
+        (
+            "Redis: power cut, `appendfsync everysec`, `distrust_before`",
+            NeverTwiceDistrusting,
+            Box::pin(on_redis::power_cut(
+                scale,
+                EVERY_SECOND,
+                library.clone(),
+                true,
+            )),
+        ),
+        (
+            "mistake: Redis, power cut, `appendfsync everysec`, no `distrust_before`",
+            Doubles,
+            Box::pin(on_redis::power_cut(scale, EVERY_SECOND, library, false)),
         ),
     ]
 }

@@ -56,6 +56,32 @@ pub(crate) async fn killed(
     play(&cluster, &plan, fault).await
 }
 
+/// As if the machine of Redis had lost its power. The library is that of `synced.c`.
+pub(crate) async fn power_cut(
+    scale: Scale,
+    options: &'static [&'static str],
+    library: String,
+    distrusts: bool,
+) -> Done<Scene> {
+    let mut redis = RedisServer::start_noting(options, Some(library)).await?;
+    let cluster = Cluster::start(&host("redis", &redis)?, SAME_TIME).await?;
+    let plan = scale.plan();
+    let fault = async {
+        before_fault(&plan).await;
+        let began = Instant::now();
+        redis.kill().await?;
+        redis.lose_what_is_not_on_disk()?;
+        during_fault(&plan).await;
+        if distrusts {
+            cluster.distrust_before(SystemTime::now()).await?;
+        }
+        let ended = Instant::now();
+        redis.restart()?;
+        Ok(Some(Fault::of_all(began, ended)))
+    };
+    play(&cluster, &plan, fault).await
+}
+
 /// Redis takes requests, and answers none.
 pub(crate) async fn slow(scale: Scale) -> Done<Scene> {
     let redis = RedisServer::start(ALWAYS).await?;

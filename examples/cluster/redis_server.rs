@@ -1,6 +1,6 @@
 //! A Redis of this example: Debian's `redis-server` on loopback, with data of its own.
 
-use std::{error::Error, net::SocketAddr, process::Stdio};
+use std::{error::Error, fs, net::SocketAddr, path::Path, process::Stdio};
 
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -12,18 +12,28 @@ pub(crate) struct RedisServer {
     address: SocketAddr,
     options: &'static [&'static str],
     data: TempDir,
+    /// Of `synced.c`: it notes what is on the disk.
+    library: Option<String>,
 }
 
 impl RedisServer {
     pub(crate) async fn start(options: &'static [&'static str]) -> Result<Self, Box<dyn Error>> {
+        Self::start_noting(options, None).await
+    }
+
+    pub(crate) async fn start_noting(
+        options: &'static [&'static str],
+        library: Option<String>,
+    ) -> Result<Self, Box<dyn Error>> {
         let (address, data) = (free_address()?, tempfile::tempdir()?);
-        let child = spawn(address, options, &data)?;
+        let child = spawn(address, options, data.path(), library.as_deref())?;
         until_it_listens(address).await?;
         Ok(Self {
             child,
             address,
             options,
             data,
+            library,
         })
     }
 
@@ -49,9 +59,25 @@ impl RedisServer {
         Ok(self.child.kill().await?)
     }
 
+    /// What the disk has after a power cut: without what was only given to the kernel.
+    pub(crate) fn lose_what_is_not_on_disk(&self) -> Result<(), Box<dyn Error>> {
+        for entry in fs::read_dir(self.data.path().join("appendonlydir"))? {
+            let note = entry?.path();
+            if note.to_string_lossy().ends_with(".incr.aof.synced") {
+                let length = fs::read_to_string(&note)?.parse()?;
+                let file = fs::File::options()
+                    .write(true)
+                    .open(note.with_extension(""))?;
+                file.set_len(length)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Starts a new server on the data of the killed one.
     pub(crate) fn restart(&mut self) -> Result<(), Box<dyn Error>> {
-        self.child = spawn(self.address, self.options, &self.data)?;
+        let library = self.library.as_deref();
+        self.child = spawn(self.address, self.options, self.data.path(), library)?;
         Ok(())
     }
 
@@ -78,12 +104,18 @@ impl RedisServer {
     }
 }
 
-fn spawn(address: SocketAddr, options: &[&str], data: &TempDir) -> Result<Child, Box<dyn Error>> {
+fn spawn(
+    address: SocketAddr,
+    options: &[&str],
+    data: &Path,
+    library: Option<&str>,
+) -> Result<Child, Box<dyn Error>> {
     let port = address.port().to_string();
     let child = Command::new("redis-server")
+        .envs(library.map(|library| ("LD_PRELOAD", library)))
         .args(["--bind", "127.0.0.1", "--port", &port, "--save", ""])
         .arg("--dir")
-        .arg(data.path())
+        .arg(data)
         .args(options)
         .stdin(Stdio::null())
         .stdout(Stdio::null())

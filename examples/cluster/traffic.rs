@@ -33,7 +33,7 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// So many requests wait for an answer at most: a slow machine sends fewer a second.
-const IN_FLIGHT: usize = 64;
+const IN_FLIGHT: usize = 24;
 
 /// What is sent in a scene.
 #[derive(Clone)]
