@@ -26,6 +26,9 @@ const CONNECTIONS: u32 = 4;
 /// How long a request waits for its turn, and then for the database.
 const TIME_LIMIT: Duration = Duration::from_secs(1);
 
+/// How long a new connection may take, on a machine that is busy after an outage.
+const CONNECT_TIME: Duration = Duration::from_secs(4);
+
 /// A partition is for one minute, and there are some ahead: this may fail for a while.
 const KEEP_EVERY: Duration = Duration::from_secs(20);
 
@@ -40,7 +43,7 @@ impl PostgresReplayGuard {
     pub(crate) fn new(url: &str) -> Result<Self, sqlx::Error> {
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
-            .acquire_timeout(TIME_LIMIT)
+            .acquire_timeout(CONNECT_TIME)
             // The host starts even while the database is down.
             .connect_lazy(url)?;
         Ok(Self {
@@ -73,9 +76,17 @@ impl PostgresReplayGuard {
 
     /// Whether this is the first use, on any host.
     async fn claim(&self, created: i64, key: [u8; 32]) -> Result<bool, Problem> {
-        let _turn = timeout(TIME_LIMIT, self.turns.acquire()).await??;
-        let insert = sqlx::query(CLAIM).bind(created).bind(&key[..]);
-        let inserted = timeout(TIME_LIMIT, insert.execute(&self.pool)).await??;
+        let turn = timeout(TIME_LIMIT, Arc::clone(&self.turns).acquire_owned()).await??;
+        let pool = self.pool.clone();
+        // A request that gives up does not take its connection along: it will be there for the
+        // next one. Otherwise, a slow connection would never be made.
+        let insertion = tokio::spawn(async move {
+            let insert = sqlx::query(CLAIM).bind(created).bind(&key[..]);
+            let inserted = timeout(CONNECT_TIME + TIME_LIMIT, insert.execute(&pool)).await;
+            drop(turn);
+            inserted
+        });
+        let inserted = timeout(TIME_LIMIT, insertion).await????;
         Ok(inserted.rows_affected() == 1)
     }
 }
