@@ -61,7 +61,6 @@
 //! - It does not tell apart two holders of one secret. Give each consumer its own, with
 //!   [`ValidateOptions::key_ids`].
 //! - It does not verify signatures that were made with a private key, but for the webhooks of Wix.
-//! - It does not sign responses.
 //!
 //! # What is proven
 //!
@@ -137,13 +136,19 @@ pub use self::{
         AcceptOnce, DEFAULT_REPLAY_CAPACITY, DEFAULT_REPLAY_CAPACITY_PER_CONSUMER,
         MemoryReplayGuard, ReplayGuard, TwoLevelReplayGuard, UseOnce,
     },
+    response::{
+        ResponseError, ResponseErrorKind, SignResponseError, SignResponseOptions,
+        ValidateResponseOptions, ValidatedResponse, sign_response, sign_response_parts,
+        validate_response, validate_response_parts,
+    },
     secret::{
         DEFAULT_SECRET_NAME, EnvSecrets, FileSecrets, Fingerprint, MAX_PREVIOUS_SECRETS,
         MIN_SECRET_LEN, MemorySecrets, Secret, SecretEncoding, SecretError, SecretSet, SecretStore,
         generate_secret,
     },
     sign::{
-        AlgParameter, DEFAULT_LABEL, SignError, SignOptions, sign_empty, sign_parts, sign_request,
+        AlgParameter, DEFAULT_LABEL, SentRequest, SignError, SignOptions, sign_empty, sign_parts,
+        sign_request,
     },
     validate::{
         AuthError, AuthErrorKind, Claim, Consumer, ConsumerDirectory, DEFAULT_MAX_CLOCK_SKEW,
@@ -181,6 +186,7 @@ mod message;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod replay;
+mod response;
 mod secret;
 mod sign;
 pub mod signature;

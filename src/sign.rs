@@ -19,13 +19,16 @@ use crate::{
 pub use self::{
     error::SignError,
     options::{AlgParameter, SignOptions},
+    sent_request::SentRequest,
 };
 pub use crate::signature::profile::DEFAULT_LABEL;
 
+mod asked;
 mod error;
 mod nonce;
 mod options;
 mod retry;
+mod sent_request;
 
 /// Signs a request, as the consumer's last step before sending it.
 ///
@@ -33,6 +36,8 @@ mod retry;
 /// (RFC 9530), that is added too. The signature covers the method, the authority, the path, the
 /// query, the body by its digest, `Content-Type` and `Content-Encoding` where present, and the
 /// fields of [`SignOptions::cover`]. Signatures of others are kept.
+///
+/// The result is for [`validate_response`](crate::validate_response), and may be dropped.
 ///
 /// To send a request again, sign it again: a host with a replay guard accepts no signature twice. A
 /// signature with the label *and* the key id of `options` is replaced. Without a key id, remove the
@@ -69,14 +74,15 @@ pub fn sign_request<B: AsRef<[u8]>>(
     request: &mut Request<B>,
     secrets: &(impl SecretStore + ?Sized),
     options: &SignOptions,
-) -> Result<(), SignError> {
-    let fields = sign(
+) -> Result<SentRequest, SignError> {
+    let (fields, sent) = sign(
         RequestHead::from(&*request),
         request.body().as_ref(),
         secrets,
         options,
     )?;
-    fields.add_to(request.headers_mut())
+    fields.add_to(request.headers_mut())?;
+    Ok(sent)
 }
 
 /// Signs a request that has no body: [`sign_request`] for the body type `()`.
@@ -99,9 +105,10 @@ pub fn sign_empty(
     request: &mut Request<()>,
     secrets: &(impl SecretStore + ?Sized),
     options: &SignOptions,
-) -> Result<(), SignError> {
-    let fields = sign(RequestHead::from(&*request), &[], secrets, options)?;
-    fields.add_to(request.headers_mut())
+) -> Result<SentRequest, SignError> {
+    let (fields, sent) = sign(RequestHead::from(&*request), &[], secrets, options)?;
+    fields.add_to(request.headers_mut())?;
+    Ok(sent)
 }
 
 /// Signs a request whose body has another type: [`sign_request`] over the head and the bytes that
@@ -115,9 +122,10 @@ pub fn sign_parts(
     body: &[u8],
     secrets: &(impl SecretStore + ?Sized),
     options: &SignOptions,
-) -> Result<(), SignError> {
-    let fields = sign(RequestHead::from(&*parts), body, secrets, options)?;
-    fields.add_to(&mut parts.headers)
+) -> Result<SentRequest, SignError> {
+    let (fields, sent) = sign(RequestHead::from(&*parts), body, secrets, options)?;
+    fields.add_to(&mut parts.headers)?;
+    Ok(sent)
 }
 
 /// The fields that signing adds.
@@ -160,15 +168,15 @@ fn sign(
     body: &[u8],
     secrets: &(impl SecretStore + ?Sized),
     options: &SignOptions,
-) -> Result<NewFields, SignError> {
+) -> Result<(NewFields, SentRequest), SignError> {
     let secrets = secrets.lookup(&options.secret_name)?;
     options.check()?;
     request.set_scheme_without_uri(options.scheme);
     options.check_authority(&request)?;
     let others = OtherSignatures::find(request.fields(), options)?;
 
-    // The values of all three fields, and for a while the signature base, share one buffer: each
-    // buffer would be an allocation of its own.
+    // The values of all three fields and the signature base share one buffer: each buffer would be
+    // an allocation of its own.
     let mut text = Vec::with_capacity(1024);
     let digest = write_digest(&mut text, request.fields(), body, options)?;
     let covered = Covered::new(request.fields(), &digest, options)?;
@@ -192,27 +200,32 @@ fn sign(
         lines.push_component(&component, &request)?;
     }
     // The label is not signed.
-    lines.finish_copy(input.start + options.label.len() + "=".len()..input.end)?;
+    let params = input.start + options.label.len() + "=".len()..input.end;
+    let params_len = params.len();
+    lines.finish_copy(params)?;
     let mac = secrets.current().mac(&text[base..]);
 
-    text.truncate(base);
+    let base = base..text.len();
     push_signature(&mut text, &options.label, &mac);
     let text = Bytes::from(text);
     let value = |range: Range<usize>| {
         HeaderValue::from_maybe_shared(text.slice(range))
             .expect("the writers of this crate write printable ASCII")
     };
-    let mut signature = value(base..text.len());
+    let mut signature = value(base.end..text.len());
     signature.set_sensitive(true);
-    Ok(NewFields {
+    let fields = NewFields {
         others,
         content_digest: match digest {
             Digest::New(range) => Some(value(range)),
             Digest::None | Digest::Present => None,
         },
-        signature_input: value(input),
+        signature_input: value(input.clone()),
         signature,
-    })
+    };
+    let params_start = base.len() - params_len;
+    let sent = SentRequest::new(text, input, base, params_start, secrets);
+    Ok((fields, sent))
 }
 
 /// The `Content-Digest` of a request.

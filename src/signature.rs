@@ -36,6 +36,8 @@
 //! ```
 
 pub(crate) use self::{
+    accept_signature::AskedSignatures,
+    answered_request::AnsweredRequest,
     base::BaseLines,
     budget::Budget,
     coverage::Coverage,
@@ -60,6 +62,8 @@ pub use crate::{
     structured::{MAX_FIELD_LEN, SyntaxError},
 };
 
+mod accept_signature;
+mod answered_request;
 mod base;
 mod budget;
 mod component;

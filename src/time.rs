@@ -145,6 +145,12 @@ pub(crate) fn unix_seconds_up(time: SystemTime) -> i64 {
     }
 }
 
+/// A time as an integer of RFC 9651, which has at most 15 digits (section 3.3.1).
+pub(crate) fn in_range(seconds: Option<i64>) -> Option<i64> {
+    const MAX: u64 = 999_999_999_999_999;
+    seconds.filter(|seconds| seconds.unsigned_abs() <= MAX)
+}
+
 /// A duration in seconds, rounded up: a limit of 1.5 s admits what is 2 s old, because `created`
 /// itself is rounded down.
 pub(crate) fn whole_seconds(duration: Duration) -> i64 {

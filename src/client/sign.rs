@@ -8,7 +8,7 @@ use reqwest::{Body, Url};
 use super::InvokeError;
 use crate::{
     secret::SecretStore,
-    sign::{SignOptions, sign_parts},
+    sign::{SentRequest, SignOptions, sign_parts},
 };
 
 /// Signs a request of `reqwest`, and leaves the sending to you.
@@ -68,7 +68,7 @@ pub fn sign(
     request: &mut reqwest::Request,
     secrets: &(impl SecretStore + ?Sized),
     options: &SignOptions,
-) -> Result<(), InvokeError> {
+) -> Result<SentRequest, InvokeError> {
     let (mut parts, ()) = Request::new(()).into_parts();
     parts.method = request.method().clone();
     parts.uri = target(request.url())?;
@@ -89,7 +89,7 @@ pub fn sign(
 
 /// Reads the target from the text of the URL, as `reqwest` does before it sends: the signature then
 /// covers the URL that `reqwest` has normalised.
-fn target(url: &Url) -> Result<Uri, InvokeError> {
+pub(super) fn target(url: &Url) -> Result<Uri, InvokeError> {
     if !matches!(url.scheme(), "http" | "https") {
         return Err(InvokeError::InvalidUrl);
     }

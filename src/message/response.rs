@@ -1,8 +1,11 @@
 //! The head of a response.
 
-use http::{HeaderMap, Response, StatusCode, response};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, response};
 
-use super::{fields::Lines, request::RequestHead};
+use super::{
+    fields::{CONTENT_DIGEST, Lines},
+    request::RequestHead,
+};
 
 /// The head of a response, and the head of the request that it answers (RFC 9421 section 2.4).
 #[derive(Clone, Copy, Debug)]
@@ -10,9 +13,22 @@ pub struct ResponseHead<'a> {
     status: StatusCode,
     request: Option<RequestHead<'a>>,
     headers: &'a HeaderMap,
+    /// Of a field that is about to be added.
+    content_digest: Option<&'a HeaderValue>,
 }
 
 impl<'a> ResponseHead<'a> {
+    /// The head of a response that is of another type than those of `http`, from its parts.
+    #[must_use]
+    pub fn new(status: StatusCode, headers: &'a HeaderMap) -> Self {
+        Self {
+            status,
+            request: None,
+            headers,
+            content_digest: None,
+        }
+    }
+
     /// The request to which components with the parameter `req` belong.
     #[must_use]
     pub fn request(mut self, request: RequestHead<'a>) -> Self {
@@ -28,27 +44,37 @@ impl<'a> ResponseHead<'a> {
         self.request.as_ref()
     }
 
+    /// Sets the `Content-Digest` that the response will get.
+    pub(crate) fn content_digest(mut self, value: &'a HeaderValue) -> Self {
+        self.content_digest = Some(value);
+        self
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.added(name).is_some() || self.headers.contains_key(name)
+    }
+
     pub(crate) fn lines(&self, name: &str) -> Lines<'a> {
-        Lines::of(self.headers, name)
+        match self.added(name) {
+            None => Lines::of(self.headers, name),
+            added => Lines::Only(added),
+        }
+    }
+
+    fn added(&self, name: &str) -> Option<&'a HeaderValue> {
+        self.content_digest
+            .filter(|_| name == CONTENT_DIGEST.as_str())
     }
 }
 
 impl<'a> From<&'a response::Parts> for ResponseHead<'a> {
     fn from(parts: &'a response::Parts) -> Self {
-        Self {
-            status: parts.status,
-            request: None,
-            headers: &parts.headers,
-        }
+        Self::new(parts.status, &parts.headers)
     }
 }
 
 impl<'a, B> From<&'a Response<B>> for ResponseHead<'a> {
     fn from(response: &'a Response<B>) -> Self {
-        Self {
-            status: response.status(),
-            request: None,
-            headers: response.headers(),
-        }
+        Self::new(response.status(), response.headers())
     }
 }

@@ -54,12 +54,13 @@ impl SecretSet {
         self.accepted().map(Secret::fingerprint)
     }
 
-    /// The position of the secret under which `mac` is the MAC of `message`, 0 for the current one.
-    /// This is the only place where a MAC is checked.
+    /// The secret under which `mac` is the MAC of `message`, and whether it is the current one. This
+    /// and [`Secret::verifies`] are the only places where a MAC is checked.
     #[inline]
-    pub(crate) fn verified_by(&self, message: &[u8], mac: &Mac) -> Option<usize> {
-        self.accepted()
-            .position(|secret| secret.mac(message).matches(mac))
+    pub(crate) fn verified_by(&self, message: &[u8], mac: &Mac) -> Option<(&Secret, bool)> {
+        let mut secrets = self.accepted().enumerate();
+        let (position, secret) = secrets.find(|(_, secret)| secret.verifies(message, mac))?;
+        Some((secret, position == 0))
     }
 
     /// Whether this is the current secret.

@@ -10,7 +10,7 @@ use crate::{
     secret::DEFAULT_SECRET_NAME,
     signature::{BaseError, Component, ComponentName, MemberWriter, profile::DEFAULT_LABEL},
     structured::{is_key, is_printable_ascii},
-    time::{Clock, whole_seconds},
+    time::{Clock, in_range, whole_seconds},
 };
 
 /// How to sign.
@@ -264,6 +264,11 @@ impl SignOptions {
         parsed.filter_map(Result::ok)
     }
 
+    /// The tag that is to be signed.
+    pub(super) fn asked_tag(&self) -> Option<&str> {
+        self.tag.as_deref()
+    }
+
     /// Whether a field is among the components of [`cover`](Self::cover), with parameters or without.
     pub(super) fn covers(&self, field: &str) -> bool {
         self.covered()
@@ -320,10 +325,11 @@ impl SignOptions {
         member: &mut MemberWriter<'_>,
         nonce: &[u8; 16],
     ) -> Result<(), SignError> {
-        let created = in_range(Some(self.clock.unix_seconds()))?;
+        let created = in_range(Some(self.clock.unix_seconds())).ok_or(SignError::TimeOutOfRange)?;
         member.integer("created", created);
         if let Some(duration) = self.expires_in {
-            let expires = in_range(created.checked_add(whole_seconds(duration)))?;
+            let expires = in_range(created.checked_add(whole_seconds(duration)));
+            let expires = expires.ok_or(SignError::TimeOutOfRange)?;
             member.integer("expires", expires);
         }
         member.nonce(nonce);
@@ -346,14 +352,6 @@ fn invalid(parameter: &'static str, value: &str, remedy: &'static str) -> SignEr
         value: escape(value),
         remedy,
     }
-}
-
-/// A time as an integer of RFC 9651, which has at most 15 digits (section 3.3.1).
-fn in_range(seconds: Option<i64>) -> Result<i64, SignError> {
-    const MAX: u64 = 999_999_999_999_999;
-    seconds
-        .filter(|seconds| seconds.unsigned_abs() <= MAX)
-        .ok_or(SignError::TimeOutOfRange)
 }
 
 /// Whether a signature names its algorithm. The key decides the algorithm anyway, so a verifier

@@ -3,6 +3,7 @@
 use std::{fmt, ops::Range};
 
 use super::{
+    answered_request::AnsweredRequest,
     budget::Budget,
     component::{Component, ComponentName, Parameters},
     error::{BaseError, ValueError},
@@ -102,6 +103,28 @@ impl SignatureBase {
         let mut lines = BaseLines::new(&mut text, Budget::WHOLE);
         for component in input.components() {
             lines.push_with_parameters(&component, |out, name, parameters, query_params| {
+                push_response_value(out, name, parameters, response, query_params)
+            })?;
+        }
+        let params_start = lines.finish(input.value())?;
+        Ok(Self { text, params_start })
+    }
+
+    /// The base of the signature of a response to a request that is known by its own base.
+    pub(crate) fn of_answer(
+        response: &ResponseHead<'_>,
+        request: AnsweredRequest<'_>,
+        input: &SignatureInput<'_>,
+    ) -> Result<Self, BaseError> {
+        let mut text = Vec::with_capacity(1024);
+        let mut lines = BaseLines::new(&mut text, Budget::WHOLE);
+        for component in input.components() {
+            lines.push_with_parameters(&component, |out, name, parameters, query_params| {
+                if parameters.of_request {
+                    let value = request.value_of_copy(&component);
+                    out.extend_from_slice(value.ok_or(ValueError::Absent)?.as_bytes());
+                    return Ok(());
+                }
                 push_response_value(out, name, parameters, response, query_params)
             })?;
         }

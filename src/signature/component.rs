@@ -268,6 +268,20 @@ impl<'a> Component<'a> {
         }
     }
 
+    /// Whether this is the copy of a component of the request in a response: the same one with the
+    /// parameter `req` (RFC 9421 section 2.4).
+    pub(crate) fn is_copy_of(&self, original: &Component<'_>) -> bool {
+        let (Some(parameters), Some(of_original)) = (self.parameters(), original.parameters())
+        else {
+            return false;
+        };
+        let of_copy = Parameters {
+            of_request: true,
+            ..of_original
+        };
+        self.name() == original.name() && !of_original.of_request && parameters == of_copy
+    }
+
     /// The identifier as received.
     pub(crate) fn identifier(&self) -> &'a [u8] {
         let name = self.entry.quoted_name;

@@ -26,6 +26,11 @@ impl<'t> MemberWriter<'t> {
         Self { text }
     }
 
+    /// Goes on with a member that ends `text`.
+    pub(crate) fn go_on(text: &'t mut Vec<u8>) -> Self {
+        Self { text }
+    }
+
     /// Starts with what the profile covers: always, and of the body.
     pub(crate) fn profile(
         text: &'t mut Vec<u8>,
@@ -55,6 +60,12 @@ impl<'t> MemberWriter<'t> {
     pub(crate) fn identifier(&mut self, component: &Component<'_>) {
         self.separate();
         self.text.extend_from_slice(component.identifier());
+    }
+
+    /// Adds the copy of a component of the request that a response answers.
+    pub(crate) fn copy(&mut self, component: &Component<'_>) {
+        self.identifier(component);
+        self.text.extend_from_slice(b";req");
     }
 
     fn separate(&mut self) {

@@ -9,6 +9,7 @@ macro_rules! profile {
     (
         always: $first:ident $first_name:literal $(, $name:ident $text:literal)*;
         of_body: $($field:ident $field_name:literal),*;
+        of_response: $($of_response:literal),*;
     ) => {
         /// The components that every request signature covers, before anything else.
         pub(crate) const ALWAYS: [ComponentName<&str>; [$first_name $(, $text)*].len()] =
@@ -18,6 +19,12 @@ macro_rules! profile {
         /// request has, in this order, after [`ALWAYS`].
         pub(crate) const OF_BODY: [KnownField; [$($field_name),*].len()] =
             [$(KnownField::$field),*];
+
+        /// The fields that the signature of a response covers, in this order and as far as the
+        /// response has them, after `@status`. Copies of all that the signature of the request
+        /// covers come last.
+        pub(crate) const OF_RESPONSE: [&str; [$($field_name,)* $($of_response),*].len()] =
+            [$($field_name,)* $($of_response),*];
 
         /// How the list of components of every request signature begins.
         pub(crate) const LIST_START: &str =
@@ -44,6 +51,7 @@ profile! {
     always: Method "@method", Authority "@authority", Path "@path", Query "@query";
     of_body: ContentDigest "content-digest", ContentType "content-type",
         ContentEncoding "content-encoding";
+    of_response: "location";
 }
 
 /// The only algorithm.

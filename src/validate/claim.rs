@@ -205,7 +205,7 @@ impl<'a> Claim<'a> {
             ..
         } = &self.candidates.first;
         let base = self.signature_base()?;
-        let Some(secret) = secrets.verified_by(base.as_bytes(), mac) else {
+        let Some((secret, is_current)) = secrets.verified_by(base.as_bytes(), mac) else {
             return Err(AuthError::wrong_mac(Seen::new(
                 &self.request,
                 secrets,
@@ -216,7 +216,8 @@ impl<'a> Claim<'a> {
         let proof = Proof {
             secret_name: Arc::clone(secret_name),
             consumer: consumer.cloned(),
-            by_previous_secret: secret > 0,
+            secret: secret.clone(),
+            by_previous_secret: !is_current,
             key_id_is_listed: self.options.key_ids.is_some(),
             replay_id: ReplayId {
                 mac: *mac,

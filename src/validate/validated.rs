@@ -9,7 +9,10 @@ use super::{
 };
 use crate::{
     digest::BodyDigest,
-    signature::{Component, Components, Coverage, SignatureBase, SignatureInput, Span},
+    secret::Secret,
+    signature::{
+        AnsweredRequest, Component, Components, Coverage, SignatureBase, SignatureInput, Span,
+    },
     structured::text,
     time::system_time,
 };
@@ -30,6 +33,8 @@ pub(crate) struct Proof {
     pub(super) secret_name: Arc<str>,
     /// From a directory: its name is that of the secret, too.
     pub(super) consumer: Option<Consumer>,
+    /// The one that proves the request, to sign the response with.
+    pub(super) secret: Secret,
     pub(super) by_previous_secret: bool,
     pub(super) key_id_is_listed: bool,
     pub(super) replay_id: ReplayId,
@@ -90,6 +95,16 @@ impl Proof {
 
     fn components(&self) -> Components<'_> {
         Components::of(&self.signed.text[self.signed.params_start..])
+    }
+
+    /// The secret that has proven the request.
+    pub(crate) fn secret(&self) -> &Secret {
+        &self.secret
+    }
+
+    /// The lines that the signature covers.
+    pub(crate) fn answered(&self) -> AnsweredRequest<'_> {
+        AnsweredRequest::new(&self.signed.text, self.signed.params_start)
     }
 
     pub(super) fn covers_digest(&self) -> bool {
@@ -177,7 +192,6 @@ impl Validated {
         Self(proof)
     }
 
-    #[cfg(feature = "tower")]
     pub(crate) fn proof(&self) -> &Proof {
         &self.0
     }

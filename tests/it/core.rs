@@ -25,6 +25,7 @@ pub(crate) mod noise;
 pub(crate) mod proof;
 pub(crate) mod proxies;
 pub(crate) mod replay;
+pub(crate) mod response;
 pub(crate) mod retry;
 pub(crate) mod secrets;
 pub(crate) mod setters;

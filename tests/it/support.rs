@@ -11,6 +11,7 @@ pub(crate) mod dictionary;
 pub(crate) mod directory;
 pub(crate) mod edit;
 pub(crate) mod example;
+pub(crate) mod exchange;
 pub(crate) mod field;
 pub(crate) mod httpsig;
 pub(crate) mod implements;

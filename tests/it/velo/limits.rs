@@ -362,7 +362,7 @@ fn the_limit_of_signing_is_the_same() {
     let sign = |key_id: &str| {
         let mut request = get();
         let options = sign_options().key_id(key_id);
-        sign_request(&mut request, &secrets(), &options).map(|()| request)
+        sign_request(&mut request, &secrets(), &options).map(|_| request)
     };
     let len = |request: TestRequest| request.headers()["signature-input"].len();
     let edge = 8192 - len(sign("").unwrap());

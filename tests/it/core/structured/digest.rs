@@ -59,7 +59,7 @@ fn compare_digests(field: &Field) -> Result<Digests, TestCaseError> {
         return Ok(Digests::Unusable);
     };
     let ours = match sign_request(&mut message, &secrets(), &SignOptions::new()) {
-        Ok(()) => Digests::Right,
+        Ok(_) => Digests::Right,
         Err(SignError::WrongDigest) => Digests::Wrong,
         Err(SignError::UnusableDigest) => return Ok(Digests::Unusable),
         Err(error) => return Err(TestCaseError::fail(error.to_string())),

@@ -60,7 +60,7 @@ fn compare_signatures(field: &Field) -> Result<bool, TestCaseError> {
         &secrets(),
         &SignOptions::new().label("a-label-of-ours"),
     ) {
-        Ok(()) => {
+        Ok(_) => {
             byte_sequences_of(field)?;
             Ok(true)
         }
