@@ -5,6 +5,10 @@
 //! response covers copies of all that the signature of the request covers, and nobody keeps the
 //! request itself.
 
+#[cfg(feature = "tower")]
+pub(crate) use self::content::is_without_content;
+#[cfg(any(feature = "client", feature = "tower"))]
+pub(crate) use self::verified_response::VerifiedResponse;
 pub use self::{
     error::{ResponseError, ResponseErrorKind},
     sign::{sign_response, sign_response_parts},

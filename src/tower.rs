@@ -53,12 +53,15 @@
 //! [tower]: https://docs.rs/tower
 
 pub use self::{
+    answer_body::AnswerBody,
     buffered_body::BufferedBody,
     observe_auth::{ObserveAuth, ObserveAuthFuture, ObserveAuthLayer},
     observed::Observed,
     observed_body::ObservedBody,
     record_uri::{RecordUri, RecordUriLayer, received_uri},
     sign_request::{SignRequest, SignRequestFuture, SignRequestLayer},
+    sign_response::{SignResponse, SignResponseFuture, SignResponseLayer},
+    signed_exchange::{SignedExchange, SignedExchangeFuture, SignedExchangeLayer},
     streamed_body::StreamedBody,
     unsigned::Unsigned,
     upload::Upload,
@@ -68,6 +71,8 @@ pub use self::{
 
 #[cfg(all(feature = "tracing", feature = "client"))]
 pub(crate) use self::events::request_signed;
+#[cfg(feature = "actix")]
+pub(crate) use self::events::response_not_signed;
 #[cfg(all(feature = "tracing", feature = "wix"))]
 pub(crate) use self::events::{is_recording, record_on_span, refusal_event};
 #[cfg(feature = "wix-webhooks")]
@@ -85,6 +90,7 @@ pub(crate) use self::{
     validation::validate,
 };
 
+mod answer_body;
 mod buffered_body;
 mod cache_control;
 mod client_uri;
@@ -104,6 +110,8 @@ mod previous_secret;
 mod record_uri;
 mod reply;
 mod sign_request;
+mod sign_response;
+mod signed_exchange;
 mod streamed_body;
 mod unsigned;
 mod upgrade;

@@ -105,6 +105,11 @@ pub(super) fn request_accepted(proof: &Proof) {
     );
 }
 
+/// Records that the answer to a validated request goes out without a signature.
+pub(crate) fn response_not_signed(reason: &str) {
+    tracing::warn!(target: "hmac_auth", reason, "response not signed");
+}
+
 /// Records that a secret is still in use which a rotation has replaced.
 pub(super) fn previous_secret_used(proof: &Proof) {
     tracing::warn!(

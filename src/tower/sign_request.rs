@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http::{Request, request::Parts};
 use http_body::Body;
 use http_body_util::{BodyExt, Collected, combinators::Collect};
@@ -22,7 +22,7 @@ use super::{BoxError, take_ready};
 use crate::{
     eventual::POLLED_AFTER_END,
     secret::SecretStore,
-    sign::{SignOptions, sign_parts},
+    sign::{SentRequest, SignOptions, sign_parts},
 };
 
 /// Signs each request on its way to a client, such as the client of hyper-util.
@@ -37,7 +37,7 @@ use crate::{
 /// signature of its own, with a new `created` and `nonce`.
 ///
 /// ```
-/// use bytes::Bytes;
+/// use bytes::{Buf, Bytes};
 /// use hmac_auth::{
 ///     DEFAULT_SECRET_NAME, MemorySecrets, Secret, SignOptions, generate_secret,
 ///     tower::SignRequestLayer,
@@ -109,12 +109,12 @@ use crate::{
 /// the body, or with the error of the client. They never send an unsigned request.
 #[derive(Clone)]
 pub struct SignRequestLayer {
-    signer: Arc<Signer>,
+    pub(super) signer: Arc<Signer>,
 }
 
-struct Signer {
+pub(super) struct Signer {
     secrets: Box<dyn SecretStore>,
-    options: SignOptions,
+    pub(super) options: SignOptions,
 }
 
 impl SignRequestLayer {
@@ -253,20 +253,33 @@ where
 impl Signer {
     fn sign<B: Body + From<Bytes>>(
         &self,
-        mut parts: Parts,
+        parts: Parts,
         body: Collected<B::Data>,
     ) -> Result<Request<B>, BoxError> {
-        if body.trailers().is_some_and(|trailers| !trailers.is_empty()) {
-            return Err(
-                "a request with trailers cannot be signed: no signature covers them".into(),
-            );
-        }
-        let body = body.to_bytes();
-        sign_parts(&mut parts, &body, &*self.secrets, &self.options)?;
+        let body = whole_body(body)?;
+        let (request, _) = self.sign_with(parts, body, &self.options)?;
+        Ok(request)
+    }
+
+    pub(super) fn sign_with<B: Body + From<Bytes>>(
+        &self,
+        mut parts: Parts,
+        body: Bytes,
+        options: &SignOptions,
+    ) -> Result<(Request<B>, SentRequest), BoxError> {
+        let sent = sign_parts(&mut parts, &body, &*self.secrets, options)?;
         #[cfg(feature = "tracing")]
         events::request_signed(&parts);
-        Ok(Request::from_parts(parts, B::from(body)))
+        Ok((Request::from_parts(parts, B::from(body)), sent))
     }
+}
+
+/// The bytes of a body that can be signed.
+pub(super) fn whole_body<D: Buf>(body: Collected<D>) -> Result<Bytes, BoxError> {
+    if body.trailers().is_some_and(|trailers| !trailers.is_empty()) {
+        return Err("a request with trailers cannot be signed: no signature covers them".into());
+    }
+    Ok(body.to_bytes())
 }
 
 impl<S: Service<Request<B>>, B: Body> fmt::Debug for SignRequestFuture<S, B> {

@@ -7,6 +7,7 @@ mod client_uri;
 mod directory;
 mod drain;
 mod events;
+mod exchange;
 mod guard;
 #[cfg(feature = "metrics")]
 mod metrics;
@@ -14,6 +15,7 @@ mod observe;
 mod polling;
 pub(crate) mod received_uri;
 mod refusal;
+mod responses;
 mod router;
 mod service;
 mod signing;

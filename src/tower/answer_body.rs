@@ -1,0 +1,148 @@
+//! The body of a response that a host has signed, or could not sign.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
+use pin_project_lite::pin_project;
+
+pin_project! {
+    /// The body of a response behind [`SignResponseLayer`](super::SignResponseLayer): the same bytes
+    /// as that of the service.
+    pub struct AnswerBody<R: Body> {
+        #[pin]
+        state: State<R>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjection]
+    enum State<R: Body> {
+        Passing { #[pin] body: R },
+        Whole { #[pin] body: Full<Bytes> },
+        PartlyRead { pieces: VecDeque<Bytes>, last: Option<Last<R>> },
+    }
+}
+
+/// What follows the pieces that were read of a body.
+pub(super) enum Last<R: Body> {
+    Rest {
+        body: Pin<Box<R>>,
+    },
+    Trailers {
+        trailers: HeaderMap,
+        body: Pin<Box<R>>,
+    },
+    Error {
+        error: R::Error,
+    },
+}
+
+impl<R: Body> AnswerBody<R> {
+    /// Of a response of which nothing was read.
+    pub(super) fn passing(body: R) -> Self {
+        Self {
+            state: State::Passing { body },
+        }
+    }
+
+    pub(super) fn whole(bytes: Bytes) -> Self {
+        Self {
+            state: State::Whole {
+                body: Full::new(bytes),
+            },
+        }
+    }
+
+    pub(super) fn partly_read(pieces: VecDeque<Bytes>, last: Last<R>) -> Self {
+        let last = Some(last);
+        Self {
+            state: State::PartlyRead { pieces, last },
+        }
+    }
+}
+
+impl<R: Body<Data = Bytes>> Body for AnswerBody<R> {
+    type Data = Bytes;
+    type Error = R::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, R::Error>>> {
+        match self.project().state.project() {
+            StateProjection::Passing { body } => body.poll_frame(cx),
+            StateProjection::Whole { body } => body.poll_frame(cx).map_err(|never| match never {}),
+            StateProjection::PartlyRead { pieces, last } => {
+                if let Some(piece) = pieces.pop_front() {
+                    return Poll::Ready(Some(Ok(Frame::data(piece))));
+                }
+                match last.take() {
+                    None => Poll::Ready(None),
+                    Some(Last::Error { error }) => Poll::Ready(Some(Err(error))),
+                    Some(Last::Trailers { trailers, body }) => {
+                        *last = Some(Last::Rest { body });
+                        Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+                    }
+                    Some(Last::Rest { mut body }) => {
+                        let frame = body.as_mut().poll_frame(cx);
+                        *last = Some(Last::Rest { body });
+                        frame
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.state {
+            State::Passing { body } => body.is_end_stream(),
+            State::Whole { body } => body.is_end_stream(),
+            State::PartlyRead { pieces, last } => {
+                let is_over = match last {
+                    None => true,
+                    Some(Last::Rest { body }) => body.is_end_stream(),
+                    Some(Last::Trailers { .. } | Last::Error { .. }) => false,
+                };
+                pieces.is_empty() && is_over
+            }
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.state {
+            State::Passing { body } => body.size_hint(),
+            State::Whole { body } => body.size_hint(),
+            State::PartlyRead { pieces, last } => {
+                let read = pieces.iter().map(|piece| piece.len() as u64).sum::<u64>();
+                let rest = match last {
+                    Some(Last::Rest { body }) => body.size_hint(),
+                    // Nobody knows how much more there would have been.
+                    Some(Last::Error { .. }) => SizeHint::new(),
+                    Some(Last::Trailers { .. }) | None => SizeHint::with_exact(0),
+                };
+                let mut sum = SizeHint::new();
+                sum.set_lower(rest.lower().saturating_add(read));
+                if let Some(upper) = rest.upper() {
+                    sum.set_upper(upper.saturating_add(read));
+                }
+                sum
+            }
+        }
+    }
+}
+
+impl<R: Body> fmt::Debug for AnswerBody<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnswerBody")
+            .field("is_whole", &matches!(self.state, State::Whole { .. }))
+            .finish()
+    }
+}
