@@ -59,13 +59,16 @@ use http::{HeaderMap, Method};
 use reqwest::{ClientBuilder, IntoUrl, RequestBuilder, Response, redirect, retry};
 
 use crate::{
+    response::ValidateResponseOptions,
     secret::SecretStore,
     sign::{SignError, SignOptions},
 };
 
-pub use self::{error::InvokeError, sign::sign};
+use self::exchange::Responses;
+pub use self::{error::InvokeError, exchange::DEFAULT_MAX_RESPONSE_LEN, sign::sign};
 
 mod error;
+mod exchange;
 mod sign;
 
 /// Signs a request and sends it.
@@ -81,14 +84,16 @@ mod sign;
 ///
 /// # Retries
 ///
-/// Nothing is retried here, because a signature counts once. To retry, make a clone before the
+/// Nothing is retried here, because a signature counts once, unless
+/// [`Client::retry_as_asked`] says so. To retry, make a clone before the
 /// first call (`reqwest::Request::try_clone`), and call this function again with the clone. Each
 /// call makes a new `created` and a new `nonce`. The replay guard of the host takes it for another
 /// request, so retry only an action that may happen twice.
 ///
 /// # Errors
 ///
-/// [`InvokeError`]. Unless it is [`InvokeError::Send`], nothing was sent.
+/// [`InvokeError`]. Unless it is [`InvokeError::Send`] or [`InvokeError::Response`], nothing was
+/// sent.
 ///
 /// # Security
 ///
@@ -129,12 +134,7 @@ pub async fn invoke(
     options: &SignOptions,
 ) -> Result<Response, InvokeError> {
     client.add_default_headers(request.headers_mut())?;
-    sign(&mut request, secrets, options)?;
-    client
-        .http
-        .execute(request)
-        .await
-        .map_err(InvokeError::send)
+    client.exchange(request, secrets, options).await
 }
 
 /// Sends signed requests, with [`invoke`]. It is cheap to clone, and its clones share their
@@ -143,12 +143,19 @@ pub async fn invoke(
 /// # Defaults
 ///
 /// A client has the options of its `reqwest::ClientBuilder`, but [never](Self::new) follows
-/// redirects and never retries. It has no [default headers](Self::default_headers). `reqwest` has
-/// no timeout unless you set one.
+/// redirects and never retries. `reqwest` has no timeout unless you set one.
+///
+/// | option | default |
+/// | --- | --- |
+/// | [`default_headers`](Self::default_headers) | none |
+/// | [`require_signed_response`](Self::require_signed_response) | no: a response proves nothing |
+/// | [`max_response_len`](Self::max_response_len) | [`DEFAULT_MAX_RESPONSE_LEN`], 2 MiB |
+/// | [`retry_as_asked`](Self::retry_as_asked) | no: each request is sent once |
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
     default_headers: HeaderMap,
+    responses: Responses,
 }
 
 impl Client {
@@ -177,6 +184,7 @@ impl Client {
         Ok(Self {
             http,
             default_headers: HeaderMap::new(),
+            responses: Responses::default(),
         })
     }
 
@@ -188,6 +196,55 @@ impl Client {
     #[must_use]
     pub fn default_headers(mut self, headers: HeaderMap) -> Self {
         self.default_headers.extend(headers);
+        self
+    }
+
+    /// Requires that the host has signed each response for its request.
+    ///
+    /// [`invoke`] then reads the whole body and validates the response, as
+    /// [`validate_response`](crate::validate_response) does. The response that it returns has
+    /// [`ValidatedResponse`](crate::ValidatedResponse) in its extensions. All else is
+    /// [`InvokeError::Response`]. So is a refusal of the host, because a host signs no refusal.
+    ///
+    /// Switch off the decompression of the `reqwest::ClientBuilder`, such as with `no_gzip`, if one
+    /// of its features is on: the signature is that of the compressed body.
+    ///
+    /// If `options` name [further fields](ValidateResponseOptions::cover), each request asks for
+    /// them with `Accept-Signature`.
+    ///
+    /// ```
+    /// use hmac_auth::{ValidateResponseOptions, client::Client};
+    ///
+    /// # fn client() -> Result<Client, reqwest::Error> {
+    /// let client = Client::new(reqwest::Client::builder())?
+    ///     .require_signed_response(ValidateResponseOptions::new());
+    /// # Ok(client)
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn require_signed_response(mut self, options: ValidateResponseOptions) -> Self {
+        self.responses.options = Some(options);
+        self
+    }
+
+    /// Sets the largest accepted body of a [signed response](Self::require_signed_response), in
+    /// bytes.
+    #[must_use]
+    pub fn max_response_len(mut self, bytes: u64) -> Self {
+        self.responses.max_len = bytes;
+        self
+    }
+
+    /// Sends a request once more if an unsigned 401 asks with `Accept-Signature` for components that
+    /// the signature did not cover. [`SignOptions::cover_asked`] says what may be added.
+    ///
+    /// # Security
+    ///
+    /// Nobody has signed that 401. Somebody on the way can write one, although the host has acted.
+    /// So use this only for requests that may happen twice.
+    #[must_use]
+    pub fn retry_as_asked(mut self) -> Self {
+        self.responses.retries = true;
         self
     }
 

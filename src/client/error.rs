@@ -2,12 +2,13 @@
 
 use std::fmt;
 
-use crate::{answer::write_with_source, sign::SignError};
+use crate::{answer::write_with_source, response::ResponseError, sign::SignError};
 
 /// The error of [`invoke`](super::invoke) and of [`sign`](super::sign).
 ///
 /// The cause stands in the [`source`](std::error::Error::source): `{:#}` writes the sources too. If
-/// the error is not [`Send`](Self::Send), nothing was sent. `sign` never returns `Send`.
+/// the error is neither [`Send`](Self::Send) nor [`Response`](Self::Response), nothing was sent.
+/// `sign` returns neither.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvokeError {
@@ -39,6 +40,14 @@ pub enum InvokeError {
     /// The query of the URL may hold tokens, so it is removed from the error.
     #[error(fmt = write_send)]
     Send(#[source] reqwest::Error),
+    /// There is a response, but it is not the host's signed answer to this request. Only for a
+    /// client that [requires one](super::Client::require_signed_response).
+    ///
+    /// The host may have acted nevertheless. If the kind is
+    /// [`UnsignedRefusal`](crate::ResponseErrorKind::UnsignedRefusal), somebody has refused the
+    /// request: the host or another one.
+    #[error(transparent)]
+    Response(#[from] ResponseError),
 }
 
 fn write_send(source: &reqwest::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
