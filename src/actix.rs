@@ -72,4 +72,5 @@ mod extract;
 mod head;
 mod raw_body;
 mod record_uri;
+mod sign_response;
 mod validate_auth;

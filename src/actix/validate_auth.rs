@@ -21,12 +21,14 @@ use super::{
     answer::{close_connection, keep_private, refusal},
     head,
     raw_body::RawBody,
+    sign_response,
 };
 use crate::{
     replay::ReplayGuard,
+    response::SignResponseOptions,
     secret::SecretStore,
     tower::{Consumers, Exception, Policy, Rest, validate},
-    validate::{AuthError, ConsumerDirectory, ValidateOptions},
+    validate::{AuthError, ConsumerDirectory, ValidateOptions, Validated},
 };
 
 /// Lets only validated requests through to a service of actix, each of them once.
@@ -62,6 +64,7 @@ use crate::{
 /// | [`allow_unsigned`](Self::allow_unsigned) | no: each request must be signed |
 /// | [`unprotected`](Self::unprotected) | none: each route is protected |
 /// | [`map_refusal`](Self::map_refusal) | none: the peer gets [`AuthError::to_response`] |
+/// | [`sign_responses`](Self::sign_responses) | no: answers prove nothing |
 ///
 /// # Security
 ///
@@ -70,6 +73,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct ValidateAuth {
     policy: Arc<Policy>,
+    signs: Option<Arc<SignResponseOptions>>,
 }
 
 impl ValidateAuth {
@@ -112,6 +116,7 @@ impl ValidateAuth {
         let policy = Policy::with_guard(consumers, options, Arc::new(replay_guard));
         Self {
             policy: Arc::new(policy.continues_unasked()),
+            signs: None,
         }
     }
 
@@ -259,6 +264,18 @@ impl ValidateAuth {
         self
     }
 
+    /// Signs the answers to validated requests, too: see
+    /// [signed responses](crate::tower::SignResponseLayer).
+    ///
+    /// Only an answer is signed whose body is in memory, such as a text, `web::Json` or
+    /// `web::Bytes`. A stream passes unsigned. `Compress` belongs inside of this middleware: it makes a
+    /// stream of a body, which is then unsigned, and outside it would make the signature wrong.
+    #[must_use]
+    pub fn sign_responses(mut self, options: SignResponseOptions) -> Self {
+        self.signs = Some(Arc::new(options));
+        self
+    }
+
     fn policy_mut(&mut self) -> &mut Policy {
         Arc::make_mut(&mut self.policy)
     }
@@ -279,6 +296,7 @@ where
         ready(Ok(ValidateAuthMiddleware {
             inner: Rc::new(inner),
             policy: Arc::clone(&self.policy),
+            signs: self.signs.clone(),
         }))
     }
 }
@@ -287,6 +305,7 @@ where
 pub struct ValidateAuthMiddleware<S> {
     inner: Rc<S>,
     policy: Arc<Policy>,
+    signs: Option<Arc<SignResponseOptions>>,
 }
 
 impl<S, B> Service<ServiceRequest> for ValidateAuthMiddleware<S>
@@ -304,6 +323,7 @@ where
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let (inner, policy) = (Rc::clone(&self.inner), Arc::clone(&self.policy));
+        let signs = self.signs.clone();
         Box::pin(async move {
             match enter(&policy, request).await {
                 Entry::Open(request) => {
@@ -315,7 +335,13 @@ where
                     if ends {
                         close_connection(response.response_mut());
                     }
-                    Ok(response.map_into_left_body())
+                    let validated = response.request().extensions().get::<Validated>().cloned();
+                    match (signs, validated) {
+                        (Some(options), Some(validated)) => {
+                            Ok(sign_response::sign(response, &validated, &options))
+                        }
+                        _ => Ok(response.map_into_left_body()),
+                    }
                 }
                 Entry::Refused(response) => Ok(response.map_into_right_body()),
             }

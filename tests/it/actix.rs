@@ -9,5 +9,6 @@ mod guard;
 mod kinds;
 mod paths;
 mod refusal;
+mod responses;
 mod unsigned;
 mod upgrade;
