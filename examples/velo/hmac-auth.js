@@ -11,8 +11,9 @@ import {
   AuthError, digestsOf, escaped, fieldOf, fieldsOf, fingerprintOf, has, isFieldName, macOf, matches, MAX_FIELD_LEN, messageOf,
   normalAuthority, readInput, readInputs, readSignatures, shownAuthority, signatureBase,
 } from 'backend/http-signature.js';
+import { checkResponse, ResponseError, signedHeaders } from 'backend/signed-response.js';
 
-export { AuthError };
+export { AuthError, ResponseError };
 
 const DEFAULT_SECRET_NAME = 'hmac-authentication-secret-key';
 const DEFAULT_MAX_TIME_DIFF = 60_000; // milliseconds
@@ -61,7 +62,39 @@ export async function validateAuth(request, options) {
   const proven = await provenSignature(candidates, message, host);
   await checkBody(request, proven);
   await checkReplay(proven, host);
+  validated.set(request, proven);
   if (host.publicUrl) return message.url;
+}
+
+/** What is known of each validated request, to sign the response. */
+const validated = new WeakMap();
+
+/**
+ * Signs the answer to a request that `validateAuth` has accepted: for `response` of `wix-http-functions`. Call it last, and change
+ * nothing afterwards. There is no way to sign a refusal. The answer to a request without a nonce stays unsigned.
+ *
+ * @param {WixHttpFunctionRequest | Request} request the very object that `validateAuth` got
+ * @param {object} answer
+ * @param {number} answer.status
+ * @param {Record<string, string>} [answer.headers]
+ * @param {string | Buffer | object} [answer.body] an object becomes JSON, and its text is what is sent
+ * @returns {{ status: number, headers: Record<string, string>, body: string | Buffer }}
+ * @throws {TypeError} if the request was not validated, or the answer cannot be signed
+ */
+export function signResponse(request, { status, headers = {}, body = '' }) {
+  const proven = validated.get(request);
+  if (!proven) throw new TypeError('only the answer to a request that `validateAuth` has accepted can be signed');
+  const sent = typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body);
+  const lower = {};
+  for (const [name, value] of Object.entries(headers)) lower[name.toLowerCase()] = String(value).trim();
+  // What Wix would set after signing.
+  if (sent.length > 0 && !has(lower, 'content-type')) {
+    const ofBytes = typeof body === 'string' ? 'text/plain;charset=UTF-8' : 'application/octet-stream';
+    lower['content-type'] = sent === body ? ofBytes : 'application/json';
+  }
+  const { base, secret } = proven;
+  const added = signedHeaders({ status, headers: lower, body: Buffer.from(sent) }, { base, secret, input: proven }, unixSeconds());
+  return { status, headers: { ...lower, ...added }, body: sent };
 }
 
 /**
@@ -98,11 +131,30 @@ export function refusalOf({ status }) {
  * @param {string} [options.secretName] in the Secrets Manager
  * @param {string} [options.keyId] under which the host knows this consumer
  * @param {string[]} [options.authorities] the only hosts to sign for, where the URL comes from outside
+ * @param {boolean} [options.requireSignedResponse] resolves only to the host's signed answer to this very request, whose body it
+ *   has read and checked
+ * @param {number} [options.maxTimeDiff] how old the signature of a response may be, in milliseconds
  * @returns {Promise<WixFetchResponse>}
+ * @throws {ResponseError} if the response must be signed and is not the host's. A host signs no refusal, so its refusals are such
+ *   an error too, with the kind `unsigned_refusal` and a `status` that nobody has proven
  */
 export async function invoke(endpointUrl, fetchOptions, options) {
-  const { url, init } = await sign(endpointUrl, fetchOptions ?? {}, options, unixSeconds());
-  return fetch(url, init);
+  const { url, init, sent } = await sign(endpointUrl, fetchOptions ?? {}, options, unixSeconds());
+  const response = await fetch(url, init);
+  return sent ? validatedResponse(response, sent) : response;
+}
+
+/** The response with its body, once both are checked. */
+async function validatedResponse(response, { maxAge, ...request }) {
+  const now = unixSeconds();
+  const { status, statusText, url } = response;
+  const headers = fieldsOf(response.headers);
+  const bytes = Buffer.from(await (response.arrayBuffer ? response.arrayBuffer() : response.buffer()));
+  checkResponse({ status, headers, body: bytes }, request, { maxAge, now });
+  const text = async () => bytes.toString('utf8');
+  const buffer = async () => Buffer.from(bytes);
+  const json = async () => JSON.parse(await text());
+  return { ok: status >= 200 && status < 300, status, statusText, url, headers: response.headers, text, buffer, json };
 }
 
 /** The request as the consumer has sent it, and where its URL comes from. */
@@ -120,8 +172,8 @@ async function provenSignature({ candidates, meant }, message, host) {
   const secretNamed = (name) => secrets.get(name) ?? secrets.set(name, recentSecret(name)).get(name);
   for (const candidate of candidates) {
     try {
-      await checkMac(candidate, message, host, meant, secretNamed);
-      return { ...candidate, digests: digestsOf(message.headers) };
+      const text = await checkMac(candidate, message, host, meant, secretNamed);
+      return { ...candidate, ...text, digests: digestsOf(message.headers) };
     } catch (error) {
       // Another signature of the request may be the right one.
       refusal = furthest(refusal, error);
@@ -158,10 +210,13 @@ const OPTIONS_OF_HOST = {
   debugSignatureBase: A_FUNCTION,
 };
 
-const OPTIONS_OF_CONSUMER = { secretName: A_TEXT, keyId: A_TEXT, authorities: A_LIST };
+const A_DURATION = [(value) => Number.isFinite(value) && value >= 0, 'a number of milliseconds'];
+const OPTIONS_OF_CONSUMER = {
+  secretName: A_TEXT, keyId: A_TEXT, authorities: A_LIST, requireSignedResponse: A_BOOLEAN, maxTimeDiff: A_DURATION,
+};
 
 /** Options that only narrow what is accepted: one of them without a value would leave its check out. */
-const PROTECTING = ['keyIds', 'authorities', 'requireIfPresent', 'onceOnly'];
+const PROTECTING = ['keyIds', 'authorities', 'requireIfPresent', 'onceOnly', 'requireSignedResponse'];
 
 /**
  * The options that have a value. A misspelt one would switch its check off, so it is an error.
@@ -353,7 +408,7 @@ async function checkMac(candidate, message, { debugSignatureBase }, meant, secre
     const secret = await secretNamed(name);
     fingerprints.push(fingerprintOf(secret));
     base = base ?? signatureBase(message, candidate, meant);
-    if (crypto.timingSafeEqual(macOf(secret, base), candidate.signature.bytes)) return;
+    if (crypto.timingSafeEqual(macOf(secret, base), candidate.signature.bytes)) return { base, secret };
   }
   debugSignatureBase?.(base);
   const { method, authority, path, query } = message;
@@ -428,7 +483,8 @@ function rememberHere(id, until) {
 
 /** The URL and the options for `fetch`: all is signed as it will be sent. */
 async function sign(endpointUrl, fetchOptions, options, now) {
-  const { secretName = DEFAULT_SECRET_NAME, keyId, authorities } = withValues(options, OPTIONS_OF_CONSUMER);
+  const given = withValues(options, OPTIONS_OF_CONSUMER);
+  const { secretName = DEFAULT_SECRET_NAME, keyId, authorities, maxTimeDiff = DEFAULT_MAX_TIME_DIFF } = given;
   const { method: givenMethod, headers: fields, body: givenBody, ...otherOptions } = fetchOptions;
   const [method, givenHeaders, body] = [givenMethod ?? 'GET', fields ?? {}, givenBody ?? ''];
   if (typeof body !== 'string') throw new TypeError('the body is not a string: JSON.stringify it, for example');
@@ -449,6 +505,8 @@ async function sign(endpointUrl, fetchOptions, options, now) {
     if (/^signature(-input)?$/.test(name)) throw new TypeError(`the header ${name} is set by invoke: remove it`);
     headers[name] = String(value).trim();
   }
+  // The digest of a response is that of its compressed body, which `fetch` would not show.
+  if (given.requireSignedResponse && !has(headers, 'accept-encoding')) headers['accept-encoding'] = 'identity';
   const bytes = Buffer.from(body, 'utf8');
   const digests = digestsOf(headers);
   if (digests && !matches(digests, bytes)) throw new TypeError('the Content-Digest is not that of the body: leave it out');
@@ -466,15 +524,18 @@ async function sign(endpointUrl, fetchOptions, options, now) {
   const keyid = keyId === undefined ? '' : `;keyid="${keyId.replace(/["\\]/g, '\\$&')}"`;
   const input = `(${components});created=${now};nonce="${nonce}"${keyid}`;
   const message = { method: method.toUpperCase(), authority: url.host, path: url.pathname, query: url.search.slice(1), headers };
-  const base = signatureBase(message, readInput(input));
+  const read = readInput(input);
+  const base = signatureBase(message, read);
   headers['signature-input'] = `sig1=${input}`;
   if (headers['signature-input'].length > MAX_FIELD_LEN) {
     throw new TypeError('the `Signature-Input` would have more than 8 KiB: shorten the key id');
   }
-  headers.signature = `sig1=:${macOf(await secretOf(secretName), base).toString('base64')}:`;
+  const secret = await secretOf(secretName);
+  headers.signature = `sig1=:${macOf(secret, base).toString('base64')}:`;
   // `fetch` refuses a body of a GET, be it empty. `manual`: a redirect would show the signature to somebody else.
   const init = { ...otherOptions, method: message.method, headers, redirect: 'manual', ...(body && { body }) };
-  return { url: url.href, init };
+  const sent = given.requireSignedResponse && { base, input: read, secret, maxAge: Math.ceil(maxTimeDiff / 1000) };
+  return { url: url.href, init, sent };
 }
 
 /** A URL from outside must not make this site sign for somebody else's host. */

@@ -1,7 +1,7 @@
 // backend/http-functions.js of the host site: answers GET and POST of /_functions/siteStats to those who sign with the secret.
 
-import { ok, response } from 'wix-http-functions';
-import { AuthError, refusalOf, validateAuth } from 'backend/hmac-auth.js';
+import { response } from 'wix-http-functions';
+import { AuthError, refusalOf, signResponse, validateAuth } from 'backend/hmac-auth.js';
 
 const hmacOptions = {
   secretName: 'hmac-authentication-secret-key',
@@ -31,5 +31,6 @@ async function authenticated(request, handle) {
     console.warn(`request refused: ${error.kind}: ${error.message}`);
     return response(refusalOf(error));
   }
-  return ok({ headers, body: await handle() });
+  // Signed, for consumers that require it. Nothing may change it afterwards.
+  return response(signResponse(request, { status: 200, headers, body: await handle() }));
 }

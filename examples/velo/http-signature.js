@@ -156,6 +156,14 @@ export const readInputs = (headers) => dictionary(headers, 'signature-input', 'm
 /** The `bytes` of each label of `Signature`, or the `problem` with it. */
 export const readSignatures = (headers) => new Map(dictionary(headers, 'signature', 'malformed_signature', bytesOf));
 
+/** The names in the lists of `Accept-Signature` (RFC 9421 section 5.1): what the other side would like to have covered. */
+export const readAsked = (headers) => {
+  const members = [...dictionary(headers, 'accept-signature', 'malformed_signature_input', ({ list, flaw }) => (flaw ? [] : list ?? []))];
+  return members.flatMap(([, list]) => list)
+    .filter(({ item, parameters }) => item.type === 'string' && parameters.size === 0)
+    .map(({ item }) => item.value);
+};
+
 /** One value of `Signature-Input`, without its label. */
 export const readInput = (text) => inputOf(new Cursor(`=${text}`, 'malformed_signature_input').member());
 

@@ -6,5 +6,6 @@ mod limits;
 mod memory;
 mod options;
 mod refusal;
+mod response;
 mod site;
 mod standard;

@@ -21,7 +21,7 @@ const server = createServer(async (incoming, outgoing) => {
     functionName,
   });
   const { status, headers, body } = await handle(request);
-  outgoing.writeHead(status, headers).end(JSON.stringify(body));
+  outgoing.writeHead(status, headers).end(typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body));
 });
 
 server.listen(0, '127.0.0.1', async () => {

@@ -6,11 +6,13 @@ import { become } from './site.mjs';
 import { WixHttpFunctionRequest } from './stand_ins.mjs';
 
 become(process.argv[2] ?? 'www.example.com');
-let { invoke, validateAuth, wixForwardedUrl } = await import('backend/hmac-auth.js');
+let { invoke, signResponse, validateAuth, wixForwardedUrl } = await import('backend/hmac-auth.js');
 const wire = await import('backend/http-signature.js');
 const site = await import('backend/backend.web.js');
 
 let processes = 0;
+let pending;
+let exchanged;
 const realNow = Date.now;
 const used = new Set();
 const hooks = {
@@ -81,6 +83,31 @@ const operations = {
     return { url: call[0], init: call[1] };
   },
 
+  /** Validates a request and signs this answer to it. */
+  async answer({ request, options, answer, unproven }) {
+    const received = new WixHttpFunctionRequest({ ...request, body: Buffer.from(request.body ?? '', 'base64') });
+    if (!unproven) await validateAuth(received, options);
+    return signResponse(received, answer);
+  },
+
+  /** Signs with `invoke`, gives the request to the test, and the test's response to `invoke`. */
+  async exchange({ url, fetchOptions, options }) {
+    let sent;
+    globalThis.recordFetch = (url, init) => new Promise((resolve) => { pending = resolve; sent({ url, init }); });
+    const asked = new Promise((resolve) => { sent = resolve; });
+    exchanged = invoke(url, fetchOptions, options).finally(() => { delete globalThis.recordFetch; });
+    exchanged.catch(() => {});
+    return asked;
+  },
+
+  async answered({ status, headers, body }) {
+    const bytes = Buffer.from(body ?? '', 'base64');
+    const fields = new Headers(headers);
+    pending({ status, statusText: '', url: '', headers: fields, arrayBuffer: async () => bytes });
+    const response = await exchanged;
+    return { ok: response.ok, status: response.status, text: await response.text() };
+  },
+
   async invoke({ url, fetchOptions, options }) {
     const response = await invoke(url, fetchOptions, options);
     return { status: response.status, text: await response.text() };
@@ -106,7 +133,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     process.env.VELO_SECRETS = JSON.stringify(secrets);
     // A new process of the site, which remembers no secret.
     processes += 1;
-    ({ invoke, validateAuth, wixForwardedUrl } = await import(`backend/hmac-auth.js?${processes}`));
+    ({ invoke, signResponse, validateAuth, wixForwardedUrl } = await import(`backend/hmac-auth.js?${processes}`));
   }
   let answer;
   try {
