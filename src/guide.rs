@@ -31,6 +31,11 @@ pub mod consumers {}
 #[doc = include_str!("../docs/refusals.md")]
 pub mod refusals {}
 
+/// How a host signs its answers, and how a consumer validates them.
+///
+#[doc = include_str!("../docs/signed-responses.md")]
+pub mod signed_responses {}
+
 /// The metrics that the layers record for Prometheus, a dashboard and alerts.
 ///
 #[cfg_attr(feature = "metrics", doc = include_str!("../docs/metrics-dashboard.svg"))]

@@ -16,6 +16,7 @@ pub(crate) mod errors;
 pub(crate) mod freshness;
 pub(crate) mod head;
 pub(crate) mod httpsig;
+pub(crate) mod httpsig_response;
 pub(crate) mod keyid;
 pub(crate) mod limits;
 pub(crate) mod mac;

@@ -3,6 +3,7 @@
 mod capacity;
 mod client;
 mod consumer;
+mod foreign_response;
 mod host;
 mod refreshed;
 mod wix_backend;
