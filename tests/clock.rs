@@ -19,9 +19,10 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use hmac_auth::{
     AuthErrorKind as Kind, DEFAULT_SECRET_NAME, FileSecrets, MemoryReplayGuard, MemorySecrets,
-    Secret, SecretStore, SignOptions, ValidateOptions, Validated, sign_request,
+    Secret, SecretStore, SignOptions, SignResponseOptions, ValidateOptions,
+    ValidateResponseOptions, Validated, sign_request, sign_response,
     tower::{SignRequestLayer, StreamedBody, ValidateAuthLayer},
-    validate_auth,
+    validate_auth, validate_response,
     wix::{
         AppCredentials, AppInstance, AppInstanceErrorKind, AppInstanceOptions,
         DEFAULT_APP_SECRET_NAME, Elevation, ValidateAppInstanceLayer,
@@ -111,6 +112,23 @@ fn kind<T: std::fmt::Debug>(result: Result<T, hmac_auth::AuthError>) -> Kind {
 #[should_panic(expected = "the clock of the system was read")]
 fn without_a_given_clock_the_system_is_asked() {
     signed(&SignOptions::new());
+}
+
+#[test]
+fn responses_go_by_the_given_clock() {
+    let clock = TestClock::new();
+    let request = Request::get("https://host.example/orders").body("");
+    let mut request = request.unwrap();
+    let sent = sign_request(&mut request, &secrets(), &clock.sign()).unwrap();
+    let validated = validate_auth(&request, &secrets(), &clock.validate()).unwrap();
+    let mut response = Response::new("text");
+    let options = SignResponseOptions::new().clock(clock.clock());
+    sign_response(&mut response, &validated, &options).unwrap();
+    let options = ValidateResponseOptions::new().clock(clock.clock());
+    let proof = validate_response(&response, &sent, &options).unwrap();
+    assert_eq!(proof.created(), i64::try_from(START).unwrap());
+    clock.go_to(START + 61);
+    assert!(validate_response(&response, &sent, &options).is_err());
 }
 
 #[test]

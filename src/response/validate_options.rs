@@ -111,8 +111,8 @@ impl ValidateResponseOptions {
     /// The value of `Accept-Signature` with which a request asks for the fields of
     /// [`cover`](Self::cover) (RFC 9421 section 5.1); `None` if there are none.
     ///
-    /// Set the field before you sign, and cover it: a host follows only what is signed. The layers
-    /// and `client::invoke_signed` do both.
+    /// Set the field before you sign, and cover it: a host follows only what is signed. A layer or
+    /// a client that requires signed responses does both.
     ///
     /// ```
     /// use hmac_auth::{

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, request, response};
+use http::{HeaderMap, Request, Response, StatusCode, request, response};
 use http_body::Body;
 use http_body_util::{BodyExt, combinators::Collect};
 use pin_project_lite::pin_project;
@@ -386,7 +386,7 @@ impl Exchange {
 }
 
 /// Whether a host may have refused a request because its signature covers too little.
-pub(crate) fn is_unsigned_challenge(status: StatusCode, headers: &http::HeaderMap) -> bool {
+fn is_unsigned_challenge(status: StatusCode, headers: &HeaderMap) -> bool {
     status == StatusCode::UNAUTHORIZED && !headers.contains_key(SIGNATURE)
 }
 

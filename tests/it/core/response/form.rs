@@ -426,3 +426,16 @@ fn each_kind_has_its_own_name() {
         assert_eq!(debug, kind.to_string().replace('_', ""));
     }
 }
+
+/// The guide has a row for each kind, and for no other.
+#[test]
+fn the_guide_explains_each_kind() {
+    let page = include_str!("../../../../docs/signed-responses.md");
+    let (_, table) = page.split_once("## The kinds").unwrap();
+    let rows = table
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let rows: Vec<_> = rows.collect();
+    let kinds: Vec<_> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+    assert_eq!(rows, kinds);
+}
