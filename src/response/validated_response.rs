@@ -56,6 +56,6 @@ impl fmt::Debug for ValidatedResponse {
             .field("status", &self.status)
             .field("created", &self.created)
             .field("components", &components)
-            .finish()
+            .finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! Signed responses, both ways with other implementations of RFC 9421: a package of PyPI and one of
+//! Signed responses, both ways with other implementations of RFC 9421: a package of `PyPI` and one of
 //! npm, which `.ci/foreign_clients` installs.
 
 use std::{

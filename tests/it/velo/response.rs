@@ -216,30 +216,30 @@ fn the_crate_and_the_site_agree_about_changed_responses() {
     };
     let changes: [(&str, Change); 26] = [
         ("wrong_status", |response| {
-            *response.status_mut() = StatusCode::OK
+            *response.status_mut() = StatusCode::OK;
         }),
         ("wrong_digest", |response| response.body_mut().push(b' ')),
         ("wrong_digest", |response| response.body_mut().clear()),
         ("absent_component", |response| {
-            drop(response.headers_mut().remove("location"))
+            drop(response.headers_mut().remove("location"));
         }),
         ("absent_component", |response| {
-            drop(response.headers_mut().remove("content-type"))
+            drop(response.headers_mut().remove("content-type"));
         }),
         ("absent_component", |response| {
-            drop(response.headers_mut().remove(CONTENT_DIGEST))
+            drop(response.headers_mut().remove(CONTENT_DIGEST));
         }),
         ("wrong_mac", |response| {
-            edit(response, http::header::LOCATION, "7", "8")
+            edit(response, http::header::LOCATION, "7", "8");
         }),
         ("unpaired_label", |response| {
-            drop(response.headers_mut().remove(SIGNATURE))
+            drop(response.headers_mut().remove(SIGNATURE));
         }),
         ("unpaired_label", |response| {
-            drop(response.headers_mut().remove(SIGNATURE_INPUT))
+            drop(response.headers_mut().remove(SIGNATURE_INPUT));
         }),
         ("unpaired_label", |response| {
-            edit(response, SIGNATURE, "sig1", "sig2")
+            edit(response, SIGNATURE, "sig1", "sig2");
         }),
         ("wrong_label", |response| {
             edit(response, SIGNATURE, "sig1", "sig2");
@@ -251,32 +251,32 @@ fn the_crate_and_the_site_agree_about_changed_responses() {
             *response.status_mut() = StatusCode::UNAUTHORIZED;
         }),
         ("malformed_signature_input", |response| {
-            edit(response, SIGNATURE_INPUT, "(", "")
+            edit(response, SIGNATURE_INPUT, "(", "");
         }),
         ("malformed_signature", |response| {
-            edit(response, SIGNATURE, "=:", "=::")
+            edit(response, SIGNATURE, "=:", "=::");
         }),
         ("malformed_signature", |response| {
-            edit(response, SIGNATURE, "=:", "=:AAAA")
+            edit(response, SIGNATURE, "=:", "=:AAAA");
         }),
         ("missing_nonce", |response| {
-            edit(response, SIGNATURE_INPUT, ";nonce", ";other")
+            edit(response, SIGNATURE_INPUT, ";nonce", ";other");
         }),
         ("other_request", |response| {
-            edit(response, SIGNATURE_INPUT, ";nonce=\"", ";nonce=\"x")
+            edit(response, SIGNATURE_INPUT, ";nonce=\"", ";nonce=\"x");
         }),
         ("replayed", |response| {
             edit(response, SIGNATURE_INPUT, ";nonce=\"", ";nonce=\"x");
             edit(response, SIGNATURE_INPUT, "created=17", "created=16");
         }),
         ("missing_created", |response| {
-            edit(response, SIGNATURE_INPUT, ";created", ";other")
+            edit(response, SIGNATURE_INPUT, ";created", ";other");
         }),
         ("stale", |response| {
-            edit(response, SIGNATURE_INPUT, "created=17", "created=16")
+            edit(response, SIGNATURE_INPUT, "created=17", "created=16");
         }),
         ("in_future", |response| {
-            edit(response, SIGNATURE_INPUT, "created=17", "created=18")
+            edit(response, SIGNATURE_INPUT, "created=17", "created=18");
         }),
         ("wrong_key_id", |response| {
             edit(
@@ -284,16 +284,16 @@ fn the_crate_and_the_site_agree_about_changed_responses() {
                 SIGNATURE_INPUT,
                 ";created",
                 ";keyid=\"b\";created",
-            )
+            );
         }),
         ("wrong_tag", |response| {
-            edit(response, SIGNATURE_INPUT, ";created", ";tag=\"b\";created")
+            edit(response, SIGNATURE_INPUT, ";created", ";tag=\"b\";created");
         }),
         ("not_covered", |response| {
-            edit(response, SIGNATURE_INPUT, " \"@path\";req", "")
+            edit(response, SIGNATURE_INPUT, " \"@path\";req", "");
         }),
         ("not_covered", |response| {
-            edit(response, SIGNATURE_INPUT, "\"@status\" ", "")
+            edit(response, SIGNATURE_INPUT, "\"@status\" ", "");
         }),
     ];
     for (kind, change) in changes {
