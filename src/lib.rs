@@ -132,6 +132,7 @@ pub use self::replay::{DEFAULT_REDIS_MARGIN, DEFAULT_REDIS_TIME_LIMIT, RedisRepl
 pub use self::{
     crypto::Mac,
     digest::DigestAlgorithm,
+    explain::explain,
     replay::{
         AcceptOnce, DEFAULT_REPLAY_CAPACITY, DEFAULT_REPLAY_CAPACITY_PER_CONSUMER,
         MemoryReplayGuard, ReplayGuard, TwoLevelReplayGuard, UseOnce,
@@ -172,6 +173,7 @@ mod describe_metrics;
 mod digest;
 mod escape;
 mod eventual;
+pub mod explain;
 #[cfg(all(
     any(doc, doctest),
     feature = "actix",

@@ -38,7 +38,7 @@
 pub(crate) use self::{
     accept_signature::AskedSignatures,
     answered_request::AnsweredRequest,
-    base::BaseLines,
+    base::{BaseLines, is_public},
     budget::Budget,
     coverage::Coverage,
     error::ascii_remedy,

@@ -6,6 +6,7 @@ use crate::secret::SecretStore;
 
 #[cfg(all(feature = "metrics", feature = "directory-cache"))]
 pub(crate) use self::directory::outcome_of;
+pub(crate) use self::policy::{named_authority, seems_in_milliseconds};
 pub use self::{
     claim::Claim,
     consumer::Consumer,

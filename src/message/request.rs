@@ -133,6 +133,11 @@ impl<'a> RequestHead<'a> {
         }
     }
 
+    /// The authority of the URI, as it is spelled there.
+    pub(crate) fn authority_of_target(&self) -> Option<&'a str> {
+        self.uri.authority().map(uri::Authority::as_str)
+    }
+
     /// The authority, from the request target or the single `Host` field. Where there are both,
     /// they must agree.
     pub(crate) fn authority(&self) -> Result<Authority<'a>, AuthorityError> {

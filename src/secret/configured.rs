@@ -3,14 +3,25 @@
 use super::{Secret, SecretEncoding, error::SecretError};
 
 impl Secret {
-    /// Reads a configured value in the encoding that the operator named.
+    /// Reads a configured value in the encoding that the operator named, as the stores of this crate
+    /// do it.
     ///
     /// One line break at the end of a text is not part of the secret. Whatever else looks like an
     /// accident is an error. Raw bytes are taken as they are.
-    pub(super) fn from_configured(
-        value: &[u8],
-        encoding: SecretEncoding,
-    ) -> Result<Self, SecretError> {
+    ///
+    /// ```
+    /// use hmac_auth::{Secret, SecretEncoding};
+    ///
+    /// let line = b"000102030405060708090a0b0c0d0e0f\n";
+    /// let secret = Secret::from_configured(line, SecretEncoding::Hex)?;
+    /// # let _ = secret;
+    /// # Ok::<(), hmac_auth::SecretError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`SecretError`], with what is wrong and what to do.
+    pub fn from_configured(value: &[u8], encoding: SecretEncoding) -> Result<Self, SecretError> {
         if encoding == SecretEncoding::Raw {
             return Self::from_bytes(value);
         }

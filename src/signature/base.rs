@@ -170,7 +170,7 @@ impl fmt::Debug for SignatureBase {
 }
 
 /// Whether the value of a component is known to hold no secret.
-fn is_public(identifier: &str) -> bool {
+pub(crate) fn is_public(identifier: &str) -> bool {
     matches!(
         identifier.split(';').next().unwrap_or_default(),
         "\"@method\""

@@ -139,6 +139,11 @@ impl<'a> Claim<'a> {
         )
     }
 
+    /// The position of the secret under which the MAC of the signature is that of `text`.
+    pub(crate) fn signs(&self, text: &str, secrets: &SecretSet) -> Option<usize> {
+        secrets.verified_by(text.as_bytes(), &self.candidates.first.mac)
+    }
+
     /// Checks the MAC of the head under each secret of the set.
     ///
     /// # Errors

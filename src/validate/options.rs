@@ -312,7 +312,6 @@ impl ValidateOptions {
     }
 
     /// The present.
-    #[cfg(feature = "tower")]
     pub(crate) fn present(&self) -> SystemTime {
         self.clock.now()
     }
@@ -323,17 +322,31 @@ impl ValidateOptions {
     }
 
     /// In seconds.
-    pub(super) fn max_age(&self) -> i64 {
+    pub(crate) fn max_skew(&self) -> i64 {
+        whole_seconds(self.max_clock_skew)
+    }
+
+    /// The listed key ids; `None` if the host lists none.
+    pub(crate) fn listed_key_ids(&self) -> Option<impl Iterator<Item = &str>> {
+        let listed = self.key_ids.as_ref()?;
+        Some(listed.keys().map(KeyId::as_str))
+    }
+
+    pub(crate) fn scheme(&self) -> Scheme {
+        self.external_scheme
+    }
+
+    /// In seconds.
+    pub(crate) fn max_age(&self) -> i64 {
         whole_seconds(self.max_time_diff)
     }
 
-    #[cfg(feature = "tracing")]
     pub(crate) fn forwarded_host(&self) -> Option<&HeaderName> {
         self.forwarded_host.as_ref()
     }
 
     /// The listed authorities in lower case, without the default port of the external scheme.
-    pub(super) fn listed_authorities(&self) -> &[Box<str>] {
+    pub(crate) fn listed_authorities(&self) -> &[Box<str>] {
         &self.derived.authorities
     }
 
@@ -342,13 +355,13 @@ impl ValidateOptions {
     }
 
     /// The parts of a request that [`require`](Self::require) names.
-    pub(super) fn required_parts(&self) -> Coverage {
+    pub(crate) fn required_parts(&self) -> Coverage {
         self.derived.parts
     }
 
     /// The fields that [`require`](Self::require) names, but for those in
     /// [`required_parts`](Self::required_parts).
-    pub(super) fn required_fields(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn required_fields(&self) -> impl Iterator<Item = &str> {
         let required = self.required.iter().map(|name| &**name);
         required.filter(|name| Coverage::required_by(name) == Coverage::NONE)
     }
@@ -367,7 +380,7 @@ impl ValidateOptions {
         self.accepts_uncovered_content_type
     }
 
-    pub(super) fn required_tag(&self) -> Option<&str> {
+    pub(crate) fn required_tag(&self) -> Option<&str> {
         self.tag.as_deref()
     }
 

@@ -6,9 +6,8 @@ use super::{
 };
 use crate::{
     escape::push_escaped,
-    message::{Authority, KnownField, RequestHead},
+    message::{Authority, AuthorityError, KnownField, RequestHead},
     signature::{Coverage, SignatureInput},
-    time::whole_seconds,
 };
 
 /// Checks what a signature covers, and whether it is fresh at `now`. Returns when it was made, and
@@ -28,17 +27,27 @@ pub(super) fn authority_of<'a>(
     request: &RequestHead<'a>,
     options: &ValidateOptions,
 ) -> Result<Authority<'a>, AuthError> {
-    let authority = match &options.forwarded_host {
-        Some(field) => request.authority_in(request.fields().named(field.as_str()))?,
-        None => match request.known_authority(options.listed_authorities()) {
-            Some(listed) => return Ok(listed),
-            None => request.authority()?,
-        },
-    };
+    if options.forwarded_host.is_none() {
+        if let Some(listed) = request.known_authority(options.listed_authorities()) {
+            return Ok(listed);
+        }
+    }
+    let authority = named_authority(request, options)?;
     if options.lists_authority(authority) {
         Ok(authority)
     } else {
         Err(unlisted(authority, options.listed_authorities()))
+    }
+}
+
+/// The authority that the client has named, whether it is one of the host's or not.
+pub(crate) fn named_authority<'a>(
+    request: &RequestHead<'a>,
+    options: &ValidateOptions,
+) -> Result<Authority<'a>, AuthorityError> {
+    match &options.forwarded_host {
+        Some(field) => request.authority_in(request.fields().named(field.as_str())),
+        None => request.authority(),
     }
 }
 
@@ -147,7 +156,7 @@ fn check_freshness(
         let detail = format!("{age} s old, {max_age} s allowed");
         return refuse(AuthErrorKind::Stale, detail);
     }
-    let max_skew = whole_seconds(options.max_clock_skew);
+    let max_skew = options.max_skew();
     if created > now.saturating_add(max_skew) {
         return refuse(AuthErrorKind::InFuture, ahead(created, now, max_skew));
     }
@@ -163,9 +172,7 @@ fn check_freshness(
 /// Says how far a time is in the future, or else that it has another unit than seconds.
 #[cold]
 fn ahead(created: i64, now: i64, max_skew: i64) -> String {
-    const YEAR: u64 = 366 * 24 * 60 * 60;
-    // Microseconds have more digits than an integer of RFC 9651.
-    if (created / 1_000).abs_diff(now) < YEAR {
+    if seems_in_milliseconds(created, now) {
         return format!(
             "`created` is {created}, which seems to be in milliseconds: the consumer must count in \
              seconds"
@@ -173,4 +180,11 @@ fn ahead(created: i64, now: i64, max_skew: i64) -> String {
     }
     let ahead = created.saturating_sub(now);
     format!("compare the clocks: {ahead} s ahead, {max_skew} s allowed")
+}
+
+/// Whether a time is near the present if it counts milliseconds.
+pub(crate) fn seems_in_milliseconds(created: i64, now: i64) -> bool {
+    const YEAR: u64 = 366 * 24 * 60 * 60;
+    // Microseconds have more digits than an integer of RFC 9651.
+    (created / 1_000).abs_diff(now) < YEAR
 }

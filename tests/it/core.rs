@@ -13,6 +13,7 @@ pub(crate) mod digest;
 pub(crate) mod directory;
 pub(crate) mod empty;
 pub(crate) mod errors;
+pub(crate) mod explain;
 pub(crate) mod freshness;
 pub(crate) mod head;
 pub(crate) mod httpsig;

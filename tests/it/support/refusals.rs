@@ -12,6 +12,7 @@ use bytes::Bytes;
 use hmac_auth::{
     AuthError, AuthErrorKind, ConsumerDirectory, DEFAULT_SECRET_NAME, MemoryReplayGuard,
     MemorySecrets, ReplayGuard, ReplayId, UseOnce, ValidateOptions,
+    explain::{RuleOutcome, explain},
     tower::{StreamedBody, ValidateAuthLayer},
     validate_auth,
 };
@@ -32,7 +33,36 @@ pub(crate) type Refusal = (AuthErrorKind, AuthError);
 
 /// The refusal of a request by the host of `options`.
 pub(crate) fn refused(request: &TestRequest, options: &ValidateOptions) -> AuthError {
-    validate_auth(request, &secrets(), options).expect_err("refused")
+    let error = validate_auth(request, &secrets(), options).expect_err("refused");
+    assert_explained(request, options, Err(error.kind()));
+    error
+}
+
+/// An explanation says what `validate_auth` says, and names the rule.
+#[track_caller]
+pub(crate) fn assert_explained<B: AsRef<[u8]>>(
+    request: &Request<B>,
+    options: &ValidateOptions,
+    verdict: Result<(), AuthErrorKind>,
+) {
+    let explanation = explain(request, &secrets(), options);
+    assert_eq!(explanation.kind(), verdict.err());
+    assert_eq!(explanation.is_accepted(), verdict.is_ok());
+    let rules = explanation.rules();
+    let failed: Vec<_> = rules
+        .iter()
+        .filter(|rule| rule.outcome() == RuleOutcome::Failed)
+        .collect();
+    assert_eq!(failed.len(), usize::from(verdict.is_err()), "{explanation}");
+    // All rules before the failed one have passed, and no later one was reached.
+    assert!(
+        rules.is_sorted_by_key(|rule| match rule.outcome() {
+            RuleOutcome::Passed => 0,
+            RuleOutcome::Failed => 1,
+            RuleOutcome::NotReached => 2,
+        }),
+        "{explanation}"
+    );
 }
 
 /// An input with these components and the time of all tests.

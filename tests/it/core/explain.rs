@@ -1,0 +1,7 @@
+//! Explanations for the operator: they agree with `validate_auth`, name the mistake, and show no
+//! secret.
+
+mod agreement;
+mod difference;
+mod hidden;
+mod mistakes;
