@@ -36,6 +36,11 @@ pub mod refusals {}
 #[doc = include_str!("../docs/signed-responses.md")]
 pub mod signed_responses {}
 
+/// The command line tool: it signs, sends, receives and explains requests.
+///
+#[doc = include_str!("../docs/tool.md")]
+pub mod tool {}
+
 /// The metrics that the layers record for Prometheus, a dashboard and alerts.
 ///
 #[cfg_attr(feature = "metrics", doc = include_str!("../docs/metrics-dashboard.svg"))]

@@ -100,6 +100,7 @@
 //! | `tracing` | no | an event for each request that a layer refuses, accepts or signs, and for an unusable secret file; switches `tower` on |
 //! | `metrics` | no | counts what the layers do, through the facade `metrics`; switches `tower` on |
 //! | `redis` | no | a replay guard on Redis, for several hosts: `RedisReplayGuard` |
+//! | `cli` | no | the program `hmac-auth`, see the guide; it adds nothing to the library |
 //! | `js` | no | random numbers and the clock of a JavaScript host, on `wasm32-unknown-unknown` only |
 //! | `rust-crypto` | yes | the default engine: SHA-2 and HMAC in Rust, random bytes from the system |
 //! | `aws-lc-rs` | no | the engine AWS-LC, with the same results; needs a C compiler |
@@ -111,8 +112,8 @@
 //! # Guide
 //!
 //! docs.rs shows the guide in the module `guide`: frameworks, behind a proxy, secrets and rotation,
-//! several hosts, consumers, refusals, metrics, Wix, webhooks of Wix, other clients, threat model,
-//! performance, capacity.
+//! several hosts, consumers, refusals, the tool, metrics, Wix, webhooks of Wix, other clients, threat
+//! model, performance, capacity.
 
 #[cfg(feature = "axum")]
 pub use self::axum::MissingLayer;

@@ -101,10 +101,8 @@ impl Texts<'_> {
             self.add_authority(Mistake::HostCase, |_| sent.clone());
         }
         self.add_authority(Mistake::HostCase, str::to_ascii_uppercase);
-        self.add_authority(Mistake::HostCase, |old| {
-            let (first, rest) = old.split_at_checked(1).unwrap_or((old, ""));
-            first.to_ascii_uppercase() + rest
-        });
+        self.add_authority(Mistake::HostCase, |old| capitalised(old, 1));
+        self.add_authority(Mistake::HostCase, |old| capitalised(old, usize::MAX));
     }
 
     /// Adds the text with another query, in whatever component the query stands.
@@ -208,6 +206,19 @@ impl Texts<'_> {
             );
         }
     }
+}
+
+/// With a capital at the start of some of its labels.
+fn capitalised(host: &str, labels: usize) -> String {
+    let changed = host.split('.').enumerate().map(|(index, label)| {
+        let (first, rest) = label.split_at_checked(1).unwrap_or((label, ""));
+        if index < labels {
+            first.to_ascii_uppercase() + rest
+        } else {
+            label.to_owned()
+        }
+    });
+    changed.collect::<Vec<_>>().join(".")
 }
 
 /// Why the digest is not that of the body.

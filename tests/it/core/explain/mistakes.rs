@@ -85,7 +85,7 @@ fn replace(from: &'static str, to: &'static str) -> impl Fn(&str) -> String {
 
 #[test]
 fn the_case_of_the_host() {
-    for host in ["HOST.EXAMPLE", "Host.example"] {
+    for host in ["HOST.EXAMPLE", "Host.example", "Host.Example"] {
         let mistaken = mistaken(get_url(), INPUT, |base| base.replace("host.example", host));
         assert_found(&mistaken, Mistake::HostCase, 2);
     }

@@ -1,0 +1,94 @@
+//! The command line tool: its subcommands, and its exit codes.
+
+use std::{error::Error, ffi::OsString, io, iter};
+
+use clap::{Parser, Subcommand};
+
+mod answer;
+mod captured;
+mod command;
+mod explain;
+mod har;
+mod host_args;
+mod request_args;
+mod secret;
+mod secret_source;
+mod send;
+mod serve;
+mod shell;
+mod sign;
+
+/// What a user reads: each error says what to do.
+type Failure = Box<dyn Error + Send + Sync>;
+
+/// How a subcommand ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Done,
+    /// A host has refused, or would refuse.
+    Refused,
+}
+
+/// Signs, sends, receives and explains HTTP requests that are authenticated with a shared secret
+/// (RFC 9421, hmac-sha256).
+///
+/// The secret comes from a file, an environment variable or standard input, and never from an
+/// argument.
+///
+/// Exit codes: 0 done, or accepted; 1 an error, which standard error explains; 2 wrong arguments;
+/// 3 refused: `send` got no status 2xx, or `explain` explains a refusal.
+#[derive(Parser)]
+#[command(name = "hmac-auth", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Makes a secret, or shows the fingerprint of one
+    Secret(secret::SecretArgs),
+    /// Signs a request, and prints its headers or a command that sends it
+    Sign(sign::SignArgs),
+    /// Signs a request, sends it, and prints the response
+    Send(send::SendArgs),
+    /// Runs a host to try clients on; standard error says why a request was refused
+    Serve(serve::ServeArgs),
+    /// Explains why a host accepts or refuses a captured request
+    Explain(explain::ExplainArgs),
+}
+
+/// Runs the tool with these arguments, of which the first one is its name. Returns the exit code.
+pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
+    let outcome = match Cli::parse_from(args).command {
+        Command::Secret(args) => secret::run(&args),
+        Command::Sign(args) => sign::run(&args),
+        Command::Send(args) => send::run(&args),
+        Command::Serve(args) => serve::run(&args),
+        Command::Explain(args) => explain::run(&args),
+    };
+    match outcome {
+        Ok(Outcome::Done) => 0,
+        Ok(Outcome::Refused) => 3,
+        // Whoever reads the output has seen enough, as `head` does.
+        Err(error) if is_broken_pipe(&*error) => 0,
+        Err(error) => {
+            eprintln!("error: {}", with_sources(&*error));
+            1
+        }
+    }
+}
+
+fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
+    error
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+fn with_sources(error: &(dyn Error + 'static)) -> String {
+    let chain = iter::successors(Some(error), |&error| error.source());
+    chain
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}

@@ -1,0 +1,341 @@
+//! `hmac-auth explain`: each mistake is made in earnest, captured, and named.
+
+use std::process::{Command, Output};
+
+use hmac_auth::Secret;
+use serde_json::{Value, json};
+
+use crate::support::{Host, SECRET, code, fed, file, has, printed, run, text, tool};
+
+const URL: &str = "https://host.example/o'hara?b=2&a=x%20y";
+
+/// The headers of a signed GET, by an own signer: `mistake` changes what it signs.
+fn signed(url: &str, created: i64, mistake: impl Fn(&str) -> String) -> Captured {
+    let rest = url.strip_prefix("https://").unwrap();
+    let (authority, target) = rest.split_at(rest.find('/').unwrap());
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let input = format!(
+        r#"("@method" "@authority" "@path" "@query");created={created};keyid="site-a";nonce="n""#
+    );
+    let base = mistake(&format!(
+        "\"@method\": GET\n\"@authority\": {}\n\"@path\": {path}\n\"@query\": ?{query}\n\
+         \"@signature-params\": {input}",
+        authority.to_lowercase()
+    ));
+    let mac = Secret::from_text(SECRET)
+        .unwrap()
+        .mac(base.as_bytes())
+        .into_bytes();
+    let mac = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, mac);
+    Captured {
+        text: format!(
+            "GET {target} HTTP/1.1\r\nHost: {authority}\r\nCookie: HIDDEN\r\n\
+             Signature-Input: sig1={input}\r\nSignature: sig1=:{mac}:\r\n\r\n"
+        ),
+        base,
+        mac,
+    }
+}
+
+struct Captured {
+    text: String,
+    base: String,
+    mac: String,
+}
+
+fn now() -> i64 {
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    i64::try_from(now).unwrap()
+}
+
+fn explained(captured: &str, args: &[&str]) -> Output {
+    fed(tool(&[&["explain"], args].concat()), captured.as_bytes())
+}
+
+#[track_caller]
+fn as_json(captured: &str, args: &[&str]) -> Value {
+    let output = explained(captured, &[&["--json"], args].concat());
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}{}", text(&output.stdout), text(&output.stderr)))
+}
+
+#[test]
+fn each_mistake_is_named_with_and_without_the_base_of_the_peer() {
+    let (upper, port) = ("HOST.EXAMPLE", "host.example:443");
+    let cases: [(&str, &str, &str, u64); 9] = [
+        ("host_case", "host.example", upper, 2),
+        ("default_port", "host.example", port, 2),
+        ("apostrophe", "o'hara", "o%27hara", 3),
+        ("missing_question_mark", "\"@query\": ?", "\"@query\": ", 4),
+        ("reordered_query", "b=2&a=x%20y", "a=x%20y&b=2", 4),
+        ("reencoded_query", "x%20y", "x+y", 4),
+        ("method_case", "GET", "get", 1),
+        (
+            "parameter_order",
+            ";keyid=\"site-a\";nonce=\"n\"",
+            ";nonce=\"n\";keyid=\"site-a\"",
+            5,
+        ),
+        (
+            "component_order",
+            "\"@method\": GET\n\"@authority\": host.example",
+            "\"@authority\": host.example\n\"@method\": GET",
+            1,
+        ),
+    ];
+    for (mistake, from, to, line) in cases {
+        let captured = signed(URL, now(), |base| base.replacen(from, to, 1));
+        let alone = as_json(&captured.text, &[]);
+        assert_eq!(alone["kind"], "wrong_mac", "{mistake}: {alone:#}");
+        assert_eq!(alone["hints"][0]["mistake"], mistake, "{alone:#}");
+        assert_eq!(alone["hints"][0]["certain"], true, "{alone:#}");
+
+        let (_directory, path) = file("base", &captured.base);
+        let compared = as_json(&captured.text, &["--peer-base", path.to_str().unwrap()]);
+        assert_eq!(compared["hints"][0]["mistake"], mistake, "{compared:#}");
+        assert_eq!(compared["difference"]["line"], line, "{compared:#}");
+    }
+}
+
+#[test]
+fn a_good_request_is_accepted_and_a_late_one_is_explained_twice() {
+    let good = signed(URL, now(), str::to_owned);
+    let output = explained(&good.text, &[]);
+    assert_eq!(code(&output), 0, "{}", text(&output.stdout));
+    assert!(text(&output.stdout).starts_with("accepted: "));
+
+    let late = signed(URL, now() - 3_600, str::to_owned);
+    let output = explained(&late.text, &[]);
+    assert_eq!(code(&output), 3);
+    let all = text(&output.stdout);
+    assert!(all.starts_with("refused: stale\n"), "{all}");
+    assert!(all.contains("\nhint: clock (certain): "), "{all}");
+    assert!(
+        all.contains("as if it had come in time:\n\naccepted: "),
+        "{all}"
+    );
+    assert_eq!(code(&explained(&late.text, &["--at", "created"])), 0);
+    let at = (now() - 3_590).to_string();
+    assert_eq!(code(&explained(&late.text, &["--at", &at])), 0);
+    assert_eq!(code(&explained(&late.text, &["--max-age", "7200"])), 0);
+
+    let milliseconds = signed(URL, now() * 1_000, str::to_owned);
+    let answer = as_json(&milliseconds.text, &[]);
+    assert_eq!(answer["kind"], "in_future");
+    assert_eq!(answer["hints"][0]["mistake"], "milliseconds");
+    assert_eq!(answer["atCreated"]["accepted"], true);
+}
+
+#[test]
+fn another_secret_shows_by_its_fingerprint_and_its_encoding() {
+    let captured = signed(URL, now(), str::to_owned);
+    let mut other = tool(&["explain", "--json", "--peer-fingerprint"]);
+    let theirs = printed(&["secret", "--fingerprint"]);
+    other
+        .arg(theirs.trim())
+        .env("HMAC_AUTH_SECRET", "another secret, long enough");
+    let output = fed(other, captured.text.as_bytes());
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        answer["hints"],
+        json!([{
+            "mistake": "other_secret",
+            "certain": true,
+            "text": answer["hints"][0]["text"],
+        }])
+    );
+    assert_ne!(answer["fingerprints"][0], theirs.trim());
+
+    // The peer signs with the text, and this side reads hexadecimal digits; or the other way round.
+    let digits = "000102030405060708090a0b0c0d0e0f";
+    let url = "https://host.example/";
+    for (signing, explaining, name) in [("text", "hex", "text"), ("hex", "text", "hex")] {
+        let mut sign = tool(&["sign", "GET", url, "--encoding", signing]);
+        let headers = text(
+            &sign
+                .env("HMAC_AUTH_SECRET", digits)
+                .output()
+                .unwrap()
+                .stdout,
+        );
+        let request = format!("GET / HTTP/1.1\nHost: host.example\n{headers}\n");
+        let mut explain = tool(&["explain", "--encoding", explaining]);
+        explain.env("HMAC_AUTH_SECRET", digits);
+        let all = text(&fed(explain, request.as_bytes()).stdout);
+        assert!(
+            all.contains(&format!(
+                "with `--encoding {name}`, the request is accepted"
+            )),
+            "{all}"
+        );
+    }
+}
+
+#[test]
+fn without_a_secret_all_else_is_explained() {
+    let captured = signed(URL, now(), str::to_owned);
+    let mut command = tool(&["explain"]);
+    command.env_remove("HMAC_AUTH_SECRET");
+    let output = fed(command, captured.text.as_bytes());
+    let all = text(&output.stdout);
+    assert_eq!(code(&output), 3);
+    assert!(all.contains("  3  \"@path\": /o'hara"), "{all}");
+    assert!(
+        all.contains("note: no secret was given, so no MAC was checked"),
+        "{all}"
+    );
+}
+
+#[test]
+fn credentials_and_macs_are_never_shown() {
+    let captured = signed("https://host.example/?t=HIDDEN", now(), |base| {
+        format!("{base}x")
+    });
+    let right = Secret::from_text(SECRET).unwrap();
+    let right = right
+        .mac(captured.base.strip_suffix('x').unwrap().as_bytes())
+        .into_bytes();
+    let right = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, right);
+    for args in [
+        &[][..],
+        &["--json"],
+        &["--show-values"],
+        &["--json", "--show-values"],
+    ] {
+        let output = explained(&captured.text, args);
+        let all = text(&output.stdout) + &text(&output.stderr);
+        let shows_values = args.contains(&"--show-values");
+        assert_eq!(all.contains("t=HIDDEN"), shows_values, "{all}");
+        for secret in [SECRET, &captured.mac, &right] {
+            assert!(!all.contains(secret), "{all}");
+        }
+    }
+}
+
+#[test]
+fn colours_are_for_terminals_or_on_demand() {
+    let captured = signed(URL, now(), |base| format!("{base}\n"));
+    let escapes = |args: &[&str]| text(&explained(&captured.text, args).stdout).contains('\u{1b}');
+    assert!(!escapes(&[]));
+    assert!(!escapes(&["--color", "never"]));
+    assert!(escapes(&["--color", "always"]));
+    if has("script") {
+        // A terminal, with and without `NO_COLOR`.
+        let (_directory, path) = file("request", &captured.text);
+        for (no_color, expected) in [("", true), ("1", false)] {
+            let program = env!("CARGO_BIN_EXE_hmac-auth");
+            let output = Command::new("script")
+                .args([
+                    "-qec",
+                    &format!("{program} explain '{}'", path.display()),
+                    "/dev/null",
+                ])
+                .env("NO_COLOR", no_color)
+                .env("HMAC_AUTH_SECRET", SECRET)
+                .output()
+                .unwrap();
+            let all = text(&output.stdout);
+            assert!(all.contains("refused: wrong_mac"), "{all}");
+            assert_eq!(all.contains('\u{1b}'), expected, "{all}");
+        }
+    }
+}
+
+/// The real `curl -v`, against a host that refuses: for a query that curl's user has typed in
+/// another order than the signer.
+#[test]
+fn the_output_of_curl_is_read() {
+    assert!(has("curl"), "this test needs curl");
+    let host = Host::start(&[]);
+    let url = host.url("/a?b=1&a=2");
+    let headers = printed(&["sign", "POST", &url, "--data", "{}"]);
+    let sorted = host.url("/a?a=2&b=1");
+    let mut curl = Command::new("curl");
+    curl.args(["-v", "--silent", "--header", "@-", "--data", "{}", &sorted])
+        .env("NO_PROXY", "127.0.0.1");
+    let verbose = fed(curl, headers.as_bytes());
+    let log = text(&verbose.stderr);
+    assert!(log.contains("\n> POST /a?a=2&b=1 HTTP/1.1"), "{log}");
+    let (_directory, body) = file("body", "{}");
+    let args = [
+        "--external-scheme",
+        "http",
+        "--body",
+        body.to_str().unwrap(),
+    ];
+    let answer = as_json(&log, &args);
+    assert_eq!(answer["kind"], "wrong_mac", "{answer:#}");
+    assert_eq!(
+        answer["hints"][0]["mistake"], "reordered_query",
+        "{answer:#}"
+    );
+    assert!(host.stop().starts_with("refused wrong_mac: POST /a "));
+}
+
+#[test]
+fn an_entry_of_a_har_file_is_read() {
+    let captured = signed(URL, now(), |base| {
+        base.replace("host.example", "Host.Example")
+    });
+    let headers: Vec<Value> = captured
+        .text
+        .lines()
+        .skip(2)
+        .filter_map(|line| line.split_once(": "))
+        .map(|(name, value)| json!({"name": name, "value": value}))
+        .chain([json!({"name": ":authority", "value": "host.example"})])
+        .collect();
+    let unsigned =
+        json!({"request": {"method": "GET", "url": "https://cdn.example/x.js", "headers": []}});
+    let entry =
+        json!({"request": {"method": "GET", "url": URL, "httpVersion": "h2", "headers": headers}});
+    let har = json!({"log": {"entries": [unsigned, entry]}}).to_string();
+    assert_eq!(as_json(&har, &[])["hints"][0]["mistake"], "host_case");
+    assert_eq!(as_json(&har, &["--entry", "2"])["kind"], "wrong_mac");
+    assert_eq!(
+        as_json(&har, &["--entry", "1"])["kind"],
+        "missing_signature"
+    );
+    let output = explained(&har, &["--entry", "3"]);
+    assert_eq!(code(&output), 1);
+    assert!(text(&output.stderr).contains("there are 2 requests: `--entry` counts from 1"));
+}
+
+#[test]
+fn a_body_in_the_text_counts_without_the_line_break_of_an_editor() {
+    let url = "https://host.example/a";
+    let headers = printed(&["sign", "POST", url, "--data", "{}"]);
+    let head = format!("POST /a HTTP/1.1\nHost: host.example\nContent-Length: 2\n{headers}\n");
+    for body in ["{}", "{}\n", "{}\r\n"] {
+        assert_eq!(
+            code(&explained(&format!("{head}{body}"), &[])),
+            0,
+            "{body:?}"
+        );
+    }
+    let answer = as_json(&format!("{head}{{ }}"), &[]);
+    assert_eq!(answer["kind"], "wrong_digest");
+}
+
+#[test]
+fn what_is_no_request_is_an_error_with_a_remedy() {
+    for (input, complaint) in [
+        ("", "there is no request"),
+        ("nonsense", "no request line"),
+        ("GET / HTTP/1.1\nno header", "line 2 is no header"),
+        ("GET http://[ HTTP/1.1\n", "no URI"),
+        ("{", "the HAR file is no JSON"),
+        ("{\"log\":{}}", "no `log.entries`"),
+        (
+            "{\"log\":{\"entries\":[{}]}}",
+            "entry 1 of the HAR file: there is no `url`",
+        ),
+    ] {
+        let output = explained(input, &[]);
+        let stderr = text(&output.stderr);
+        assert_eq!(code(&output), 1, "{input}: {}", text(&output.stdout));
+        assert!(stderr.contains(complaint), "{stderr}");
+    }
+    let output = run(&["explain", "/no/such/file"]);
+    assert!(text(&output.stderr).contains("cannot read /no/such/file"));
+}

@@ -1,0 +1,8 @@
+//! The command line tool as its users run it: with real files, a real shell and a real curl.
+
+mod explain;
+mod secret;
+mod send;
+mod serve;
+mod sign;
+mod support;

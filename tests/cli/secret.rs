@@ -1,0 +1,174 @@
+//! `hmac-auth secret`, and where secrets come from.
+
+use std::collections::BTreeSet;
+
+use hmac_auth::Secret;
+
+use crate::support::{SECRET, code, fed, file, printed, run, text, tool};
+
+const URL: &str = "https://host.example/orders";
+
+fn fingerprint(text: &str) -> String {
+    Secret::from_text(text).unwrap().fingerprint().to_string()
+}
+
+#[test]
+fn it_makes_a_new_secret_each_time() {
+    let secrets: BTreeSet<_> = (0..3).map(|_| printed(&["secret"])).collect();
+    assert_eq!(secrets.len(), 3);
+    for secret in &secrets {
+        assert_eq!(secret.trim_end().len(), 43, "256 bits in base64url");
+    }
+}
+
+#[test]
+fn the_fingerprint_is_that_of_the_library() {
+    let own = printed(&["secret", "--fingerprint"]);
+    assert_eq!(own.trim_end(), fingerprint(SECRET));
+
+    let (_directory, path) = file("site-a", "the secret of a file\n");
+    let path = path.to_str().unwrap();
+    let of_file = ["secret", "--fingerprint", "--secret-file", path];
+    assert_eq!(
+        printed(&of_file).trim_end(),
+        fingerprint("the secret of a file")
+    );
+    std::fs::write(format!("{path}.previous"), "the secret of yesterday").unwrap();
+    let both = format!(
+        "{}\n{}\n",
+        fingerprint("the secret of a file"),
+        fingerprint("the secret of yesterday")
+    );
+    assert_eq!(printed(&of_file), both);
+
+    let from_stdin = tool(&["secret", "--fingerprint", "--secret-stdin"]);
+    let output = fed(from_stdin, b"the secret of a pipe\n");
+    assert_eq!(
+        text(&output.stdout).trim_end(),
+        fingerprint("the secret of a pipe")
+    );
+
+    let mut other = tool(&["secret", "--fingerprint", "--secret-env", "OTHER_SECRET"]);
+    let output = other
+        .env("OTHER_SECRET", "the other variable")
+        .output()
+        .unwrap();
+    assert_eq!(
+        text(&output.stdout).trim_end(),
+        fingerprint("the other variable")
+    );
+
+    let hex = tool(&[
+        "secret",
+        "--fingerprint",
+        "--secret-stdin",
+        "--encoding",
+        "hex",
+    ]);
+    let output = fed(hex, b"000102030405060708090a0b0c0d0e0f");
+    let bytes: Vec<u8> = (0..16).collect();
+    let expected = Secret::from_bytes(&bytes)
+        .unwrap()
+        .fingerprint()
+        .to_string();
+    assert_eq!(text(&output.stdout).trim_end(), expected);
+}
+
+/// Without a secret nothing is signed; the error says what to do, and shows no secret.
+#[test]
+fn an_unusable_secret_is_an_error_with_a_remedy() {
+    let (_directory, path) = file("short", "too short");
+    let (_other, missing) = file("there", "");
+    let missing = missing.with_file_name("missing");
+    for (args, input, complaint) in [
+        (
+            &["--secret-file", path.to_str().unwrap()][..],
+            "",
+            "at least 16",
+        ),
+        (
+            &["--secret-file", missing.to_str().unwrap()],
+            "",
+            "there is no file",
+        ),
+        (
+            &["--secret-env", "NO_SUCH_VARIABLE"],
+            "",
+            "environment variable NO_SUCH_VARIABLE",
+        ),
+        (&["--secret-stdin"], "", "0 bytes"),
+        (
+            &["--secret-stdin"],
+            "a hidden secret\0with a NUL",
+            "has a NUL",
+        ),
+        (
+            &["--secret-stdin", "--hex"],
+            "a hidden secret, not hexadecimal",
+            "not hexadecimal",
+        ),
+    ] {
+        let output = fed(
+            tool(&[&["sign", "GET", URL], args].concat()),
+            input.as_bytes(),
+        );
+        let stderr = text(&output.stderr);
+        assert_eq!(code(&output), 1, "{stderr}");
+        assert!(
+            stderr.starts_with("error: ") && stderr.contains(complaint),
+            "{stderr}"
+        );
+        assert!(
+            !stderr.contains("hidden") && stderr.lines().count() == 1,
+            "{stderr}"
+        );
+        assert!(output.stdout.is_empty());
+    }
+}
+
+/// No argument holds a secret, and two sources contradict each other.
+#[test]
+fn wrong_arguments_are_told_at_once() {
+    for args in [
+        &["sign", "GET", URL, "--secret", SECRET][..],
+        &["sign", "GET", URL, "--secret-file", "a", "--secret-stdin"],
+        &["sign", "GET", URL, "--secret-env", "a-b"],
+        &["sign", "GET", URL, "--hex", "--encoding", "text"],
+        &["sign", "GET", "not a URL"],
+        &["sign", "GET", URL, "--curl", "--httpie"],
+        &["explain", "--at", "yesterday"],
+        &["nothing"],
+        &[],
+    ] {
+        let output = run(args);
+        assert_eq!(code(&output), 2, "{args:?}: {}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn standard_input_has_one_use() {
+    let (_directory, path) = file("body", "x");
+    for args in [
+        &["sign", "POST", URL, "--data-file", "-", "--secret-stdin"][..],
+        &["explain", "-", "--secret-stdin"],
+        &["explain", "--secret-stdin"],
+    ] {
+        let output = fed(tool(args), b"whatever it may be");
+        assert_eq!(code(&output), 1);
+        assert!(text(&output.stderr).contains("standard input cannot be both"));
+    }
+    let path = path.to_str().unwrap();
+    let args = ["sign", "POST", URL, "--data-file", path, "--secret-stdin"];
+    assert_eq!(code(&fed(tool(&args), SECRET.as_bytes())), 0);
+}
+
+#[test]
+fn help_names_the_exit_codes_and_no_secret() {
+    let help = printed(&["--help"]);
+    assert!(help.contains("Exit codes: 0 done"), "{help}");
+    for command in ["secret", "sign", "send", "serve", "explain"] {
+        assert!(help.contains(command));
+        let help = printed(&[command, "--help"]);
+        assert!(!help.contains(SECRET), "{help}");
+    }
+}
