@@ -93,6 +93,14 @@ fn of_lines(ours: &str, theirs: &str, our_lines: &[&str], their_lines: &[&str]) 
     }
     let (our_name, our_value) = ours.split_once(": ").unwrap_or((ours, ""));
     let (their_name, their_value) = theirs.split_once(": ").unwrap_or((theirs, ""));
+    if our_name == "\"content-digest\"" && our_name == their_name {
+        let is_coding = |line: &&str| line.starts_with("\"content-encoding\": ");
+        return if our_lines.iter().chain(their_lines).any(is_coding) {
+            Mistake::ContentCoding
+        } else {
+            Mistake::OtherBody
+        };
+    }
     if our_name == their_name {
         return of_values(our_name, our_value, their_value);
     }
@@ -124,7 +132,6 @@ fn of_values(name: &str, ours: &str, theirs: &str) -> Mistake {
         "\"@path\"" => Mistake::OtherPath,
         "\"@target-uri\"" => of_targets(ours, theirs),
         "\"@signature-params\"" => of_params(ours, theirs),
-        "\"content-digest\"" => Mistake::OtherBody,
         "\"content-encoding\"" => Mistake::ContentCoding,
         _ if without_space(ours) == without_space(theirs) => Mistake::FieldSpace,
         _ => Mistake::OtherValue,

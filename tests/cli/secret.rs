@@ -80,6 +80,7 @@ fn an_unusable_secret_is_an_error_with_a_remedy() {
     let (_directory, path) = file("short", "too short");
     let (_other, missing) = file("there", "");
     let missing = missing.with_file_name("missing");
+    let long = "x".repeat(4097);
     for (args, input, complaint) in [
         (
             &["--secret-file", path.to_str().unwrap()][..],
@@ -97,6 +98,7 @@ fn an_unusable_secret_is_an_error_with_a_remedy() {
             "environment variable NO_SUCH_VARIABLE",
         ),
         (&["--secret-stdin"], "", "0 bytes"),
+        (&["--secret-stdin"], &long, "more than 4096 bytes"),
         (
             &["--secret-stdin"],
             "a hidden secret\0with a NUL",
@@ -134,6 +136,7 @@ fn wrong_arguments_are_told_at_once() {
         &["sign", "GET", URL, "--secret-file", "a", "--secret-stdin"],
         &["sign", "GET", URL, "--secret-env", "a-b"],
         &["sign", "GET", URL, "--hex", "--encoding", "text"],
+        &["sign", "GET", URL, "--at", "18446744073709551615"],
         &["sign", "GET", "not a URL"],
         &["sign", "GET", URL, "--curl", "--httpie"],
         &["explain", "--at", "yesterday"],

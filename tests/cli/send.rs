@@ -21,7 +21,7 @@ fn it_shows_the_status_the_headers_and_the_body() {
     );
     assert!(answer.contains(r#""received":{"month":11}"#), "{answer}");
     let brief = run(&["send", "--brief", "GET", &host.url("/a")]);
-    assert!(text(&brief.stdout).starts_with("200 OK\n{\"covered\":"));
+    assert!(text(&brief.stdout).starts_with("200 OK\n{\"data\":"));
     assert_eq!(host.stop(), "");
 }
 

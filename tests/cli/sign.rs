@@ -180,7 +180,7 @@ fn a_curl_command_is_accepted_whatever_the_texts_are() {
         let output = sh(&format!("{} --silent", command.trim_end()));
         let answer = received(&text(&output.stdout));
         assert!(
-            answer["covered"].to_string().contains("x-site"),
+            answer["signedComponents"].to_string().contains("x-site"),
             "{command}"
         );
     }

@@ -56,8 +56,8 @@ pub(super) struct RequestArgs {
     #[arg(long)]
     label: Option<String>,
     /// Sign as if at this time, in seconds since 1970 [default: now]
-    #[arg(long, value_name = "SECONDS")]
-    at: Option<u64>,
+    #[arg(long, value_name = "SECONDS", value_parser = parse_time)]
+    at: Option<SystemTime>,
     #[command(flatten)]
     source: SecretSource,
 }
@@ -131,7 +131,7 @@ impl RequestArgs {
         if let Some(label) = &self.label {
             options = options.label(label);
         }
-        match self.at.and_then(time) {
+        match self.at {
             Some(time) => options.at(time),
             None => options,
         }
@@ -176,6 +176,13 @@ fn is_stdin(path: &std::path::Path) -> bool {
 /// The time so many seconds after 1970; `None` if there is no such time.
 pub(super) fn time(seconds: u64) -> Option<SystemTime> {
     UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+}
+
+fn parse_time(text: &str) -> Result<SystemTime, String> {
+    let seconds = text.parse().ok();
+    seconds
+        .and_then(time)
+        .ok_or_else(|| "give seconds since 1970".to_owned())
 }
 
 fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), Failure> {

@@ -8,6 +8,7 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use hmac_auth::{EnvSecrets, FileSecrets, MemorySecrets, Secret, SecretEncoding, SecretStore};
+use zeroize::Zeroizing;
 
 use super::Failure;
 
@@ -15,6 +16,9 @@ const DEFAULT_VARIABLE: &str = "HMAC_AUTH_SECRET";
 
 /// The name of a secret that has neither a file nor a variable.
 const NAME: &str = "standard-input";
+
+/// How long a secret on standard input may be, in bytes.
+const MAX_LEN: usize = 4096;
 
 #[derive(Args)]
 #[group(id = "source", multiple = true)]
@@ -132,8 +136,16 @@ fn from_file(path: &Path, encoding: SecretEncoding) -> Result<Source, Failure> {
 }
 
 fn from_stdin(encoding: SecretEncoding) -> Result<Source, Failure> {
-    let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(4096));
-    io::stdin().lock().take(4096).read_to_end(&mut bytes)?;
+    // Room for all of it at once: a growing buffer would leave copies of the secret behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(2 * MAX_LEN));
+    let limit = u64::try_from(MAX_LEN + 1)?;
+    io::stdin().lock().take(limit).read_to_end(&mut bytes)?;
+    if bytes.len() > MAX_LEN {
+        return Err(format!(
+            "standard input has more than {MAX_LEN} bytes: give it the secret alone"
+        )
+        .into());
+    }
     let secrets = MemorySecrets::new();
     secrets.insert(NAME, Secret::from_configured(&bytes, encoding)?);
     Ok(Source {

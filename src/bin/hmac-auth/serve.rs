@@ -131,7 +131,7 @@ async fn serve_connection<S>(
     });
     // A client that goes away is no reason to stop, and its operator sees it at the client.
     let _ = auto::Builder::new(TokioExecutor::new())
-        .serve_connection_with_upgrades(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(stream), service)
         .await;
 }
 
@@ -194,9 +194,9 @@ fn answer(validated: &Validated, body: &[u8]) -> Value {
     json!({
         "data": { "userCount": 100, "monthlyRevenue": 80091.23 },
         "keyId": validated.key_id(),
-        "covered": covered,
         "received": serde_json::from_slice::<Value>(body).ok(),
         "receivedBytes": body.len(),
+        "signedComponents": covered,
     })
 }
 
