@@ -339,3 +339,26 @@ fn what_is_no_request_is_an_error_with_a_remedy() {
     let output = run(&["explain", "/no/such/file"]);
     assert!(text(&output.stderr).contains("cannot read /no/such/file"));
 }
+
+/// A proxy has decompressed the body of a request that was signed with its coding.
+#[test]
+fn a_body_that_was_decompressed_is_a_matter_of_the_content_coding() {
+    assert!(has("gzip"), "this test needs gzip");
+    let (directory, path) = file("body.json", r#"{"month":11}"#);
+    let gzip = Command::new("gzip").arg("-k").arg(&path).status().unwrap();
+    assert!(gzip.success());
+    let compressed = directory.path().join("body.json.gz");
+    let (path, compressed) = (path.to_str().unwrap(), compressed.to_str().unwrap());
+    let url = "https://host.example/a";
+    let coding = ["--header", "Content-Encoding: gzip"];
+    let args = [
+        &["sign", "POST", url, "--data-file", compressed],
+        &coding[..],
+    ]
+    .concat();
+    let request = format!("POST /a HTTP/1.1\nHost: host.example\n{}\n", printed(&args));
+    assert_eq!(code(&explained(&request, &["--body", compressed])), 0);
+    let answer = as_json(&request, &["--body", path]);
+    assert_eq!(answer["kind"], "wrong_digest");
+    assert_eq!(answer["hints"][0]["mistake"], "content_coding");
+}
