@@ -71,9 +71,9 @@ mod query;
 mod redacted;
 mod rule;
 
-/// Explains what [`validate_auth`](crate::validate_auth) says about a request, for the operator.
+/// Explains what [`validate_auth`] says about a request, for the operator.
 ///
-/// The verdict is that of [`validate_auth`](crate::validate_auth) with the same arguments. A replay
+/// The verdict is that of [`validate_auth`] with the same arguments. A replay
 /// guard has no part in it: a request that was used before is accepted here. Each secret is looked
 /// up as often as there.
 ///
@@ -158,7 +158,7 @@ pub struct Explanation {
 }
 
 impl Explanation {
-    /// Whether [`validate_auth`](crate::validate_auth) accepts the request.
+    /// Whether [`validate_auth`] accepts the request.
     #[must_use]
     pub fn is_accepted(&self) -> bool {
         self.error.is_none()
