@@ -1,5 +1,6 @@
 //! Replay: each signature counts once.
 
+pub(crate) mod against_a_set;
 pub(crate) mod guard;
 pub(crate) mod memory;
 pub(crate) mod once;
