@@ -33,7 +33,7 @@ mod live_bytes;
 const LIVE: usize = 3_000_000;
 
 /// For so many seconds a signature is fresh, with that of `created`.
-const WINDOW: u64 = 61;
+const WINDOW: u32 = 61;
 
 /// For so many seconds the guard drops old signatures.
 const AFTERWARDS: u64 = 3;
@@ -58,7 +58,7 @@ fn main() -> ExitCode {
     // `cargo test --benches` only wants to see it run.
     let live = if has("--bench") { LIVE } else { LIVE / 1_000 };
     let maker = Maker::new();
-    let spread = maker.seconds(WINDOW, live / WINDOW as usize, AFTERWARDS);
+    let spread = maker.seconds(WINDOW.into(), live / WINDOW as usize, AFTERWARDS);
     let mut goals = measured("spread", &spread);
     drop(spread);
     goals.extend(measured("burst", &maker.seconds(1, live, AFTERWARDS)));
@@ -204,7 +204,7 @@ impl Maker {
             let ids = (0..count).map(|_| self.proof(second).replay_id().clone());
             ids.collect()
         };
-        let over = START + WINDOW;
+        let over = START + u64::from(WINDOW);
         let fewer = count.min(LIVE / WINDOW as usize);
         Seconds {
             live: (START..START + live).map(|at| ids(at, count)).collect(),
@@ -248,7 +248,9 @@ fn claimed_by_one(pieces: &[&[ReplayId]]) -> Vec<Duration> {
     let guard = guard();
     let claim_piece = |ids: &&[ReplayId]| {
         let start = Instant::now();
-        ids.iter().for_each(|id| claim(&guard, id));
+        for id in *ids {
+            claim(&guard, id);
+        }
         start.elapsed()
     };
     pieces.iter().map(claim_piece).collect()
@@ -265,7 +267,9 @@ fn claimed_by_two(pieces: &[&[ReplayId]]) -> Vec<Duration> {
         let claim_piece = |ids: &&[ReplayId]| {
             let (start, before) = (Instant::now(), other.load(Ordering::Relaxed));
             for ids in ids.chunks(STEP) {
-                ids.iter().for_each(|id| claim(&guard, id));
+                for id in ids {
+                    claim(&guard, id);
+                }
                 mine.fetch_add(1, Ordering::Relaxed);
             }
             let time = start.elapsed();
