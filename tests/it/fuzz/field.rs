@@ -21,9 +21,12 @@ pub fn lines(field: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Adds the lines to the headers; `false` if one of them is no value of a header.
 pub fn append(headers: &mut HeaderMap, name: &HeaderName, field: &[u8]) -> bool {
-    lines(field).all(|line| {
-        let value = HeaderValue::from_bytes(line);
-        value.is_ok_and(|value| headers.append(name, value) || true)
+    lines(field).all(|line| match HeaderValue::from_bytes(line) {
+        Ok(value) => {
+            headers.append(name, value);
+            true
+        }
+        Err(_) => false,
     })
 }
 
@@ -34,7 +37,10 @@ pub fn append(headers: &mut HeaderMap, name: &HeaderName, field: &[u8]) -> bool 
 ///
 /// That of `sfv`.
 pub fn dictionary(field: &[u8]) -> Result<Dictionary, sfv::Error> {
-    with_joined(field, |parser| parser.parse())
+    fn parse(parser: Parser<'_>) -> Result<Dictionary, sfv::Error> {
+        parser.parse()
+    }
+    with_joined(field, parse)
 }
 
 /// Gives the lines to a parser, with a comma between them.

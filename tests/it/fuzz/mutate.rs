@@ -12,6 +12,7 @@ use hmac_auth::{
 use http::{
     HeaderName, HeaderValue, Method, Request, Uri, Version,
     header::{CONTENT_ENCODING, CONTENT_TYPE, HOST},
+    uri::Authority,
 };
 use sfv::{FieldType, ListEntry};
 
@@ -171,11 +172,11 @@ impl Changing<'_> {
             1 => self.change_target(),
             2 => self.change_authority(),
             3 | 4 => self.change_body(),
-            5 => self.change_field(CONTENT_TYPE, true),
-            6 => self.change_field(CONTENT_ENCODING, true),
-            7 => self.change_field(X_A.clone(), self.profile.covers_x_a),
-            8 => self.change_field(X_B.clone(), false),
-            9 => self.change_field(CONTENT_DIGEST, true),
+            5 => self.change_field(&CONTENT_TYPE, true),
+            6 => self.change_field(&CONTENT_ENCODING, true),
+            7 => self.change_field(&X_A, self.profile.covers_x_a),
+            8 => self.change_field(&X_B, false),
+            9 => self.change_field(&CONTENT_DIGEST, true),
             10 => self.change_member(&SIGNATURE_INPUT),
             11 => self.change_member(&SIGNATURE),
             12 => self.rename_label(),
@@ -242,11 +243,7 @@ impl Changing<'_> {
             at @ 0..4 => (same[at], true),
             at => (others[at - 4], false),
         };
-        let of_target = self
-            .request
-            .uri()
-            .authority()
-            .map(|authority| authority.as_str());
+        let of_target = self.request.uri().authority().map(Authority::as_str);
         let old = of_target.map_or_else(
             || {
                 self.request.headers()[HOST]
@@ -289,45 +286,45 @@ impl Changing<'_> {
         Refused
     }
 
-    fn change_field(&mut self, name: HeaderName, is_covered: bool) -> Expected {
+    fn change_field(&mut self, name: &HeaderName, is_covered: bool) -> Expected {
         let has_body = !self.request.body().is_empty();
         let headers = self.request.headers_mut();
         let (Ok(given), old) = (
             HeaderValue::from_bytes(self.text),
-            headers.get(&name).cloned(),
+            headers.get(name).cloned(),
         ) else {
             return Accepted;
         };
-        let if_covered = if is_covered { Refused } else { Accepted };
+        let outcome = if is_covered { Refused } else { Accepted };
         let Some(old) = old else {
-            headers.append(&name, given);
-            let says_what_body_means = name == CONTENT_TYPE || name == CONTENT_ENCODING;
+            headers.append(name, given);
+            let says_what_body_means = *name == CONTENT_TYPE || *name == CONTENT_ENCODING;
             // A digest that nobody has signed is looked at, and may be right.
             return match has_body {
                 true if says_what_body_means => Refused,
-                _ if name == CONTENT_DIGEST => Either,
+                _ if *name == CONTENT_DIGEST => Either,
                 _ => Accepted,
             };
         };
         match self.byte % 4 {
             0 => {
-                headers.remove(&name);
-                if_covered
+                headers.remove(name);
+                outcome
             }
             1 => {
-                headers.append(&name, given);
-                if_covered
+                headers.append(name, given);
+                outcome
             }
             2 => {
                 // Only the space around it is no part of the value.
                 let padded = [b" ", old.as_bytes(), b" \t"].concat();
-                headers.insert(&name, HeaderValue::from_bytes(&padded).expect("a value"));
+                headers.insert(name, HeaderValue::from_bytes(&padded).expect("a value"));
                 Accepted
             }
             _ => {
                 let is_same = given.as_bytes().trim_ascii() == old.as_bytes().trim_ascii();
-                headers.insert(&name, given);
-                if is_same { Either } else { if_covered }
+                headers.insert(name, given);
+                if is_same { Either } else { outcome }
             }
         }
     }
@@ -367,13 +364,14 @@ impl Changing<'_> {
             };
             self.request.headers_mut().insert(name, value);
         }
-        match new
-            .iter()
-            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.' | b'*'))
-        {
-            true => Accepted,
-            // One that is no key, or that adds a member.
-            false => Either,
+        let is_of_key = |byte: &u8| {
+            byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-.*".contains(byte)
+        };
+        // One that is no key is malformed, or it adds a member.
+        if new.iter().all(is_of_key) {
+            Accepted
+        } else {
+            Either
         }
     }
 

@@ -19,7 +19,7 @@ const readers = [
   /** The bytes of our label, if nothing is wrong with them. */
   (field) => {
     const { bytes, parameters } = readSignatures({ signature: field }).get('sig1') ?? {};
-    return bytes && parameters.size === 0 ? bytes.toString('hex') : null;
+    return bytes && parameters.size === 0 ? [...bytes] : null;
   },
 
   (field) => (matches(digestsOf({ 'content-digest': field }), BODY) ? 'right' : 'wrong'),
