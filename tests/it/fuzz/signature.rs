@@ -1,7 +1,8 @@
 //! `Signature`: the host must find the MAC that the crate `sfv` finds, or must have a known reason
 //! to refuse.
 //!
-//! The byte 1 stands for the MAC that is right.
+//! The byte 1 stands for the MAC that is right. The bytes 2 and 3 stand for the same MAC in another
+//! spelling, which is none here: with a bit behind the last byte, and without padding.
 
 use std::{cell::RefCell, sync::LazyLock};
 
@@ -33,6 +34,14 @@ static MAC: LazyLock<[u8; 32]> = LazyLock::new(|| {
 
 static MAC_TEXT: LazyLock<String> = LazyLock::new(|| STANDARD.encode(*MAC));
 
+static SPELLINGS: LazyLock<[String; 3]> = LazyLock::new(|| {
+    const DIGITS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let (start, last) = MAC_TEXT.trim_end_matches('=').split_at(42);
+    let next = DIGITS.find(last).expect("a digit") + 1;
+    let with_a_bit = format!("{start}{}=", &DIGITS[next..=next]);
+    [MAC_TEXT.clone(), with_a_bit, format!("{start}{last}")]
+});
+
 static OPTIONS: LazyLock<ValidateOptions> = LazyLock::new(|| {
     let name = hmac_auth::DEFAULT_SECRET_NAME;
     ValidateOptions::new()
@@ -50,10 +59,10 @@ pub fn run(data: &[u8]) {
     compare(&with_mac(data));
 }
 
-/// The field, with the right MAC for each byte 1.
+/// The field, with the right MAC for each of the bytes 1 to 3.
 #[must_use]
 pub fn with_mac(data: &[u8]) -> Vec<u8> {
-    host::with_texts(data, &[&MAC_TEXT])
+    host::with_texts(data, &SPELLINGS.each_ref().map(String::as_str))
 }
 
 /// What the host says about the field: `None` if it accepts the request.
