@@ -4,6 +4,7 @@ pub(crate) mod authority;
 pub(crate) mod base;
 pub(crate) mod cached_directory;
 pub(crate) mod checks;
+pub(crate) mod component;
 pub(crate) mod consumers;
 pub(crate) mod coverage;
 pub(crate) mod covering;

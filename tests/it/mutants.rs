@@ -6,6 +6,7 @@
 mod core;
 
 mod support {
+    pub(crate) mod capture;
     pub(crate) mod cases;
     pub(crate) mod clock;
     pub(crate) mod counted;
@@ -25,7 +26,9 @@ mod support {
     pub(crate) mod secret;
     pub(crate) mod shapes;
     pub(crate) mod store;
+    pub(crate) mod token;
     pub(crate) mod vectors;
+    pub(crate) mod wire;
 }
 
 mod tower {
@@ -35,6 +38,7 @@ mod tower {
     mod guard;
     mod observe;
     mod refusal;
+    mod upgrade;
     mod metrics {
         mod consumers;
         mod directory;
@@ -44,4 +48,5 @@ mod tower {
 
 mod wix {
     mod app_instance;
+    mod tokens;
 }

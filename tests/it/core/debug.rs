@@ -167,6 +167,15 @@ pub(crate) fn pitfall_27_neither_secrets_nor_macs_are_shown() {
     errors_show_no_secrets(&request, &check);
 }
 
+/// Nonces that can be foreseen weaken a signature: the options say so.
+#[test]
+fn predictable_nonces_are_seen() {
+    let random = format!("{:?}", sign_options());
+    assert!(random.contains("nonces: Random"), "{random}");
+    let given = format!("{:?}", sign_options().predictable_nonces(|| [1; 16]));
+    assert!(given.contains("nonces: Given"), "{given}");
+}
+
 fn errors_show_no_secrets(request: &TestRequest, check: &impl Fn(&str, &str)) {
     let show = |what: &str, error: &(dyn StdError + 'static)| {
         check(what, &format!("{error:?}"));

@@ -83,6 +83,31 @@ async fn event_of(request: TestRequest) -> Event {
     EVENTS.take().pop().expect("an event")
 }
 
+/// The operator looks for the name by which the consumer has called the host.
+#[tokio::test]
+async fn the_authority_is_that_of_the_trusted_field() {
+    let field = http::HeaderName::from_static("x-forwarded-host");
+    let options = ValidateOptions::new().at(time(NOW));
+    for (options, authority) in [
+        (options.clone(), "host.example"),
+        (options.trust_forwarded_host(field), "shop.example"),
+    ] {
+        let mut request = with_signature(post(), "sig1", INPUT, &[0; 32]);
+        let value = HeaderValue::from_static("shop.example");
+        request.headers_mut().insert("x-forwarded-host", value);
+        assert!(
+            ask(&host(secrets(), options), whole(request))
+                .await
+                .refusal()
+                .is_some()
+        );
+        assert_eq!(
+            EVENTS.take().pop().expect("an event")["authority"],
+            authority
+        );
+    }
+}
+
 /// Nothing of a peer acts on the terminal or fills the log.
 #[track_caller]
 fn assert_tame(event: &Event) {

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use hmac_auth::{
-    AuthErrorKind,
+    AuthErrorKind, SignError, sign_request,
     signature::{
         BaseError, Component, MAX_BASE_LEN, MAX_COMPONENTS, MAX_FIELD_LEN, RequestHead,
         SignatureBase, SignatureInputs, SyntaxError,
@@ -14,7 +14,9 @@ use http::{HeaderMap, HeaderValue, Request};
 use super::{refusal, with_query_params};
 use crate::support::{
     refusals::refused,
-    request::{TestRequest, get, options, signed_as, with_header, with_signature},
+    request::{
+        TestRequest, get, options, secrets, sign_options, signed_as, with_header, with_signature,
+    },
 };
 
 /// The members of a field with these lines; how many there are if all are well-formed.
@@ -55,6 +57,22 @@ fn a_field_has_8_kib_over_all_its_lines() {
     assert!(count_inputs(&[&with(MAX_FIELD_LEN + 1)]).is_err());
     assert_eq!(count_inputs(&[&with(MAX_FIELD_LEN - 4), "b=()"]), Ok(2));
     assert!(count_inputs(&[&with(MAX_FIELD_LEN - 3), "b=()"]).is_err());
+}
+
+/// What no host would read is not signed.
+#[test]
+fn a_signed_field_has_8_kib() {
+    let sign = |tag: usize| {
+        let mut request = get();
+        let options = sign_options().tag("x".repeat(tag));
+        let signed = sign_request(&mut request, &secrets(), &options);
+        signed.map(|()| request.headers()["signature-input"].len())
+    };
+    let fits = MAX_FIELD_LEN - sign(1).unwrap() + 1;
+    assert_eq!(sign(fits).unwrap(), MAX_FIELD_LEN);
+    for more in [1, 2] {
+        assert!(matches!(sign(fits + more), Err(SignError::TooLarge)));
+    }
 }
 
 #[test]

@@ -3,6 +3,10 @@
 use std::{
     fs,
     path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
     time::{Duration, SystemTime},
 };
@@ -91,4 +95,26 @@ fn a_file_at_rest_is_not_read_again_whatever_its_date() {
         let count = reads() - before;
         assert!(count < 100, "dated {what}: {count} reads");
     }
+}
+
+/// A file that changes during each reading does not hold up a request for ever.
+#[test]
+fn a_file_that_never_rests_is_read_a_few_times() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a");
+    let at = SystemTime::now();
+    let readings = Arc::new(AtomicUsize::new(0));
+    let secrets = FileSecrets::new(directory.path()).clock({
+        let (path, readings) = (path.clone(), Arc::clone(&readings));
+        // The store looks at the clock once for each reading.
+        move || {
+            let reading = readings.fetch_add(1, Ordering::Relaxed);
+            assert!(reading < 20, "no end");
+            fs::write(&path, OLD.repeat(reading + 2)).unwrap();
+            at
+        }
+    });
+    fs::write(&path, OLD).unwrap();
+    secrets.lookup("a").unwrap();
+    assert!(readings.load(Ordering::Relaxed) > 2);
 }

@@ -163,6 +163,26 @@ fn an_unusable_file_is_an_error_that_names_it() {
     }
 }
 
+#[test]
+fn a_file_has_64_kib() {
+    let directory = tempfile::tempdir().unwrap();
+    for (len, is_accepted) in [
+        (64 * 1024 - 1, true),
+        (64 * 1024, true),
+        (64 * 1024 + 1, false),
+        (64 * 1024 + 2, false),
+    ] {
+        let content = "x".repeat(len);
+        write(directory.path(), "a", &content);
+        let found = FileSecrets::new(directory.path()).lookup("a");
+        assert_eq!(
+            found.is_ok_and(|set| is_set_of(&set, &[&content])),
+            is_accepted,
+            "{len}"
+        );
+    }
+}
+
 /// `openssl rand 32 >name`: nothing is cut off.
 #[test]
 fn raw_bytes_are_taken_as_they_are() {
