@@ -4,7 +4,7 @@ use http::Request;
 
 use crate::{
     message::{KnownField, RequestHead},
-    secret::{Fingerprint, SecretSet},
+    secret::{Fingerprint, Secret, SecretSet},
     signature::{SignatureBase, SignatureInput, SignatureInputs},
     validate::{AuthError, AuthErrorKind, Claim, ValidateOptions, named_authority},
 };
@@ -107,10 +107,11 @@ impl<'a> Facts<'a> {
         sets.flat_map(SecretSet::fingerprints).collect()
     }
 
-    /// The position of the secret under which the MAC of the request is that of `text`.
-    pub(super) fn signed_by(&self, text: &str) -> Option<usize> {
+    /// The secret under which the MAC of the request is that of `text`, and whether it is the
+    /// current one.
+    pub(super) fn signed_by(&self, text: &str) -> Option<(&Secret, bool)> {
         let (claim, secrets) = self.claim.as_ref().zip(self.secrets.as_ref())?;
-        claim.signs(text, secrets)
+        claim.signed_by(text, secrets)
     }
 }
 

@@ -370,13 +370,13 @@ fn found_secret(facts: &Facts<'_>) -> String {
 }
 
 fn found_mac(facts: &Facts<'_>) -> String {
-    let fingerprints = facts.fingerprints();
     let base = facts.base.as_ref().and_then(|base| base.as_ref().ok());
-    let secret = base.and_then(|base| facts.signed_by(base.as_str()));
-    match secret {
-        Some(0) => format!("it, under the current secret {}", fingerprints[0]),
-        Some(index) => format!("it, under the previous secret {}", fingerprints[index]),
-        None if fingerprints.is_empty() => "not checked".to_owned(),
+    match base.and_then(|base| facts.signed_by(base.as_str())) {
+        Some((secret, is_current)) => {
+            let which = if is_current { "current" } else { "previous" };
+            format!("it, under the {which} secret {}", secret.fingerprint())
+        }
+        None if facts.secrets.is_none() => "not checked".to_owned(),
         None => "another MAC".to_owned(),
     }
 }

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     digest::BodyDigest,
     message::{KnownField, RequestHead},
-    secret::{SecretError, SecretSet, SecretStore},
+    secret::{Secret, SecretError, SecretSet, SecretStore},
     signature::{BaseError, Budget, SignatureBase, SignatureInput},
 };
 
@@ -139,8 +139,13 @@ impl<'a> Claim<'a> {
         )
     }
 
-    /// The position of the secret under which the MAC of the signature is that of `text`.
-    pub(crate) fn signs(&self, text: &str, secrets: &SecretSet) -> Option<usize> {
+    /// The secret under which the MAC of the signature is that of `text`, and whether it is the
+    /// current one.
+    pub(crate) fn signed_by<'s>(
+        &self,
+        text: &str,
+        secrets: &'s SecretSet,
+    ) -> Option<(&'s Secret, bool)> {
         secrets.verified_by(text.as_bytes(), &self.candidates.first.mac)
     }
 
