@@ -66,7 +66,7 @@ fn a_signed_field_has_8_kib() {
         let mut request = get();
         let options = sign_options().tag("x".repeat(tag));
         let signed = sign_request(&mut request, &secrets(), &options);
-        signed.map(|()| request.headers()["signature-input"].len())
+        signed.map(|_| request.headers()["signature-input"].len())
     };
     let fits = MAX_FIELD_LEN - sign(1).unwrap() + 1;
     assert_eq!(sign(fits).unwrap(), MAX_FIELD_LEN);
