@@ -5,6 +5,15 @@
 
 mod core;
 
+#[allow(
+    unreachable_pub,
+    reason = "its files belong to the library of `fuzz` too"
+)]
+mod fuzz {
+    pub(crate) mod field;
+    pub(crate) mod signature_input;
+}
+
 mod support {
     pub(crate) mod capture;
     pub(crate) mod cases;
@@ -13,6 +22,7 @@ mod support {
     pub(crate) mod dictionary;
     pub(crate) mod directory;
     pub(crate) mod edit;
+    pub(crate) mod exchange;
     pub(crate) mod field;
     pub(crate) mod httpsig;
     pub(crate) mod implements;
