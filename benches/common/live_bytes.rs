@@ -14,7 +14,7 @@ thread_local! {
 /// What glibc takes for a block: its header of 8 bytes, in steps of 16, and 32 at least.
 fn taken(size: usize) -> isize {
     let taken = (size + 8).next_multiple_of(16).max(32);
-    taken.cast_signed()
+    isize::try_from(taken).unwrap_or(isize::MAX)
 }
 
 fn add(bytes: isize) {
