@@ -92,6 +92,7 @@ pub fn compare(data: &[u8]) -> Option<AuthErrorKind> {
             (Ok(validated), Ok(theirs)) => {
                 assert!(is_right(&theirs), "`sfv` reads another signature");
                 assert!(contains(data, &MAC_TEXT), "another spelling of a MAC");
+                assert!(!field::repetitions(data).key, "a label stands there twice");
                 assert_eq!(validated.replay_id().as_bytes(), &*MAC);
                 None
             }
