@@ -53,12 +53,13 @@
 //! This crate asks for no TLS. Choose it in your own dependency on `reqwest` with a feature, such
 //! as `rustls`. Without TLS, a request to an `https` URL fails with [`InvokeError::Send`].
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use http::{HeaderMap, Method};
 use reqwest::{ClientBuilder, IntoUrl, RequestBuilder, Response, redirect, retry};
 
 use crate::{
+    host_clock::HostClocks,
     response::ValidateResponseOptions,
     secret::SecretStore,
     sign::{SignError, SignOptions},
@@ -85,7 +86,7 @@ mod sign;
 /// # Retries
 ///
 /// Nothing is retried here, because a signature counts once, unless
-/// [`Client::retry_as_asked`] says so. To retry, make a clone before the
+/// [`Client::retry_as_asked`] or [`Client::correct_clock`] says so. To retry, make a clone before the
 /// first call (`reqwest::Request::try_clone`), and call this function again with the clone. Each
 /// call makes a new `created` and a new `nonce`. The replay guard of the host takes it for another
 /// request, so retry only an action that may happen twice.
@@ -151,11 +152,15 @@ pub async fn invoke(
 /// | [`require_signed_response`](Self::require_signed_response) | no: a response proves nothing |
 /// | [`max_response_len`](Self::max_response_len) | [`DEFAULT_MAX_RESPONSE_LEN`], 2 MiB |
 /// | [`retry_as_asked`](Self::retry_as_asked) | no: each request is sent once |
+/// | [`correct_clock`](Self::correct_clock) | no: a wrong clock stays wrong |
+/// | [`correct_clock_into_the_future`](Self::correct_clock_into_the_future) | no |
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
     default_headers: HeaderMap,
     responses: Responses,
+    /// `None` if the own clock counts alone.
+    clocks: Option<Arc<HostClocks>>,
 }
 
 impl Client {
@@ -185,6 +190,7 @@ impl Client {
             http,
             default_headers: HeaderMap::new(),
             responses: Responses::default(),
+            clocks: None,
         })
     }
 
@@ -245,6 +251,57 @@ impl Client {
     #[must_use]
     pub fn retry_as_asked(mut self) -> Self {
         self.responses.retries = true;
+        self
+    }
+
+    /// Signs with an earlier time if the own clock is ahead of that of a host, as the `Date` of a
+    /// refusal says.
+    ///
+    /// After a 401, a request is signed anew with the time of the host, and sent once more. Together
+    /// with [`retry_as_asked`](Self::retry_as_asked), that is one further try, never two. If its
+    /// status is 2xx, the later requests to this host get the same correction, until one of them is
+    /// refused. The clones of a client share that, for up to 64 hosts. The time of the host is also
+    /// that by which a [signed response](Self::require_signed_response) is validated.
+    ///
+    /// A `Date` counts only for an `https` URL, only if it differs by more than 10 s from an own clock
+    /// that is ahead, and only if [`SignOptions::clock`] is wrong by at most 5 minutes. A refusal with
+    /// `Age` is that of a cache, and says nothing.
+    ///
+    /// Each correction that is tried, kept or dropped is an event of the feature `tracing`.
+    /// [The guide](crate::guide::refusals#a-consumer-whose-clock-is-wrong) says more. Setting the clock
+    /// of the machine is the better cure.
+    ///
+    /// ```
+    /// use hmac_auth::client::Client;
+    ///
+    /// # fn client() -> Result<Client, reqwest::Error> {
+    /// let client = Client::new(reqwest::Client::builder())?.correct_clock();
+    /// # Ok(client)
+    /// # }
+    /// ```
+    ///
+    /// # Security
+    ///
+    /// Nobody has signed that 401. Whoever ends the TLS connection can write one, although the host has
+    /// acted. So use this only for requests that may happen twice. A wrong `Date` can make a signature
+    /// too old, and no more. Do not switch off the check of certificates.
+    #[must_use]
+    pub fn correct_clock(mut self) -> Self {
+        self.clocks = Some(HostClocks::into_the_past());
+        self
+    }
+
+    /// Like [`correct_clock`](Self::correct_clock), and also signs with a later time if the own clock
+    /// is more than 30 s behind that of a host.
+    ///
+    /// # Security
+    ///
+    /// A signature of the future lives longer. Whoever ends the TLS connection, such as a CDN, can get
+    /// one with a wrong `Date`, keep the request, and send it up to 5 minutes later than others. So use
+    /// this only if you trust all who do so, and where the clock of the machine cannot be set.
+    #[must_use]
+    pub fn correct_clock_into_the_future(mut self) -> Self {
+        self.clocks = Some(HostClocks::into_the_future());
         self
     }
 

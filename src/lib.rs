@@ -185,6 +185,8 @@ pub mod explain;
 ))]
 #[cfg_attr(docsrs, doc(auto_cfg = false))] // exists for documentation only
 pub mod guide;
+#[cfg(any(feature = "client", feature = "tower"))]
+mod host_clock;
 mod message;
 #[cfg(feature = "metrics")]
 mod metrics;

@@ -36,6 +36,19 @@ impl Clock {
         }
     }
 
+    /// The present, moved by some seconds, as far as the platform can represent it.
+    #[cfg(any(feature = "client", feature = "tower"))]
+    pub(crate) fn moved(&self, seconds: i64) -> SystemTime {
+        let now = self.now();
+        let distance = Duration::from_secs(seconds.unsigned_abs());
+        let moved = if seconds >= 0 {
+            now.checked_add(distance)
+        } else {
+            now.checked_sub(distance)
+        };
+        moved.unwrap_or(now)
+    }
+
     /// The present, to measure from it.
     #[cfg(feature = "directory-cache")]
     pub(crate) fn moment(&self) -> Moment {

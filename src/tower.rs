@@ -55,6 +55,7 @@
 pub use self::{
     answer_body::AnswerBody,
     buffered_body::BufferedBody,
+    correct_clock::{CorrectClock, CorrectClockFuture, CorrectClockLayer},
     observe_auth::{ObserveAuth, ObserveAuthFuture, ObserveAuthLayer},
     observed::Observed,
     observed_body::ObservedBody,
@@ -94,6 +95,7 @@ mod answer_body;
 mod buffered_body;
 mod cache_control;
 mod client_uri;
+mod correct_clock;
 mod drain;
 #[cfg(feature = "tracing")]
 mod events;

@@ -9,6 +9,7 @@ use super::{
     sign::{sign, target},
 };
 use crate::{
+    host_clock::RequestTime,
     message::{ACCEPT_SIGNATURE, RequestHead, ResponseHead, SIGNATURE},
     response::{
         ResponseError, ResponseErrorKind, ValidateResponseOptions, ValidatedResponse,
@@ -56,43 +57,85 @@ impl Client {
             asked = options.clone().cover(ACCEPT_SIGNATURE);
             options = &asked;
         }
-        let unsigned = self.responses.retries.then(|| request.try_clone());
-        let mut sent = sign(&mut request, secrets, options)?;
+        let mut time = self.time(&request, options);
+        let may_repeat = self.responses.retries || time.is_some();
+        let unsigned = may_repeat.then(|| request.try_clone());
+        let to_sign = RequestTime::to_sign(time.as_ref(), options);
+        let mut sent = sign(&mut request, secrets, &to_sign)?;
         let mut response = self.send(request).await?;
         let again = unsigned.flatten();
-        let again = again.and_then(|again| sign_again(again, &response, secrets, options));
+        let is_corrected = corrects(time.as_mut(), &response, options);
+        let to_sign = RequestTime::to_sign(time.as_ref(), options);
+        let again = again.and_then(|request| {
+            let asked = self.asked(&request, &response, &to_sign);
+            let options = match &asked {
+                Some(options) => options,
+                None if is_corrected => &*to_sign,
+                None => return None,
+            };
+            sign_again(request, secrets, options)
+        });
         if let Some((request, sent_again)) = again {
             sent = sent_again;
             response = self.send(request).await?;
+            corrects(time.as_mut(), &response, options);
         }
-        match &self.responses.options {
-            Some(options) => Ok(validated(response, &sent, options, self.responses.max_len).await?),
-            None => Ok(response),
+        let response = match &self.responses.options {
+            Some(options) => {
+                let options = RequestTime::to_validate(time.as_ref(), options);
+                validated(response, &sent, &options, self.responses.max_len).await?
+            }
+            None => response,
+        };
+        if let Some(time) = time {
+            time.succeeded(response.status());
         }
+        Ok(response)
     }
 
     async fn send(&self, request: Request) -> Result<Response, InvokeError> {
         let response = self.http.execute(request).await;
         response.map_err(InvokeError::send)
     }
+
+    /// By which clock a request is signed; `None` if only the own one counts.
+    fn time(&self, request: &Request, options: &SignOptions) -> Option<RequestTime> {
+        let clocks = self.clocks.as_ref()?;
+        let uri = target(request.url()).ok()?;
+        let head = RequestHead::new(request.method(), &uri, request.version(), request.headers());
+        RequestTime::begin(clocks, &uri, head, options)
+    }
+
+    /// The options with what an unsigned refusal asks for, if that is more.
+    fn asked(
+        &self,
+        request: &Request,
+        response: &Response,
+        options: &SignOptions,
+    ) -> Option<SignOptions> {
+        let is_challenge = response.status() == StatusCode::UNAUTHORIZED
+            && !response.headers().contains_key(SIGNATURE);
+        if !self.responses.retries || !is_challenge {
+            return None;
+        }
+        let uri = target(request.url()).ok()?;
+        let head = RequestHead::new(request.method(), &uri, request.version(), request.headers());
+        options.cover_asked(head, response.headers())
+    }
 }
 
-/// The request for one more try, if an unsigned refusal asks for more.
+/// Takes notice of an answer. Says whether one more try is of use, with another time.
+fn corrects(time: Option<&mut RequestTime>, response: &Response, options: &SignOptions) -> bool {
+    time.is_some_and(|time| time.after(response.status(), response.headers(), options))
+}
+
+/// The request for one more try.
 fn sign_again(
     mut request: Request,
-    response: &Response,
     secrets: &(impl SecretStore + ?Sized),
     options: &SignOptions,
 ) -> Option<(Request, SentRequest)> {
-    let is_challenge = response.status() == StatusCode::UNAUTHORIZED
-        && !response.headers().contains_key(SIGNATURE);
-    if !is_challenge {
-        return None;
-    }
-    let uri = target(request.url()).ok()?;
-    let head = RequestHead::new(request.method(), &uri, request.version(), request.headers());
-    let options = options.cover_asked(head, response.headers())?;
-    let sent = sign(&mut request, secrets, &options).ok()?;
+    let sent = sign(&mut request, secrets, options).ok()?;
     Some((request, sent))
 }
 

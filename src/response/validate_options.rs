@@ -166,6 +166,12 @@ impl ValidateResponseOptions {
         &self.label
     }
 
+    /// Validates now, with a clock that is corrected by some seconds.
+    #[cfg(any(feature = "client", feature = "tower"))]
+    pub(crate) fn moved(&self, seconds: i64) -> Self {
+        self.clone().at(self.clock.moved(seconds))
+    }
+
     pub(super) fn now(&self) -> i64 {
         self.clock.unix_seconds()
     }

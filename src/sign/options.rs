@@ -258,6 +258,18 @@ impl SignOptions {
         self
     }
 
+    /// The present in seconds since 1970.
+    #[cfg(any(feature = "client", feature = "tower"))]
+    pub(crate) fn now(&self) -> i64 {
+        self.clock.unix_seconds()
+    }
+
+    /// Signs now, with a clock that is corrected by some seconds.
+    #[cfg(any(feature = "client", feature = "tower"))]
+    pub(crate) fn moved(&self, seconds: i64) -> Self {
+        self.clone().at(self.clock.moved(seconds))
+    }
+
     /// The components of [`cover`](Self::cover).
     pub(super) fn covered(&self) -> impl Iterator<Item = Component<'_>> {
         let parsed = self.cover.iter().map(|text| Component::parse(text));

@@ -1,6 +1,7 @@
 //! The layer of a consumer that signs each request and validates each response.
 
 use std::{
+    borrow::Cow,
     fmt,
     future::Future,
     mem,
@@ -25,6 +26,7 @@ use super::{
 };
 use crate::{
     eventual::POLLED_AFTER_END,
+    host_clock::{HostClocks, RequestTime},
     message::{ACCEPT_SIGNATURE, ResponseHead, SIGNATURE},
     response::{ResponseError, ResponseErrorKind, ValidateResponseOptions, VerifiedResponse},
     sign::{SentRequest, SignOptions},
@@ -56,6 +58,8 @@ use crate::{
 /// | --- | --- |
 /// | [`max_body_len`](Self::max_body_len) | [`DEFAULT_MAX_BODY_LEN`], 2 MiB |
 /// | [`retry_as_asked`](Self::retry_as_asked) | no: each request is sent once |
+/// | [`correct_clock`](Self::correct_clock) | no: a wrong clock stays wrong |
+/// | [`correct_clock_into_the_future`](Self::correct_clock_into_the_future) | no |
 ///
 /// # Errors
 ///
@@ -76,6 +80,8 @@ struct Exchange {
     /// In bytes.
     max_body_len: u64,
     retries: bool,
+    /// `None` if the own clock counts alone.
+    clocks: Option<Arc<HostClocks>>,
 }
 
 impl SignRequestLayer {
@@ -97,6 +103,7 @@ impl SignRequestLayer {
                 options,
                 max_body_len: DEFAULT_MAX_BODY_LEN,
                 retries: false,
+                clocks: None,
             }),
         }
     }
@@ -122,6 +129,24 @@ impl SignedExchangeLayer {
     #[must_use]
     pub fn retry_as_asked(mut self) -> Self {
         Arc::make_mut(&mut self.exchange).retries = true;
+        self
+    }
+
+    /// As [`SignRequestLayer::correct_clock`]. A correction is kept only if a 2xx was proven.
+    ///
+    /// The response is validated by the time of the host too. Together with
+    /// [`retry_as_asked`](Self::retry_as_asked), there is one further try, never two.
+    #[must_use]
+    pub fn correct_clock(mut self) -> Self {
+        Arc::make_mut(&mut self.exchange).clocks = Some(HostClocks::into_the_past());
+        self
+    }
+
+    /// As [`SignRequestLayer::correct_clock_into_the_future`]. A correction is kept only if a 2xx was
+    /// proven.
+    #[must_use]
+    pub fn correct_clock_into_the_future(mut self) -> Self {
+        Arc::make_mut(&mut self.exchange).clocks = Some(HostClocks::into_the_future());
         self
     }
 }
@@ -175,6 +200,7 @@ where
             exchange: Arc::clone(&self.exchange),
             service,
             again: None,
+            time: None,
             state: State::Collecting {
                 parts: Some(parts),
                 body: body.collect(),
@@ -197,6 +223,7 @@ pin_project! {
         service: S,
         // The unsigned request, if it may be sent once more.
         again: Option<(request::Parts, Bytes)>,
+        time: Option<RequestTime>,
         #[pin]
         state: State<S::Future, B, R>,
     }
@@ -246,11 +273,16 @@ where
                         Ok(body) => body,
                         Err(error) => break Err(error),
                     };
-                    if this.exchange.retries {
+                    let options = &this.exchange.sign_options;
+                    let clocks = this.exchange.clocks.as_ref();
+                    *this.time = clocks.and_then(|clocks| {
+                        RequestTime::begin(clocks, &parts.uri, (&parts).into(), options)
+                    });
+                    if this.exchange.retries || this.time.is_some() {
                         *this.again = Some((parts.clone(), body.clone()));
                     }
-                    let options = &this.exchange.sign_options;
-                    match this.exchange.sign(parts, body, options) {
+                    let options = RequestTime::to_sign(this.time.as_ref(), options);
+                    match this.exchange.sign(parts, body, &options) {
                         Ok((request, sent)) => {
                             let response = this.service.call(request);
                             State::Calling { sent, response }
@@ -264,12 +296,16 @@ where
                         Err(error) => break Err(error.into()),
                     };
                     let again = this.again.take();
-                    let again = again.and_then(|again| this.exchange.sign_again(again, &response));
+                    let again = this
+                        .exchange
+                        .sign_again(again, &response, this.time.as_mut());
                     if again.is_some() {
                         State::Ready { signed: again }
                     } else {
                         let head = ResponseHead::from(&response);
-                        match VerifiedResponse::verify(&head, sent, &this.exchange.options) {
+                        let options = &this.exchange.options;
+                        let options = RequestTime::to_validate(this.time.as_ref(), options);
+                        match VerifiedResponse::verify(&head, sent, &options) {
                             Ok(verified) => {
                                 let (parts, body) = response.into_parts();
                                 State::Validating {
@@ -328,6 +364,9 @@ where
                             let body = mem::take(pieces).into_bytes();
                             break match verified.finish() {
                                 Ok(validated) => {
+                                    if let Some(time) = this.time {
+                                        time.succeeded(parts.status);
+                                    }
                                     parts.extensions.insert(validated);
                                     Ok(Response::from_parts(parts, BufferedBody::from(body)))
                                 }
@@ -362,16 +401,26 @@ impl Exchange {
         self.signer.sign_with(parts, body, options)
     }
 
-    /// The request for one more try, if the response asks for more.
+    /// The request for one more try, if the response asks for more or names another time.
     fn sign_again<B: Body + From<Bytes>, R>(
         &self,
-        (parts, body): (request::Parts, Bytes),
+        again: Option<(request::Parts, Bytes)>,
         response: &Response<R>,
+        mut time: Option<&mut RequestTime>,
     ) -> Option<(Request<B>, SentRequest)> {
-        if !is_unsigned_challenge(response.status(), response.headers()) {
-            return None;
-        }
-        let options = (self.sign_options).cover_asked(&parts, response.headers())?;
+        let (status, headers) = (response.status(), response.headers());
+        // Also the answer to the second try can end a correction.
+        let is_corrected =
+            (time.as_mut()).is_some_and(|time| time.after(status, headers, &self.sign_options));
+        let (parts, body) = again?;
+        let options = RequestTime::to_sign(time.as_deref(), &self.sign_options);
+        let asks = self.retries && is_unsigned_challenge(status, headers);
+        let asked = asks.then(|| options.cover_asked(&parts, headers));
+        let options = match asked.flatten() {
+            Some(asked) => Cow::Owned(asked),
+            None if is_corrected => options,
+            None => return None,
+        };
         self.sign(parts, body, &options).ok()
     }
 
@@ -381,6 +430,7 @@ impl Exchange {
             .field("options", &self.options)
             .field("max_body_len", &self.max_body_len)
             .field("retries", &self.retries)
+            .field("corrects_clock", &self.clocks.is_some())
             .finish_non_exhaustive()
     }
 }

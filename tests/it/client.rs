@@ -1,5 +1,6 @@
 //! Signing and sending with reqwest, against hosts that validate what arrives.
 
+mod clock;
 mod request;
 mod response;
 mod retry;

@@ -29,6 +29,7 @@ pub(crate) mod request;
 pub(crate) mod secret;
 pub(crate) mod server;
 pub(crate) mod shapes;
+pub(crate) mod skewed_host;
 pub(crate) mod store;
 pub(crate) mod token;
 pub(crate) mod vectors;

@@ -4,6 +4,7 @@ mod axum;
 mod body;
 pub(crate) mod caches;
 mod client_uri;
+mod clock;
 mod directory;
 mod drain;
 mod events;
