@@ -44,12 +44,12 @@ impl RequestTime {
         if uri.scheme() != Some(&uri::Scheme::HTTPS) {
             return None;
         }
-        let authority = request.authority().ok()?;
+        let authority = request.authority().ok()?.as_str().to_ascii_lowercase();
         Some(Self {
             clocks: Arc::clone(clocks),
-            authority: authority.as_str().into(),
+            offset: clocks.offset(&authority),
+            authority: authority.into(),
             signed_at: options.now(),
-            offset: clocks.offset(authority.as_str()),
             is_retry: false,
         })
     }

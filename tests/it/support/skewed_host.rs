@@ -6,13 +6,14 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicI64, Ordering},
     },
+    time::SystemTime,
 };
 
 use axum::{Router, body::Body, extract::Request, middleware, response::Response};
 use hmac_auth::{
-    SignOptions, ValidateOptions,
+    SignOptions, SignResponseOptions, ValidateOptions,
     signature::{SIGNATURE_INPUT, SignatureInputs},
-    tower::ValidateAuthLayer,
+    tower::{SignResponseLayer, ValidateAuthLayer},
 };
 use http::{HeaderValue, StatusCode, header::DATE};
 
@@ -38,9 +39,9 @@ struct Seen {
     nonces: Vec<String>,
 }
 
-pub(crate) fn by(clock: &Arc<AtomicI64>) -> ValidateOptions {
+fn by(clock: &Arc<AtomicI64>) -> impl Fn() -> SystemTime + Send + Sync + 'static + use<> {
     let clock = Arc::clone(clock);
-    ValidateOptions::new().clock(move || time(NOW + clock.load(Ordering::Relaxed)))
+    move || time(NOW + clock.load(Ordering::Relaxed))
 }
 
 /// A consumer that takes it to be [`NOW`].
@@ -66,12 +67,14 @@ impl Host {
     /// The answers of the handler have this status.
     pub(crate) fn with(
         seconds: i64,
-        options: impl FnOnce(ValidateOptions) -> ValidateOptions,
+        options_of: impl FnOnce(ValidateOptions) -> ValidateOptions,
         status: StatusCode,
         change: Change,
     ) -> Self {
         let clock = Arc::new(AtomicI64::new(seconds));
-        let options = options(by(&clock).authorities(["host.example"]));
+        let options = ValidateOptions::new().clock(by(&clock));
+        let options = options_of(options.authorities(["host.example"]));
+        let of_responses = SignResponseOptions::new().clock(by(&clock));
         let seen = Arc::<Mutex<Seen>>::default();
         let (noted, now) = (Arc::clone(&seen), Arc::clone(&clock));
         let note = middleware::from_fn(move |request: Request, next: middleware::Next| {
@@ -100,7 +103,8 @@ impl Host {
         };
         let router = Router::new()
             .fallback(echo)
-            .layer(ValidateAuthLayer::new(secrets(), options).sign_responses())
+            .layer(ValidateAuthLayer::new(secrets(), options))
+            .layer(SignResponseLayer::new().options(of_responses))
             .layer(note);
         Self {
             clock,
