@@ -11,6 +11,12 @@ pub mod frameworks {}
 #[doc = include_str!("../docs/behind-a-proxy.md")]
 pub mod behind_a_proxy {}
 
+/// From an older check to signatures, step by step: a header with the secret, an HMAC of your own,
+/// `t=…,v1=…`, or the drafts of Cavage.
+///
+#[doc = include_str!("../docs/migrate.md")]
+pub mod migrate {}
+
 /// How to store secrets, replace them without an outage, and accept each request once.
 ///
 #[doc = include_str!("../docs/secrets-and-rotation.md")]

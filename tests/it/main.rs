@@ -9,6 +9,7 @@ mod examples;
     reason = "its files belong to the library of `fuzz` too"
 )]
 mod fuzz;
+mod migrate;
 mod pitfalls;
 mod support;
 mod tower;
