@@ -1,12 +1,14 @@
 //! The page shows what the tests do: the code, the table and the fields.
 
+use hmac_auth::sign_request;
+use http::HeaderName;
+
 use super::{
     cavage, shared_secret,
     steps::{OLD_SECRET, ROWS, Scheme, new_secrets, old, plain, sign_options},
     stripe_like, timestamped,
 };
 use crate::support::request::TestRequest;
-use hmac_auth::sign_request;
 
 pub(super) const PAGE: &str = include_str!("../../../docs/migrate.md");
 
@@ -47,22 +49,25 @@ fn the_table_is_that_of_the_tests() {
     }
 }
 
-/// The fields that the credentials add to the request, in their order.
-fn added(request: &TestRequest) -> String {
+/// The fields of the request that `is_shown` takes by their names, in their order.
+fn fields(request: &TestRequest, is_shown: impl Fn(&HeaderName) -> bool) -> String {
     let fields = request.headers().iter();
-    fields
-        .filter(|(name, _)| !plain().headers().contains_key(*name))
+    let lines: Vec<String> = fields
+        .filter(|(name, _)| is_shown(name))
         .map(|(name, value)| format!("{name}: {}\n", value.to_str().unwrap()))
-        .collect()
+        .collect();
+    lines.concat()
+}
+
+/// The fields that the credentials add to the request.
+fn added(request: &TestRequest) -> String {
+    fields(request, |name| !plain().headers().contains_key(name))
 }
 
 #[test]
 fn the_fields_are_those_of_the_tests() {
     let request = plain();
-    let fields = request.headers().iter();
-    let fields: String = fields
-        .map(|(name, value)| format!("{name}: {}\n", value.to_str().unwrap()))
-        .collect();
+    let fields = fields(&request, |_| true);
     let body = std::str::from_utf8(request.body()).unwrap();
     let (method, uri) = (request.method(), request.uri());
     assert_shows(&format!("{method} {uri} HTTP/1.1\n{fields}\n{body}\n"));

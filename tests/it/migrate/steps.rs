@@ -384,8 +384,8 @@ pub(super) fn mac(secret: &str, text: &[u8]) -> [u8; 32] {
 }
 
 pub(super) fn hex_mac(secret: &str, text: &[u8]) -> String {
-    let bytes = mac(secret, text);
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits = mac(secret, text).map(|byte| format!("{byte:02x}"));
+    digits.concat()
 }
 
 /// The value of a field, if it is a readable text.

@@ -33,7 +33,7 @@ fn find(secrets: OldSecrets, head: &Parts, body: &[u8]) -> Option<&'static str> 
     secrets
         .find(|(_, secret)| {
             let mac = hex_mac(secret, &signed);
-            parts.iter().any(|part| *part == ("v1", mac.as_str()))
+            parts.contains(&("v1", &mac))
         })
         .map(|(consumer, _)| *consumer)
 }
