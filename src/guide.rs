@@ -73,6 +73,11 @@ pub mod wix_webhooks {}
 #[doc = include_str!("../docs/other-clients.md")]
 pub mod other_clients {}
 
+/// Which packages of other languages agree with this crate, row by row, and whose fault a difference is.
+///
+#[doc = include_str!("../docs/interop.md")]
+pub mod interop {}
+
 /// The attacks that were thought of, and the promise of each check.
 ///
 #[doc = include_str!("../docs/threat-model.md")]
