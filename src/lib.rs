@@ -113,7 +113,7 @@
 //!
 //! docs.rs shows the guide in the module `guide`: frameworks, migrate, behind a proxy, secrets and
 //! rotation, several hosts, consumers, refusals, signed responses, the tool, metrics, Wix, webhooks of
-//! Wix, other clients, threat model, performance, capacity.
+//! Wix, other clients, interop, threat model, performance, capacity.
 
 #[cfg(feature = "axum")]
 pub use self::axum::MissingLayer;
