@@ -1,6 +1,6 @@
 //! `hmac-auth send`: signed, sent, and shown.
 
-use crate::support::{Host, code, file, has, run, text, tool};
+use crate::support::{Host, changed_on_the_way, code, file, has, run, text, tool};
 
 #[test]
 fn it_shows_the_status_the_headers_and_the_body() {
@@ -43,6 +43,38 @@ fn a_refusal_is_code_3_and_an_error_is_code_1() {
     let output = run(&["send", "GET", "http://127.0.0.1:1/"]);
     assert_eq!(code(&output), 1);
     assert!(text(&output.stderr).starts_with("error: "));
+}
+
+#[test]
+fn a_signed_response_is_validated() {
+    let host = Host::start(&[]);
+    let output = run(&["send", "--require-signed-response", "GET", &host.url("/a")]);
+    assert_eq!(code(&output), 0);
+    assert_eq!(text(&output.stderr), "the response is signed by the host\n");
+    assert_eq!(host.stop(), "");
+}
+
+/// On the way, somebody changes the body, or takes the signature away.
+#[test]
+fn a_response_that_was_changed_is_code_3() {
+    let unsigned = ("signature", "x-removed");
+    for (edit, args, expected, expected_code) in [
+        (("Revenue", "revenue"), &[][..], "refused wrong_digest: ", 3),
+        (unsigned, &[], "the response is not signed: ", 0),
+        (
+            unsigned,
+            &["--require-signed-response"],
+            "refused unsigned: ",
+            3,
+        ),
+    ] {
+        let host = Host::start(&[]);
+        let url = changed_on_the_way(&host, edit.0, edit.1);
+        let output = run(&[&["send", "GET", &url][..], args].concat());
+        let told = text(&output.stderr);
+        assert!(told.starts_with(expected), "{told}{}", host.stop());
+        assert_eq!(code(&output), expected_code, "{told}");
+    }
 }
 
 #[test]

@@ -3,8 +3,10 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
+    thread,
 };
 
 use tempfile::TempDir;
@@ -113,6 +115,27 @@ impl Host {
         stderr.read_to_string(&mut log).unwrap();
         log
     }
+}
+
+/// The URL of a proxy for one request to this host. In the response, it replaces a text by another
+/// one of the same length.
+pub(crate) fn changed_on_the_way(host: &Host, text: &'static str, other: &'static str) -> String {
+    assert_eq!(text.len(), other.len());
+    let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/a", proxy.local_addr().unwrap());
+    let host = host.site.strip_prefix("http://").unwrap().to_owned();
+    thread::spawn(move || {
+        let (mut client, _) = proxy.accept().unwrap();
+        let mut server = TcpStream::connect(host).unwrap();
+        let mut buffer = [0; 16 * 1024];
+        // A GET is one packet on loopback, and so is a short response.
+        let len = client.read(&mut buffer).unwrap();
+        server.write_all(&buffer[..len]).unwrap();
+        let len = server.read(&mut buffer).unwrap();
+        let response = String::from_utf8_lossy(&buffer[..len]).replace(text, other);
+        client.write_all(response.as_bytes()).unwrap();
+    });
+    url
 }
 
 impl Drop for Host {

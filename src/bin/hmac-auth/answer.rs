@@ -2,7 +2,8 @@
 
 use std::io::{self, Write};
 
-use http::{HeaderMap, StatusCode};
+use hmac_auth::{ResponseError, SentRequest, ValidateResponseOptions, validate_response};
+use http::{HeaderMap, Response, StatusCode};
 
 use super::Failure;
 
@@ -14,6 +15,14 @@ pub(super) struct Answer {
 }
 
 impl Answer {
+    /// Whether the host has signed this as the answer to that request.
+    pub(super) fn validate(&self, sent: &SentRequest) -> Result<(), ResponseError> {
+        let mut response = Response::new(&self.body);
+        *response.status_mut() = self.status;
+        response.headers_mut().clone_from(&self.headers);
+        validate_response(&response, sent, &ValidateResponseOptions::new()).map(|_| ())
+    }
+
     /// The status, the headers, and the body as it is.
     pub(super) fn print(&self) -> Result<(), Failure> {
         let mut out = io::stdout().lock();

@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
-use hmac_auth::{AlgParameter, DigestAlgorithm, SignOptions, sign_request};
+use hmac_auth::{AlgParameter, DigestAlgorithm, SentRequest, SignOptions, sign_request};
 use http::{HeaderName, HeaderValue, Method, Request, header::CONTENT_TYPE};
 use reqwest::Url;
 
@@ -73,6 +73,8 @@ enum Digest {
 /// A signed request, and where its body came from.
 pub(super) struct Signed {
     pub(super) request: Request<Vec<u8>>,
+    /// What a signed response has to answer.
+    pub(super) sent: SentRequest,
     /// The URL as a client sends it.
     pub(super) url: Url,
     /// The file of the body.
@@ -100,9 +102,10 @@ impl RequestArgs {
         }
         let source = self.source.open()?;
         let options = self.options().secret_name(&source.name);
-        sign_request(&mut request, &*source.store, &options)?;
+        let sent = sign_request(&mut request, &*source.store, &options)?;
         Ok(Signed {
             request,
+            sent,
             url,
             file: self.data_file.clone().filter(|file| !is_stdin(file)),
         })

@@ -7,6 +7,7 @@ use std::{
 };
 
 use clap::Args;
+use hmac_auth::{ResponseErrorKind, SentRequest};
 use http::Request;
 use reqwest::{Client, redirect};
 
@@ -27,6 +28,9 @@ pub(super) struct SendArgs {
     /// Print the status and the body only
     #[arg(long)]
     brief: bool,
+    /// Refuse a response that the host has not signed, as code 3
+    #[arg(long)]
+    require_signed_response: bool,
 }
 
 pub(super) fn run(args: &SendArgs) -> Result<Outcome, Failure> {
@@ -39,16 +43,37 @@ pub(super) fn run(args: &SendArgs) -> Result<Outcome, Failure> {
             .build()?
             .block_on(by_reqwest(signed.request))?
     };
+    let is_genuine = args.is_genuine(&answer, &signed.sent);
     if args.brief {
         answer.print_briefly()?;
     } else {
         answer.print()?;
     }
-    Ok(if answer.status.is_success() {
+    Ok(if answer.status.is_success() && is_genuine {
         Outcome::Done
     } else {
         Outcome::Refused
     })
+}
+
+impl SendArgs {
+    /// Says whether the response is signed, and `false` if it must not be believed.
+    fn is_genuine(&self, answer: &Answer, sent: &SentRequest) -> bool {
+        let Err(error) = answer.validate(sent) else {
+            eprintln!("the response is signed by the host");
+            return true;
+        };
+        let is_unsigned = matches!(
+            error.kind(),
+            ResponseErrorKind::Unsigned | ResponseErrorKind::UnsignedRefusal
+        );
+        if is_unsigned && !self.require_signed_response {
+            eprintln!("the response is not signed: nothing proves where it comes from");
+            return true;
+        }
+        eprintln!("refused {}: {error:#}", error.kind());
+        false
+    }
 }
 
 async fn by_reqwest(request: Request<Vec<u8>>) -> Result<Answer, Failure> {

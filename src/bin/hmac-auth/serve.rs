@@ -15,7 +15,7 @@ use clap::Args;
 use hmac_auth::{
     AuthError, Claim, ValidateOptions, Validated,
     signature::Scheme,
-    tower::{BufferedBody, ValidateAuthLayer},
+    tower::{AnswerBody, BufferedBody, ValidateAuthLayer},
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode, header::CONTENT_TYPE, request};
 use http_body_util::{BodyExt, Full};
@@ -83,7 +83,7 @@ async fn serve(args: &ServeArgs) -> Result<Outcome, Failure> {
     }
     // Around everything, also unknown paths and other methods: nothing answers before the request
     // is validated.
-    let validated = layer.layer(Answers {
+    let validated = layer.sign_responses().layer(Answers {
         only_site_stats: args.only_site_stats,
     });
     let listener = TcpListener::bind(&args.listen)
@@ -110,7 +110,7 @@ async fn serve_connection<S>(
 ) where
     S: Service<
             Request<BufferedBody<Incoming>>,
-            Response = Response<Full<Bytes>>,
+            Response = Response<AnswerBody<Full<Bytes>>>,
             Error = Infallible,
         > + Clone
         + Send
