@@ -56,7 +56,7 @@ fn read_request(request: &Value) -> Result<Request<Vec<u8>>, Failure> {
 fn body_of(data: &Value) -> Result<Vec<u8>, Failure> {
     let text = data["text"].as_str().unwrap_or_default();
     if data["encoding"] == "base64" {
-        return Ok(STANDARD.decode(text)?);
+        return Ok(STANDARD.decode(text).map_err(|error| error.to_string())?);
     }
     Ok(text.as_bytes().to_vec())
 }
