@@ -59,8 +59,13 @@ pub(super) fn run(args: &SendArgs) -> Result<Outcome, Failure> {
 impl SendArgs {
     /// Says whether the response is signed, and `false` if it must not be believed.
     fn is_genuine(&self, answer: &Answer, sent: &SentRequest) -> bool {
+        let note = |text| {
+            if !self.brief {
+                eprintln!("{text}");
+            }
+        };
         let Err(error) = answer.validate(sent) else {
-            eprintln!("the response is signed by the host");
+            note("the response is signed by the host");
             return true;
         };
         let is_unsigned = matches!(
@@ -68,7 +73,7 @@ impl SendArgs {
             ResponseErrorKind::Unsigned | ResponseErrorKind::UnsignedRefusal
         );
         if is_unsigned && !self.require_signed_response {
-            eprintln!("the response is not signed: nothing proves where it comes from");
+            note("the response is not signed: nothing proves where it comes from");
             return true;
         }
         eprintln!("refused {}: {error:#}", error.kind());
