@@ -141,6 +141,8 @@ impl<'a> Claim<'a> {
 
     /// The secret under which the MAC of the signature is that of `text`, and whether it is the
     /// current one.
+    // Only explanations need it: the compiler shall not share the validation's code with it.
+    #[cold]
     pub(crate) fn signed_by<'s>(
         &self,
         text: &str,

@@ -322,6 +322,7 @@ impl ValidateOptions {
     }
 
     /// In seconds.
+    #[inline]
     pub(crate) fn max_skew(&self) -> i64 {
         whole_seconds(self.max_clock_skew)
     }
@@ -337,6 +338,7 @@ impl ValidateOptions {
     }
 
     /// In seconds.
+    #[inline]
     pub(crate) fn max_age(&self) -> i64 {
         whole_seconds(self.max_time_diff)
     }
@@ -346,6 +348,7 @@ impl ValidateOptions {
     }
 
     /// The listed authorities in lower case, without the default port of the external scheme.
+    #[inline]
     pub(crate) fn listed_authorities(&self) -> &[Box<str>] {
         &self.derived.authorities
     }
@@ -355,12 +358,14 @@ impl ValidateOptions {
     }
 
     /// The parts of a request that [`require`](Self::require) names.
+    #[inline]
     pub(crate) fn required_parts(&self) -> Coverage {
         self.derived.parts
     }
 
     /// The fields that [`require`](Self::require) names, but for those in
     /// [`required_parts`](Self::required_parts).
+    #[inline]
     pub(crate) fn required_fields(&self) -> impl Iterator<Item = &str> {
         let required = self.required.iter().map(|name| &**name);
         required.filter(|name| Coverage::required_by(name) == Coverage::NONE)
@@ -380,6 +385,7 @@ impl ValidateOptions {
         self.accepts_uncovered_content_type
     }
 
+    #[inline]
     pub(crate) fn required_tag(&self) -> Option<&str> {
         self.tag.as_deref()
     }

@@ -41,6 +41,7 @@ pub(super) fn authority_of<'a>(
 }
 
 /// The authority that the client has named, whether it is one of the host's or not.
+#[inline]
 pub(crate) fn named_authority<'a>(
     request: &RequestHead<'a>,
     options: &ValidateOptions,
