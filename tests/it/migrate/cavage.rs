@@ -11,9 +11,8 @@ use http::{HeaderValue, header::AUTHORIZATION, request::Parts};
 use sha2::{Digest, Sha256};
 
 use super::steps::{
-    MapHead, OLD_SECRET, OldSecrets, STEPS, Scheme, Step, app, assert_forgotten,
-    assert_open_until_required, assert_rehearsed, assert_step, both, events, insert, is_accepted,
-    mac, old, plain, signed, stripped, text,
+    MapHead, OLD_SECRET, OldSecrets, STEPS, Scheme, app, assert_open_until_required, both, events,
+    insert, is_accepted, mac, old, plain, signed, stripped, test_each_step, text,
 };
 use crate::support::request::TestRequest;
 
@@ -127,31 +126,7 @@ fn app_beside(step: Step) -> Router {
     }
 }
 
-#[tokio::test]
-async fn before() {
-    assert_step(Step::Before, IN_AUTHORIZATION).await;
-}
-
-#[tokio::test]
-async fn the_host_observes() {
-    assert_step(Step::Observe, IN_AUTHORIZATION).await;
-    assert_rehearsed(IN_AUTHORIZATION).await;
-}
-
-#[tokio::test]
-async fn the_host_accepts_both() {
-    assert_step(Step::AcceptBoth, IN_AUTHORIZATION).await;
-}
-
-#[tokio::test]
-async fn the_old_check_forgets_a_consumer_that_has_moved() {
-    assert_forgotten(IN_AUTHORIZATION).await;
-}
-
-#[tokio::test]
-async fn the_host_requires_signatures() {
-    assert_step(Step::Require, IN_AUTHORIZATION).await;
-}
+test_each_step!(IN_AUTHORIZATION);
 
 #[tokio::test]
 async fn a_request_can_be_repeated_until_the_last_step() {

@@ -2,10 +2,7 @@
 
 use http::request::Parts;
 
-use super::steps::{
-    OldSecrets, Scheme, Step, assert_forgotten, assert_open_until_required, assert_rehearsed,
-    assert_step, insert, text,
-};
+use super::steps::{OldSecrets, Scheme, assert_open_until_required, insert, test_each_step, text};
 use crate::support::request::TestRequest;
 
 pub(super) const SCHEME: Scheme = Scheme { add, find };
@@ -22,31 +19,7 @@ fn find(secrets: OldSecrets, head: &Parts, _: &[u8]) -> Option<&'static str> {
         .map(|(consumer, _)| *consumer)
 }
 
-#[tokio::test]
-async fn before() {
-    assert_step(Step::Before, SCHEME).await;
-}
-
-#[tokio::test]
-async fn the_host_observes() {
-    assert_step(Step::Observe, SCHEME).await;
-    assert_rehearsed(SCHEME).await;
-}
-
-#[tokio::test]
-async fn the_host_accepts_both() {
-    assert_step(Step::AcceptBoth, SCHEME).await;
-}
-
-#[tokio::test]
-async fn the_old_check_forgets_a_consumer_that_has_moved() {
-    assert_forgotten(SCHEME).await;
-}
-
-#[tokio::test]
-async fn the_host_requires_signatures() {
-    assert_step(Step::Require, SCHEME).await;
-}
+test_each_step!(SCHEME);
 
 /// Who has seen one request knows the secret, and asks whatever there is to ask.
 #[tokio::test]

@@ -397,3 +397,37 @@ pub(super) fn insert(request: &mut TestRequest, name: &'static str, value: &str)
     let value = HeaderValue::from_str(value).unwrap();
     request.headers_mut().insert(name, value);
 }
+
+/// The tests of each step that is the same for all schemes.
+macro_rules! test_each_step {
+    ($scheme:expr) => {
+        use crate::migrate::steps::Step;
+
+        #[tokio::test]
+        async fn before() {
+            crate::migrate::steps::assert_step(Step::Before, $scheme).await;
+        }
+
+        #[tokio::test]
+        async fn the_host_observes() {
+            crate::migrate::steps::assert_step(Step::Observe, $scheme).await;
+            crate::migrate::steps::assert_rehearsed($scheme).await;
+        }
+
+        #[tokio::test]
+        async fn the_host_accepts_both() {
+            crate::migrate::steps::assert_step(Step::AcceptBoth, $scheme).await;
+        }
+
+        #[tokio::test]
+        async fn the_old_check_forgets_a_consumer_that_has_moved() {
+            crate::migrate::steps::assert_forgotten($scheme).await;
+        }
+
+        #[tokio::test]
+        async fn the_host_requires_signatures() {
+            crate::migrate::steps::assert_step(Step::Require, $scheme).await;
+        }
+    };
+}
+pub(super) use test_each_step;

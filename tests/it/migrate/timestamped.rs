@@ -3,8 +3,8 @@
 use http::request::Parts;
 
 use super::steps::{
-    OldSecrets, STEPS, Scheme, Step, app, assert_forgotten, assert_open_until_required,
-    assert_rehearsed, assert_step, both, hex_mac, insert, is_accepted, stripped, text,
+    OldSecrets, STEPS, Scheme, app, assert_open_until_required, both, hex_mac, insert, is_accepted,
+    stripped, test_each_step, text,
 };
 use crate::support::request::{NOW, TestRequest};
 
@@ -37,31 +37,7 @@ fn find(secrets: OldSecrets, head: &Parts, body: &[u8]) -> Option<&'static str> 
         .map(|(consumer, _)| *consumer)
 }
 
-#[tokio::test]
-async fn before() {
-    assert_step(Step::Before, SCHEME).await;
-}
-
-#[tokio::test]
-async fn the_host_observes() {
-    assert_step(Step::Observe, SCHEME).await;
-    assert_rehearsed(SCHEME).await;
-}
-
-#[tokio::test]
-async fn the_host_accepts_both() {
-    assert_step(Step::AcceptBoth, SCHEME).await;
-}
-
-#[tokio::test]
-async fn the_old_check_forgets_a_consumer_that_has_moved() {
-    assert_forgotten(SCHEME).await;
-}
-
-#[tokio::test]
-async fn the_host_requires_signatures() {
-    assert_step(Step::Require, SCHEME).await;
-}
+test_each_step!(SCHEME);
 
 /// The old text has no query, as in many schemes.
 #[tokio::test]
