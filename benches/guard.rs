@@ -5,11 +5,14 @@
 //!
 //! The machine may be busy, so each run claims the same signatures in the same order, and each figure is made of the shortest
 //! times of all runs, for each piece of them or, for the pause, for each claim. `cargo bench --bench guard -- --check` fails
-//! if the memory or the pause misses its goal; the other figures depend on what else the machine does.
+//! if the memory or the pause misses its goal; the other figures depend on what else the machine does. Two threads compare with
+//! one only if both have a core: the rate of two threads with a guard each shows whether they had, and is the most there can be.
 
 use std::{
     env,
     future::Future,
+    hint,
+    ops::Range,
     pin::pin,
     process::ExitCode,
     sync::atomic::{AtomicUsize, Ordering},
@@ -69,6 +72,12 @@ fn main() -> ExitCode {
         limit: Limit::None,
         is_checked: false,
     });
+    goals.push(Goal {
+        what: "ns until the other thread has read what one has written".to_owned(),
+        value: passed_on(),
+        limit: Limit::None,
+        is_checked: false,
+    });
     println!("| with {live} live signatures | | goal |");
     println!("| --- | ---: | --- |");
     for goal in &goals {
@@ -92,10 +101,14 @@ fn measured(case: &str, seconds: &Seconds) -> Vec<Goal> {
         .collect();
     let mut one = vec![Duration::MAX; pieces.len()];
     let mut two = one.clone();
+    let mut apart = one.clone();
     let mut pauses = vec![Duration::MAX; ids().count()];
     for _ in 0..RUNS {
         shorten(&mut one, claimed_by_one(&pieces));
-        shorten(&mut two, claimed_by_two(&pieces));
+        let shared = guard();
+        shorten(&mut two, claimed_by_two(&pieces, [&shared, &shared]));
+        drop(shared);
+        shorten(&mut apart, claimed_by_two(&pieces, [&guard(), &guard()]));
         shorten(&mut pauses, timed_each(ids()));
     }
     let per_claim = one.iter().sum::<Duration>().as_secs_f64()
@@ -124,6 +137,12 @@ fn measured(case: &str, seconds: &Seconds) -> Vec<Goal> {
             "rate of two threads / one",
             rate_of_two(&one, &two),
             Limit::AtLeast(MIN_RATE_OF_TWO),
+            false,
+        ),
+        goal(
+            "the same, if each has a guard",
+            rate_of_two(&one, &apart),
+            Limit::None,
             false,
         ),
         goal(
@@ -258,17 +277,16 @@ fn claimed_by_one(pieces: &[&[ReplayId]]) -> Vec<Duration> {
 
 /// The time for each piece, while another thread claims other pieces. A piece counts only if the other thread did as much
 /// meanwhile: the system may have stopped it.
-fn claimed_by_two(pieces: &[&[ReplayId]]) -> Vec<Duration> {
-    let guard = guard();
+fn claimed_by_two(pieces: &[&[ReplayId]], guards: [&MemoryReplayGuard; 2]) -> Vec<Duration> {
     // Not in one line of the cache.
     let progress: [(AtomicUsize, [u8; 128]); 2] = [0, 0].map(|steps| (steps.into(), [0; 128]));
     let work = |this: usize| -> Vec<Duration> {
-        let (mine, other) = (&progress[this].0, &progress[1 - this].0);
+        let (guard, mine, other) = (guards[this], &progress[this].0, &progress[1 - this].0);
         let claim_piece = |ids: &&[ReplayId]| {
             let (start, before) = (Instant::now(), other.load(Ordering::Relaxed));
             for ids in ids.chunks(STEP) {
                 for id in ids {
-                    claim(&guard, id);
+                    claim(guard, id);
                 }
                 mine.fetch_add(1, Ordering::Relaxed);
             }
@@ -330,6 +348,38 @@ fn with_proof(maker: &Maker, count: usize) -> f64 {
         );
     }
     shortest.iter().sum::<Duration>().as_secs_f64() * 1e9 / as_f64(count)
+}
+
+/// The shortest time, in ns, in which a number goes from one core to the other: a shared guard makes a
+/// thread wait for that wherever the other one was last.
+fn passed_on() -> f64 {
+    let (number, last) = (AtomicUsize::new(0), RUNS * PIECE);
+    // Odd numbers go there, and even ones come back.
+    let answer = |numbers: Range<usize>| {
+        for next in numbers.step_by(2) {
+            let mut waited = 0;
+            while number.load(Ordering::Acquire) != next {
+                waited += 1;
+                // The other thread may wait for this core.
+                if waited % PIECE == 0 {
+                    thread::yield_now();
+                } else {
+                    hint::spin_loop();
+                }
+            }
+            number.store(next + 1, Ordering::Release);
+        }
+    };
+    let mut shortest = Duration::MAX;
+    thread::scope(|scope| {
+        scope.spawn(|| answer(1..last));
+        for start in (0..last).step_by(STEP) {
+            let begun = Instant::now();
+            answer(start..start + STEP);
+            shortest = shortest.min(begun.elapsed());
+        }
+    });
+    shortest.as_secs_f64() * 1e9 / as_f64(STEP)
 }
 
 fn shorten(shortest: &mut [Duration], times: Vec<Duration>) {

@@ -1,94 +1,137 @@
-//! A set of ids that grows in small steps.
+//! A set of ids that grows by one small bucket at a time.
 
-use std::mem;
+/// A bucket has four lines of the cache.
+const ROOM: usize = 32;
 
-/// How many ids a bucket has on average, at most. A claim looks through one bucket.
-const MEAN: usize = 16;
+/// So many buckets are allocated together.
+const BLOCK: usize = 8;
 
-/// For how many more ids a bucket gets room at once.
-const ROOM: usize = 8;
-
-/// A set by *linear hashing*: when the buckets are full on average, one of them is split in two, in
-/// turn. So no claim pays for a table that grows, and a bucket has little more room than ids.
+/// A set by *extendible hashing*: the low bits of an id choose an entry in the directory, and the
+/// entry says which bucket has the id. A full bucket is split in two by one more bit. So no claim
+/// pays for a table that grows: all ids but those of one bucket stay where they are.
 ///
 /// An id has to be random for everybody outside, or somebody could fill one bucket.
-#[derive(Default)]
 pub(super) struct Ids {
-    buckets: Vec<Vec<u64>>,
-    len: usize,
+    /// The bucket for each value of the low bits. It doubles when a bucket needs one more bit than
+    /// all others, and has an entry for some eight ids.
+    directory: Vec<u32>,
+    /// All are full but the last one.
+    blocks: Vec<Vec<Bucket>>,
+    /// What is in each bucket: apart, because it is read before the bucket has come from the memory.
+    fills: Vec<Fill>,
+}
+
+#[repr(align(64))]
+struct Bucket([u64; ROOM]);
+
+#[derive(Clone, Copy)]
+struct Fill {
+    len: u8,
+    /// How many low bits all ids of the bucket have in common.
+    bits: u8,
 }
 
 impl Ids {
+    pub(super) fn new() -> Self {
+        let mut ids = Self {
+            directory: vec![0],
+            blocks: Vec::new(),
+            fills: Vec::new(),
+        };
+        ids.add(0);
+        ids
+    }
+
     pub(super) fn contains(&self, id: u64) -> bool {
-        !self.buckets.is_empty() && self.buckets[self.bucket_of(id)].contains(&id)
+        let (bucket, fill) = self.bucket_of(id);
+        let ids = &self.blocks[bucket / BLOCK][bucket % BLOCK].0;
+        ids[..fill.len.into()].contains(&id)
     }
 
     /// Whether the id was not in the set before.
     pub(super) fn insert(&mut self, id: u64) -> bool {
-        if self.len >= MEAN * self.buckets.len() {
-            self.split_one();
+        loop {
+            let (bucket, fill) = self.bucket_of(id);
+            let len = usize::from(fill.len);
+            let ids = self.ids_mut(bucket);
+            if ids[..len].contains(&id) {
+                return false;
+            }
+            if len < ROOM {
+                ids[len] = id;
+                self.fills[bucket].len += 1;
+                return true;
+            }
+            self.split(id);
         }
-        let index = self.bucket_of(id);
-        let bucket = &mut self.buckets[index];
-        if bucket.contains(&id) {
-            return false;
-        }
-        if bucket.len() == bucket.capacity() {
-            bucket.reserve_exact(ROOM);
-        }
-        bucket.push(id);
-        self.len += 1;
-        true
     }
 
     pub(super) fn remove(&mut self, id: u64) {
-        let index = self.bucket_of(id);
-        let bucket = &mut self.buckets[index];
-        if let Some(place) = bucket.iter().position(|other| *other == id) {
-            bucket.swap_remove(place);
-            self.len -= 1;
+        let (bucket, fill) = self.bucket_of(id);
+        let ids = &mut self.ids_mut(bucket)[..fill.len.into()];
+        if let Some(place) = ids.iter().position(|other| *other == id) {
+            ids[place..].rotate_left(1);
+            self.fills[bucket].len -= 1;
         }
     }
 
-    #[cfg(feature = "metrics")]
-    pub(super) fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Frees so many buckets at most, and says whether none is left. What was in them is gone.
-    pub(super) fn free(&mut self, buckets: usize) -> bool {
-        let left = self.buckets.len().saturating_sub(buckets);
-        self.buckets.truncate(left);
+    /// Frees so many blocks at most, and says whether none is left. What was in them is gone.
+    pub(super) fn free(&mut self, blocks: usize) -> bool {
+        let left = self.blocks.len().saturating_sub(blocks);
+        self.blocks.truncate(left);
         left == 0
     }
 
-    /// As many low bits of the id count as number the buckets. One fewer counts where the bucket
-    /// with all of them is not there yet.
-    fn bucket_of(&self, id: u64) -> usize {
-        let mask = self.buckets.len().next_power_of_two() - 1;
-        #[expect(clippy::cast_possible_truncation, reason = "only low bits count")]
-        let index = id as usize & mask;
-        if index < self.buckets.len() {
-            index
-        } else {
-            index & (mask >> 1)
+    fn bucket_of(&self, id: u64) -> (usize, Fill) {
+        let bucket = self.directory[low_bits(id, self.directory.len())] as usize;
+        (bucket, self.fills[bucket])
+    }
+
+    fn ids_mut(&mut self, bucket: usize) -> &mut [u64; ROOM] {
+        &mut self.blocks[bucket / BLOCK][bucket % BLOCK].0
+    }
+
+    /// Splits the bucket of this id, which is full.
+    fn split(&mut self, id: u64) {
+        let (bucket, Fill { bits, .. }) = self.bucket_of(id);
+        let half = 1 << bits;
+        let other = self.add(bits + 1);
+        self.fills[bucket] = Fill {
+            len: 0,
+            bits: bits + 1,
+        };
+        for id in *self.ids_mut(bucket) {
+            let bucket = if id >> bits & 1 == 0 { bucket } else { other };
+            let len = usize::from(self.fills[bucket].len);
+            self.ids_mut(bucket)[len] = id;
+            self.fills[bucket].len += 1;
+        }
+        if self.directory.len() == half {
+            self.directory.extend_from_within(..);
+        }
+        let first = half + low_bits(id, half);
+        for entry in self.directory[first..].iter_mut().step_by(2 * half) {
+            *entry = u32::try_from(other).expect("fewer buckets than memory has");
         }
     }
 
-    /// Adds a bucket, with the ids of an earlier one that have one more bit.
-    fn split_one(&mut self) {
-        let added = self.buckets.len();
-        let Some(bit) = added.checked_ilog2() else {
-            self.buckets.push(Vec::new());
-            return;
-        };
-        let half = 1 << bit;
-        let bucket = &mut self.buckets[added - half];
-        let (moved, mut kept): (Vec<u64>, Vec<u64>) = mem::take(bucket)
-            .into_iter()
-            .partition(|id| (id >> bit) & 1 == 1);
-        kept.shrink_to(kept.len() + ROOM);
-        *bucket = kept;
-        self.buckets.push(moved);
+    /// Adds an empty bucket; says which one it is.
+    fn add(&mut self, bits: u8) -> usize {
+        if self.blocks.last().is_none_or(|block| block.len() == BLOCK) {
+            // A second with few ids takes no whole block.
+            let room = if self.blocks.is_empty() { 1 } else { BLOCK };
+            self.blocks.push(Vec::with_capacity(room));
+        }
+        if let Some(block) = self.blocks.last_mut() {
+            block.push(Bucket([0; ROOM]));
+        }
+        self.fills.push(Fill { len: 0, bits });
+        self.fills.len() - 1
     }
+}
+
+/// As many low bits of the id as this power of two has values for.
+#[expect(clippy::cast_possible_truncation, reason = "only low bits count")]
+fn low_bits(id: u64, power: usize) -> usize {
+    id as usize & (power - 1)
 }

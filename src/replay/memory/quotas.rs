@@ -1,9 +1,12 @@
 //! The places of a guard, and which consumer has taken how many.
 
-use std::{collections::HashMap, hash::BuildHasher, sync::PoisonError};
+use std::{collections::HashMap, hash::BuildHasher, mem, sync::PoisonError};
 
-use super::{DEFAULT_REPLAY_CAPACITY, DEFAULT_REPLAY_CAPACITY_PER_CONSUMER};
+use super::{DEFAULT_REPLAY_CAPACITY, DEFAULT_REPLAY_CAPACITY_PER_CONSUMER, SHARDS};
 use crate::sync::{Arc, AtomicUsize, FastHash, Ordering, RwLock, RwLockReadGuard};
+
+/// How many places a shard takes at once, at most, for a consumer that claims again and again.
+const RESERVE: u32 = 64;
 
 /// It is shared by the map and the quota of a consumer.
 type Name = std::sync::Arc<str>;
@@ -14,13 +17,14 @@ type Consumers = HashMap<Name, Arc<Quota>, FastHash>;
 pub(super) struct Quotas {
     pub(super) capacity: usize,
     pub(super) capacity_per_consumer: usize,
+    /// With the places in reserve.
     taken: AtomicUsize,
     /// The consumers of whom a signature is remembered.
     consumers: RwLock<Consumers>,
     names: FastHash,
 }
 
-/// The places that one consumer has taken.
+/// The places that one consumer has taken, with those in reserve.
 struct Quota {
     consumer: Name,
     taken: AtomicUsize,
@@ -29,19 +33,34 @@ struct Quota {
 /// The places that each consumer has taken in one second, by the hash of its name: nearly all have
 /// few.
 #[derive(Default)]
-pub(super) struct Counts(Vec<Count>);
+pub(super) struct Counts {
+    by_name: Vec<Count>,
+    /// Which of them took a place last.
+    last: usize,
+    /// Places that are taken for that consumer, and have nothing in them yet: so a thread seldom
+    /// changes the counters that all threads share.
+    reserve: u32,
+}
 
 struct Count {
     name_hash: u32,
+    /// With the places in reserve.
     taken: u32,
     quota: Arc<Quota>,
 }
 
 impl Counts {
+    #[cfg(feature = "metrics")]
+    pub(super) fn is_one(&self) -> bool {
+        matches!(self.by_name[..], [Count { taken: 1, .. }])
+    }
+
     /// Where the count of this consumer is, or has to be.
     fn find(&self, name_hash: u32, consumer: &str) -> Result<usize, usize> {
-        let first = self.0.partition_point(|count| count.name_hash < name_hash);
-        let same_hash = self.0[first..]
+        let first = self
+            .by_name
+            .partition_point(|count| count.name_hash < name_hash);
+        let same_hash = self.by_name[first..]
             .iter()
             .take_while(|count| count.name_hash == name_hash);
         let place = same_hash
@@ -62,11 +81,6 @@ impl Quotas {
         }
     }
 
-    /// How many places are taken.
-    pub(super) fn taken(&self) -> usize {
-        self.taken.load(Ordering::Relaxed)
-    }
-
     /// How many consumers have taken a place.
     pub(super) fn consumers(&self) -> usize {
         self.read().len()
@@ -74,63 +88,96 @@ impl Quotas {
 
     /// Takes a place for this consumer; says whether there was one.
     ///
-    /// A consumer that is known in this second is found without what all threads share but the
-    /// counters.
-    pub(super) fn take(&self, counts: &mut Counts, consumer: &str) -> bool {
+    /// A consumer that is known in this second is found without what all threads share.
+    pub(super) fn take(&self, counts: &mut Counts, consumer: &str, may_reserve: bool) -> bool {
         #[expect(clippy::cast_possible_truncation, reason = "a part of a hash")]
         let name_hash = self.names.hash_one(consumer) as u32;
         match counts.find(name_hash, consumer) {
-            Ok(place) => {
-                let count = &mut counts.0[place];
-                let taken = self.reserve(&count.quota);
-                count.taken += u32::from(taken);
-                taken
-            }
+            Ok(place) => self.take_again(counts, place, may_reserve),
             Err(place) => {
                 let quota = self.quota_of(consumer);
-                let taken = self.reserve(&quota);
-                if taken {
-                    let count = Count {
-                        name_hash,
-                        taken: 1,
-                        quota,
-                    };
-                    counts.0.insert(place, count);
-                } else {
+                if self.reserve(&quota, 1) == 0 {
                     self.drop_unused(quota);
+                    return false;
                 }
-                taken
+                self.give_reserve_back(counts);
+                let count = Count {
+                    name_hash,
+                    taken: 1,
+                    quota,
+                };
+                counts.by_name.insert(place, count);
+                counts.last = place;
+                true
             }
         }
     }
 
-    /// Gives all places of a second back.
-    pub(super) fn give_back(&self, counts: Counts) {
-        for Count { taken, quota, .. } in counts.0 {
-            let taken = taken as usize;
-            quota.taken.fetch_sub(taken, Ordering::Relaxed);
-            self.taken.fetch_sub(taken, Ordering::Relaxed);
-            self.drop_unused(quota);
+    /// Takes a place for a consumer that has one in this second.
+    fn take_again(&self, counts: &mut Counts, place: usize, may_reserve: bool) -> bool {
+        // Where consumers take turns, each takes one place.
+        let wanted = if counts.last == place && may_reserve {
+            RESERVE
+        } else {
+            1
+        };
+        if counts.last != place {
+            self.give_reserve_back(counts);
+            counts.last = place;
+        }
+        let count = &mut counts.by_name[place];
+        if counts.reserve == 0 {
+            counts.reserve = self.reserve(&count.quota, wanted);
+            count.taken += counts.reserve;
+        }
+        let is_taken = counts.reserve > 0;
+        if is_taken {
+            counts.reserve -= 1;
+        }
+        is_taken
+    }
+
+    /// Gives the places back that nothing is in yet.
+    pub(super) fn give_reserve_back(&self, counts: &mut Counts) {
+        let reserve = mem::take(&mut counts.reserve);
+        if reserve > 0 {
+            let count = &mut counts.by_name[counts.last];
+            count.taken -= reserve;
+            self.free(&count.quota, reserve);
         }
     }
 
-    /// Takes one place in the guard and in the share of the consumer, or neither.
-    fn reserve(&self, quota: &Quota) -> bool {
-        let take = |counter: &AtomicUsize, limit| {
-            counter
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
-                    (count < limit).then_some(count + 1)
-                })
-                .is_ok()
-        };
+    /// Gives all places of a second back; says how many had something in them.
+    pub(super) fn give_back(&self, mut counts: Counts) -> usize {
+        self.give_reserve_back(&mut counts);
+        let mut used = 0;
+        for Count { taken, quota, .. } in counts.by_name {
+            used += taken as usize;
+            self.free(&quota, taken);
+            self.drop_unused(quota);
+        }
+        used
+    }
+
+    fn free(&self, quota: &Quota, places: u32) {
+        let places = places as usize;
+        quota.taken.fetch_sub(places, Ordering::Relaxed);
+        self.taken.fetch_sub(places, Ordering::Relaxed);
+    }
+
+    /// Takes so many places at most, both in the guard and in the share of the consumer; says how
+    /// many.
+    fn reserve(&self, quota: &Quota, wanted: u32) -> u32 {
         // In this order, a consumer without a place of its own takes none from another, not even
         // for a moment.
-        if !take(&quota.taken, self.capacity_per_consumer) {
-            return false;
+        let own = take_of(&quota.taken, self.capacity_per_consumer, wanted);
+        if own == 0 {
+            return 0;
         }
-        let taken = take(&self.taken, self.capacity);
-        if !taken {
-            quota.taken.fetch_sub(1, Ordering::Relaxed);
+        let taken = take_of(&self.taken, self.capacity, own);
+        if taken < own {
+            let too_many = (own - taken) as usize;
+            quota.taken.fetch_sub(too_many, Ordering::Relaxed);
         }
         taken
     }
@@ -179,4 +226,21 @@ impl Quotas {
             consumers.remove(&consumer);
         }
     }
+}
+
+/// Takes so many places at most, and the fewer, the fewer are left: the last ones are taken one by
+/// one. Says how many.
+fn take_of(counter: &AtomicUsize, limit: usize, wanted: u32) -> u32 {
+    let most = |taken: usize| {
+        let left = limit.saturating_sub(taken);
+        let share = u32::try_from(left / (2 * SHARDS)).unwrap_or(wanted);
+        if left == 0 { 0 } else { share.clamp(1, wanted) }
+    };
+    let more = |taken| match most(taken) {
+        0 => None,
+        more => Some(taken + more as usize),
+    };
+    counter
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
+        .map_or(0, most)
 }

@@ -8,12 +8,14 @@ use super::{
 };
 use crate::validate::{AuthError, AuthErrorKind, ReplayId};
 
-/// How many buckets of the past a claim frees: in some microseconds.
-const FREED: usize = 512;
+/// How many blocks of the past a claim frees: in some microseconds.
+const FREED: usize = 64;
 
 #[derive(Default)]
 pub(super) struct Shard {
     seconds: BTreeMap<i64, Second>,
+    /// How many signatures are remembered here.
+    len: usize,
     /// The latest second whose set was dropped. If the clock is set back, its signatures could be
     /// fresh again.
     dropped: Option<i64>,
@@ -42,28 +44,43 @@ impl Shard {
         self.drop_past_seconds(id.validated_at(), quotas);
         self.free_past();
         self.check_dropped(id)?;
+        // Only the newest second has places in reserve: so they are found at once.
+        let mut is_newest = true;
+        if let Some(mut newest) = self.seconds.last_entry() {
+            is_newest = *newest.key() <= id.created();
+            if *newest.key() < id.created() {
+                quotas.give_reserve_back(&mut newest.get_mut().counts);
+            }
+        }
         let second = self.seconds.entry(id.created()).or_insert_with(|| Second {
             fresh_until: i64::MIN,
-            used: Ids::default(),
+            used: Ids::new(),
             counts: Counts::default(),
         });
-        second.fresh_until = second.fresh_until.max(id.fresh_until());
+        if second.fresh_until < id.fresh_until() {
+            second.fresh_until = id.fresh_until();
+        }
         if !second.used.insert(fingerprint) {
             return Err(AuthErrorKind::Replayed.into());
         }
-        let is_remembered = quotas.take(&mut second.counts, consumer);
-        if !is_remembered {
+        let is_remembered = quotas.take(&mut second.counts, consumer, is_newest);
+        if is_remembered {
+            self.len += 1;
+        } else {
             second.used.remove(fingerprint);
         }
         Ok(is_remembered)
     }
 
-    /// How many signatures of a second are remembered here.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether one signature of a second is remembered here, and no more.
     #[cfg(feature = "metrics")]
-    pub(super) fn len_of(&self, created: i64) -> usize {
-        self.seconds
-            .get(&created)
-            .map_or(0, |second| second.used.len())
+    pub(super) fn has_one_of(&self, created: i64) -> bool {
+        let second = self.seconds.get(&created);
+        second.is_some_and(|second| second.counts.is_one())
     }
 
     /// The error of [`claim`](Self::claim), as far as it is known without remembering.
@@ -75,8 +92,16 @@ impl Shard {
         is_used.then(|| AuthErrorKind::Replayed.into())
     }
 
+    /// Gives the places of what is over at `now` back, and those in reserve.
+    pub(super) fn give_back(&mut self, now: i64, quotas: &Quotas) {
+        self.drop_past_seconds(now, quotas);
+        if let Some(mut newest) = self.seconds.last_entry() {
+            quotas.give_reserve_back(&mut newest.get_mut().counts);
+        }
+    }
+
     /// Drops the sets of seconds whose signatures are all stale at `now`, the oldest first.
-    pub(super) fn drop_past_seconds(&mut self, now: i64, quotas: &Quotas) {
+    fn drop_past_seconds(&mut self, now: i64, quotas: &Quotas) {
         while let Some(oldest) = self.seconds.first_entry() {
             if oldest.get().fresh_until >= now {
                 break;
@@ -84,7 +109,7 @@ impl Shard {
             self.dropped = Some(*oldest.key());
             let Second { used, counts, .. } = oldest.remove();
             self.past.push(used);
-            quotas.give_back(counts);
+            self.len -= quotas.give_back(counts);
         }
     }
 

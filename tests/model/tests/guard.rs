@@ -84,6 +84,29 @@ fn the_last_place_is_given_once() {
     });
 }
 
+/// The first consumer has places in reserve, and takes one of them while the other one needs it.
+#[test]
+fn a_place_in_reserve_is_given_once() {
+    let ids: Vec<_> = (0..5).map(|_| id(START + 1)).collect();
+    let others: Vec<_> = (0..8).map(|_| id(START)).collect();
+    for_each_order(move || {
+        let guard = guard().capacity(12);
+        let [first @ .., a, b] = &ids[..] else {
+            panic!("five");
+        };
+        // Two of three meet in one part: the second takes two places, and uses one.
+        for id in first {
+            claim(&guard, id, "a").expect("an empty guard");
+        }
+        for (id, consumer) in others.iter().zip(["c", "d", "e", "f", "g", "h", "i", "j"]) {
+            claim(&guard, id, consumer).expect("a place, although it is in reserve");
+        }
+        let (claims, guard) = both(guard, [(a.clone(), "a"), (b.clone(), "b")]);
+        assert_eq!((wins(&claims), guard.len()), (1, 12));
+        assert!(claims.contains(&Err(AuthErrorKind::ReplayGuardFull)));
+    });
+}
+
 /// One consumer has used up its quota. Its claim must not take a place away from another one, not
 /// even for a moment.
 #[test]

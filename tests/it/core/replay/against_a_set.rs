@@ -237,3 +237,19 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// Where many places are left, the guard takes several of them at once.
+    #[test]
+    fn a_guard_with_many_places_answers_as_a_set_with_time(
+        limits in (256_usize..1_024, 256_usize..1_024),
+        steps in steps(),
+    ) {
+        let mut world = World::new(limits.0, limits.1);
+        for step in &steps {
+            world.take(step);
+        }
+    }
+}

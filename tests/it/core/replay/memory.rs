@@ -71,6 +71,20 @@ fn the_second_use_is_refused_and_another_request_is_not() {
     assert_eq!(guard.len(), 2);
 }
 
+/// So many that each part of the guard grows several times.
+#[test]
+fn each_of_many_is_refused_again() {
+    let guard = guard();
+    let all: Vec<_> = (0..12_000).map(|_| request(START, START)).collect();
+    for validated in &all {
+        assert_eq!(refusal(&guard, validated), None);
+    }
+    for validated in &all {
+        assert_eq!(refusal(&guard, validated), Some(AuthErrorKind::Replayed));
+    }
+    assert_eq!(guard.len(), all.len());
+}
+
 #[test]
 fn of_many_threads_exactly_one_wins() {
     for _ in 0..50 {
@@ -130,10 +144,10 @@ fn nothing_is_forgotten_while_it_is_fresh() {
     assert_eq!(guard.len(), 62);
     // 61 s later the signatures of START are stale. The guard drops them when it next sees their
     // shard.
-    for _ in 0..500 {
+    for _ in 0..2_000 {
         guard.first_use(request(START + 61, START + 61)).unwrap();
     }
-    assert_eq!(guard.len(), 500);
+    assert_eq!(guard.len(), 2_000);
     assert_eq!(
         refusal(&guard, &old),
         Some(AuthErrorKind::BeforeGuardStart),
@@ -150,7 +164,7 @@ fn a_clock_that_is_set_back_opens_nothing() {
     for validated in &used {
         guard.first_use(validated.clone()).unwrap();
     }
-    for _ in 0..500 {
+    for _ in 0..2_000 {
         guard.first_use(request(START + 100, START + 100)).unwrap();
     }
     for validated in &used {
@@ -391,7 +405,7 @@ fn a_dropped_second_names_its_cause() {
     for validated in &used {
         guard.first_use(validated.clone()).unwrap();
     }
-    for _ in 0..500 {
+    for _ in 0..2_000 {
         guard.first_use(request(START + 100, START + 100)).unwrap();
     }
     let error = guard.first_use(used[0].clone()).unwrap_err();
@@ -454,7 +468,7 @@ fn nothing_is_kept_of_consumers_that_are_gone() {
     let full = request_of(Some("full"), START + 9, START + 9);
     assert_eq!(refusal(&guard, &full), Some(AuthErrorKind::ReplayGuardFull));
     consumers(1_000);
-    // Each request drops what is over in one part of the guard: these reach all parts.
+    // The guard is full, so the first of these looks through all of its parts.
     for name in 0..500 {
         let name = format!("new-{name}");
         let request = request_of(Some(&name), START + 200, START + 200);
