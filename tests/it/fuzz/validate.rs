@@ -257,7 +257,7 @@ const LISTS: [&str; 8] = [
     r#"("@method" "@authority" "@path" "@query" "@query-param";name="x" "@scheme")"#,
     r#"( "@method"  "@authority" "@request-target" )"#,
     r#"("@method" "@authority" "@path" "@query" "@status")"#,
-    "()",
+    r#"("@method" "@authority" "@path")"#,
 ];
 
 /// Parameters of a signature, most of which a host accepts.
