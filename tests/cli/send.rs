@@ -1,6 +1,15 @@
 //! `hmac-auth send`: signed, sent, and shown.
 
-use crate::support::{Host, changed_on_the_way, code, file, has, run, text, tool};
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+    process::Command,
+    thread,
+};
+
+use tempfile::TempDir;
+
+use crate::support::{Host, SECRET, changed_on_the_way, code, fed, file, has, run, sh, text, tool};
 
 #[test]
 fn it_shows_the_status_the_headers_and_the_body() {
@@ -40,9 +49,12 @@ fn a_refusal_is_code_3_and_an_error_is_code_1() {
             .starts_with("refused wrong_mac: GET /a from 127.0.0.1:")
     );
 
-    let output = run(&["send", "GET", "http://127.0.0.1:1/"]);
+    let output = run(&["send", "GET", "http://127.0.0.1:1/a?token=HIDDEN"]);
     assert_eq!(code(&output), 1);
-    assert!(text(&output.stderr).starts_with("error: "));
+    let stderr = text(&output.stderr);
+    assert!(stderr.starts_with("error: "), "{stderr}");
+    assert!(stderr.contains("127.0.0.1:1/a"), "{stderr}");
+    assert!(!stderr.contains("HIDDEN"), "logs keep errors: {stderr}");
 }
 
 #[test]
@@ -74,6 +86,41 @@ fn a_response_that_was_changed_is_code_3() {
         let told = text(&output.stderr);
         assert!(told.starts_with(expected), "{told}{}", host.stop());
         assert_eq!(code(&output), expected_code, "{told}");
+        // No program behind a pipe takes a refused answer for one of the host.
+        let is_given = text(&output.stdout).starts_with("200 OK\n");
+        assert_eq!(is_given, expected_code == 0, "{}", text(&output.stdout));
+        assert_eq!(told.contains("\n200 OK\n"), !is_given, "{told}");
+    }
+}
+
+/// A terminal does what is written to it: the body of a stranger must not reach it as it is.
+#[test]
+fn no_body_controls_a_terminal() {
+    if !has("script") {
+        return;
+    }
+    let host = Host::start(&[]);
+    let url = changed_on_the_way(&host, "Revenue", "\u{1b}[31m\u{9b}");
+    let program = env!("CARGO_BIN_EXE_hmac-auth");
+    for (options, expected) in [("", "\\u{1b}[31m\\u{9b}"), ("--brief", "Revenue")] {
+        let url = if options.is_empty() {
+            url.clone()
+        } else {
+            host.url("/a")
+        };
+        let output = Command::new("script")
+            .args([
+                "-qec",
+                &format!("{program} send {options} GET {url}"),
+                "/dev/null",
+            ])
+            .env("HMAC_AUTH_SECRET", SECRET)
+            .env("NO_PROXY", "127.0.0.1")
+            .output()
+            .unwrap();
+        let all = text(&output.stdout);
+        assert!(all.contains(expected), "{all}");
+        assert!(!all.contains(['\u{1b}', '\u{9b}']), "{all}");
     }
 }
 
@@ -87,20 +134,22 @@ fn any_bytes_are_sent() {
     assert_eq!(host.stop(), "");
 }
 
+/// A curl that is this script, and the path to it.
+fn stand_in_of_curl(script: &str) -> (TempDir, String) {
+    let (directory, path) = file("curl", format!("#!/bin/sh\n{script}"));
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(path, mode).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let path = format!("{}:{path}", directory.path().display());
+    (directory, path)
+}
+
 /// Over https, curl sends the request: here to a stand-in that shows what it was given.
 #[test]
 fn over_https_curl_gets_the_request_on_its_standard_input() {
-    let stand_in = "#!/bin/sh\n\
-        printf 'HTTP/1.1 103 Early Hints\\r\\n\\r\\nHTTP/2 201 \\r\\nx-args: %s\\r\\n\\r\\n' \"$*\"\n\
+    let stand_in = "printf 'HTTP/1.1 103 Early Hints\\r\\n\\r\\nHTTP/2 201 \\r\\nx-args: %s\\r\\n\\r\\n' \"$*\"\n\
         cat\n";
-    let (directory, path) = file("curl", stand_in);
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(path, mode).unwrap();
-    let path = format!(
-        "{}:{}",
-        directory.path().display(),
-        std::env::var("PATH").unwrap()
-    );
+    let (_directory, path) = stand_in_of_curl(stand_in);
     let body = "@it's \"two\"\nlines\\";
     let mut command = tool(&["send", "POST", "https://host.example/a?b=c", "--data", body]);
     let output = command.env("PATH", path).output().unwrap();
@@ -127,6 +176,57 @@ fn over_https_curl_gets_the_request_on_its_standard_input() {
         config.ends_with("\nurl = \"https://host.example/a?b=c\"\n"),
         "{config}"
     );
+}
+
+/// It has read nothing, and ended: that is no success.
+#[test]
+fn a_curl_that_ends_at_once_is_an_error() {
+    let (_directory, path) = stand_in_of_curl("exec 0<&-\nexit 2\n");
+    let mut command = tool(&["send", "POST", "https://host.example/", "--data-file", "-"]);
+    command.env("PATH", path);
+    let output = fed(command, "a".repeat(300_000).as_bytes());
+    let stderr = text(&output.stderr);
+    assert_eq!(code(&output), 1, "{stderr}");
+    assert!(
+        stderr.contains("curl has not sent the request: exit status: 2"),
+        "{stderr}"
+    );
+}
+
+/// Behind a proxy, curl shows the answer of the proxy first, unless it is told not to.
+#[test]
+fn the_answer_of_a_proxy_is_not_that_of_the_host() {
+    assert!(has("curl"), "this test needs curl");
+    let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = proxy.local_addr().unwrap();
+    let served = thread::spawn(move || {
+        let (mut client, _) = proxy.accept().unwrap();
+        let mut buffer = [0; 4096];
+        let _ = client.read(&mut buffer).unwrap();
+        client
+            .write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            .unwrap();
+    });
+    // The tunnel ends at once; a stand-in makes that a success, to see what the real one prints.
+    let curl = sh("command -v curl").stdout;
+    let curl = text(&curl);
+    let script = format!(
+        "{} \"$@\"; printf 'HTTP/1.1 401 \\r\\n\\r\\n'\n",
+        curl.trim()
+    );
+    let (_directory, path) = stand_in_of_curl(&script);
+    let output = tool(&["send", "GET", "https://host.example/"])
+        .env("PATH", path)
+        .env("https_proxy", format!("http://{address}"))
+        .output()
+        .unwrap();
+    served.join().unwrap();
+    assert!(
+        text(&output.stdout).starts_with("401 "),
+        "{}",
+        text(&output.stdout)
+    );
+    assert_eq!(code(&output), 3);
 }
 
 /// The real curl reads that configuration as it is meant.

@@ -1,6 +1,6 @@
 //! The response of a host, as it is printed.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use hmac_auth::{ResponseError, SentRequest, ValidateResponseOptions, validate_response};
 use http::{HeaderMap, Response, StatusCode};
@@ -23,26 +23,63 @@ impl Answer {
         validate_response(&response, sent, &ValidateResponseOptions::new()).map(|_| ())
     }
 
-    /// The status, the headers, and the body as it is.
-    pub(super) fn print(&self) -> Result<(), Failure> {
-        let mut out = io::stdout().lock();
-        writeln!(out, "{}", self.status)?;
-        for (name, value) in &self.headers {
-            // What the peer has written does no harm on a terminal.
-            writeln!(out, "{name}: {}", value.as_bytes().escape_ascii())?;
+    /// Writes the status, the headers and the body; or briefly, without the headers.
+    pub(super) fn print_to(&self, out: &mut Output, is_brief: bool) -> Result<(), Failure> {
+        let to = &mut out.to;
+        writeln!(to, "{}", self.status)?;
+        if !is_brief {
+            for (name, value) in &self.headers {
+                // What the peer has written does no harm on a terminal.
+                writeln!(to, "{name}: {}", value.as_bytes().escape_ascii())?;
+            }
+            writeln!(to)?;
         }
-        writeln!(out)?;
-        out.write_all(&self.body)?;
-        out.flush()?;
+        if out.is_terminal {
+            to.write_all(harmless(&self.body).as_bytes())?;
+        } else {
+            to.write_all(&self.body)?;
+        }
+        if is_brief {
+            writeln!(to)?;
+        }
+        to.flush()?;
         Ok(())
+    }
+}
+
+/// Where a response is printed.
+pub(super) struct Output {
+    to: Box<dyn Write>,
+    is_terminal: bool,
+}
+
+impl Output {
+    pub(super) fn stdout() -> Self {
+        let to = io::stdout().lock();
+        Self {
+            is_terminal: to.is_terminal(),
+            to: Box::new(to),
+        }
     }
 
-    /// The status and the body only.
-    pub(super) fn print_briefly(&self) -> Result<(), Failure> {
-        let mut out = io::stdout().lock();
-        writeln!(out, "{}", self.status)?;
-        out.write_all(&self.body)?;
-        writeln!(out)?;
-        Ok(())
+    pub(super) fn stderr() -> Self {
+        let to = io::stderr().lock();
+        Self {
+            is_terminal: to.is_terminal(),
+            to: Box::new(to),
+        }
     }
+}
+
+/// A body in which no character controls a terminal.
+fn harmless(body: &[u8]) -> String {
+    let mut text = String::with_capacity(body.len());
+    for c in String::from_utf8_lossy(body).chars() {
+        match c {
+            '\n' | '\t' => text.push(c),
+            c if c.is_control() => text.extend(c.escape_default()),
+            c => text.push(c),
+        }
+    }
+    text
 }

@@ -9,11 +9,11 @@ use std::{
 use clap::Args;
 use hmac_auth::{ResponseErrorKind, SentRequest};
 use http::Request;
-use reqwest::{Client, redirect};
+use reqwest::{Client, redirect, retry};
 
 use super::{
     Failure, Outcome,
-    answer::Answer,
+    answer::{Answer, Output},
     captured::read_response,
     command::curl_config,
     request_args::{RequestArgs, Signed},
@@ -44,10 +44,11 @@ pub(super) fn run(args: &SendArgs) -> Result<Outcome, Failure> {
             .block_on(by_reqwest(signed.request))?
     };
     let is_genuine = args.is_genuine(&answer, &signed.sent);
-    if args.brief {
-        answer.print_briefly()?;
+    if is_genuine {
+        answer.print_to(&mut Output::stdout(), args.brief)?;
     } else {
-        answer.print()?;
+        // For the eyes of the operator only: no program behind a pipe takes it for an answer.
+        answer.print_to(&mut Output::stderr(), args.brief)?;
     }
     Ok(if answer.status.is_success() && is_genuine {
         Outcome::Done
@@ -83,16 +84,27 @@ impl SendArgs {
 
 async fn by_reqwest(request: Request<Vec<u8>>) -> Result<Answer, Failure> {
     // A signature is for one URL: following a redirect would only show it to somebody else.
+    // It also counts once, so nothing is sent twice.
     let client = Client::builder()
         .redirect(redirect::Policy::none())
+        .retry(retry::never())
         .timeout(TIMEOUT)
         .build()?;
-    let response = client.execute(request.try_into()?).await?;
+    let request = request.try_into()?;
+    let response = client.execute(request).await.map_err(without_query)?;
     Ok(Answer {
         status: response.status(),
         headers: response.headers().clone(),
-        body: response.bytes().await?.to_vec(),
+        body: response.bytes().await.map_err(without_query)?.to_vec(),
     })
+}
+
+/// The query may hold tokens, and logs keep errors.
+fn without_query(mut error: reqwest::Error) -> reqwest::Error {
+    if let Some(url) = error.url_mut() {
+        url.set_query(None);
+    }
+    error
 }
 
 /// This crate brings no TLS: over https, the curl of the system sends the request.
@@ -101,6 +113,8 @@ fn by_curl(signed: &Signed) -> Result<Answer, Failure> {
     let timeout = TIMEOUT.as_secs().to_string();
     let mut process = Command::new("curl")
         .args(["--disable", "--silent", "--show-error", "--include"])
+        // The answer of a proxy is not that of the host.
+        .arg("--suppress-connect-headers")
         .args(["--max-time", &timeout, "--config", "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -111,13 +125,18 @@ fn by_curl(signed: &Signed) -> Result<Answer, Failure> {
                  `hmac-auth sign`: {error}"
             )
         })?;
-    if let Some(mut stdin) = process.stdin.take() {
-        // curl reads all of it before it does anything else.
-        stdin.write_all(config.as_bytes())?;
-    }
+    // curl reads all of it before it does anything else.
+    let written = process
+        .stdin
+        .take()
+        .map(|mut stdin| stdin.write_all(config.as_bytes()));
     let output = process.wait_with_output()?;
     if !output.status.success() {
         return Err(format!("curl has not sent the request: {}", output.status).into());
+    }
+    // A pipe that broke is no reader of the output who has seen enough.
+    if let Some(Err(error)) = written {
+        return Err(format!("curl has not read the whole request: {error}").into());
     }
     read_response(&output.stdout)
 }
