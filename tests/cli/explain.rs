@@ -301,6 +301,62 @@ fn an_entry_of_a_har_file_is_read() {
     assert!(text(&output.stderr).contains("there are 2 requests: `--entry` counts from 1"));
 }
 
+/// A body has the lines that it likes: none of them is a request, or stands before the right one.
+#[test]
+fn lines_of_a_body_are_no_requests_of_curl() {
+    let url = "https://host.example/a";
+    let other = "> GET /other HTTP/1.1\n> Host: host.example\n> \n";
+    for body in ["<a\n>text</a\n>\n", "> quoted\n> text", other] {
+        let headers = printed(&["sign", "POST", url, "--data", body]);
+        let head = format!("POST /a HTTP/1.1\nHost: host.example\n{headers}\n");
+        let output = explained(&format!("{head}{body}"), &[]);
+        assert_eq!(
+            code(&output),
+            0,
+            "{body:?}: {}{}",
+            text(&output.stdout),
+            text(&output.stderr)
+        );
+
+        let (_directory, path) = file("body", body);
+        let sent: Vec<_> = head.lines().map(|line| format!("> {line}\n")).collect();
+        let sent = sent.concat();
+        let log = format!("* Connected\n{sent}< HTTP/1.1 200 OK\n< \n{body}");
+        let output = explained(&log, &["--body", path.to_str().unwrap()]);
+        assert_eq!(
+            code(&output),
+            0,
+            "{log}: {}{}",
+            text(&output.stdout),
+            text(&output.stderr)
+        );
+    }
+}
+
+/// A browser saves what no host has ever got, such as `data:` URLs.
+#[test]
+fn an_entry_that_cannot_be_read_hides_no_other_one() {
+    let captured = signed(URL, now(), str::to_owned);
+    let headers: Vec<Value> = (captured.text.lines().skip(2))
+        .filter_map(|line| line.split_once(": "))
+        .chain([("host", "host.example"), ("x-name", "\u{65e5}\u{672c}")])
+        .map(|(name, value)| json!({"name": name, "value": value}))
+        .collect();
+    let data =
+        json!({"request": {"method": "GET", "url": "data:image/png;base64,AA==", "headers": []}});
+    let signed = |url| json!({"request": {"method": "GET", "url": url, "headers": headers}});
+    let har = |entries: [&Value; 2]| json!({"log": {"entries": entries}}).to_string();
+    let good = signed(URL);
+    assert_eq!(as_json(&har([&data, &good]), &[])["accepted"], true);
+    // The signed one is not left out in silence.
+    let broken = signed("https://[");
+    let plain = json!({"request": {"method": "GET", "url": URL, "headers": []}});
+    let output = explained(&har([&plain, &broken]), &[]);
+    let stderr = text(&output.stderr);
+    assert_eq!(code(&output), 1, "{}", text(&output.stdout));
+    assert!(stderr.contains("entry 2 of the HAR file: "), "{stderr}");
+}
+
 #[test]
 fn a_body_in_the_text_counts_without_the_line_break_of_an_editor() {
     let url = "https://host.example/a";

@@ -4,14 +4,31 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri, header:
 
 use super::{Failure, answer::Answer};
 
+/// One of several requests.
+pub(super) struct Entry {
+    pub(super) is_signed: bool,
+    /// What is wrong with one request is no reason not to explain another one.
+    pub(super) request: Result<Request<Vec<u8>>, Failure>,
+}
+
 /// All requests of a text.
-pub(super) fn read_requests(text: &[u8]) -> Result<Vec<Request<Vec<u8>>>, Failure> {
+pub(super) fn read_requests(text: &[u8]) -> Vec<Entry> {
     let heads = heads_of_curl(text);
     if heads.is_empty() {
         let (head, body) = split_head(text);
-        return Ok(vec![read_request(&head, body)?]);
+        return vec![read_entry(&head, body)];
     }
-    heads.iter().map(|head| read_request(head, &[])).collect()
+    heads.iter().map(|head| read_entry(head, &[])).collect()
+}
+
+fn read_entry(lines: &[String], body: &[u8]) -> Entry {
+    Entry {
+        is_signed: lines.iter().any(|line| {
+            let name = line.split(':').next();
+            name.is_some_and(|name| name.eq_ignore_ascii_case("signature-input"))
+        }),
+        request: read_request(lines, body),
+    }
 }
 
 /// The response that `curl --include` has written: the last one, behind those that are interim.
@@ -34,21 +51,42 @@ pub(super) fn read_response(text: &[u8]) -> Result<Answer, Failure> {
 }
 
 /// The lines with `> `, which are those of requests; each request ends with an empty one.
+///
+/// Bodies may have such lines too, and say what they like. So there are none in a text that begins
+/// with a request itself, and a head is only what begins with a request line.
 fn heads_of_curl(text: &[u8]) -> Vec<Vec<String>> {
-    let text = String::from_utf8_lossy(text);
-    let mut heads = vec![Vec::new()];
-    for line in text.lines() {
-        let Some(line) = line.strip_prefix('>') else {
+    let (first, _) = split_head(text);
+    if first.first().is_some_and(|line| is_request_line(line)) {
+        return Vec::new();
+    }
+    let mut heads = Vec::new();
+    let mut head: Option<Vec<String>> = None;
+    for line in text.split(|byte| *byte == b'\n') {
+        let Some(line) = line.strip_prefix(b"> ").or(line.strip_prefix(b">")) else {
             continue;
         };
-        match (line.trim(), heads.last_mut()) {
-            ("", Some(head)) if !head.is_empty() => heads.push(Vec::new()),
-            (line, Some(head)) if !line.is_empty() => head.push(line.to_owned()),
-            _ => {}
+        let line = to_chars(line.trim_ascii_end());
+        match &mut head {
+            _ if line.is_empty() => heads.extend(head.take()),
+            Some(head) => head.push(line),
+            None if is_request_line(&line) => head = Some(vec![line]),
+            None => {}
         }
     }
-    heads.retain(|head| !head.is_empty());
+    heads.extend(head);
     heads
+}
+
+/// Whether this is a method, a target and a version.
+fn is_request_line(line: &str) -> bool {
+    let mut words = line.split(' ').filter(|word| !word.is_empty());
+    let version = words.nth(2);
+    version.is_some_and(|version| version.starts_with("HTTP/")) && words.next().is_none()
+}
+
+/// Each byte as a character.
+fn to_chars(bytes: &[u8]) -> String {
+    bytes.iter().copied().map(char::from).collect()
 }
 
 /// The lines of a head, and what follows the empty line.
@@ -59,12 +97,7 @@ fn split_head(text: &[u8]) -> (Vec<String>, &[u8]) {
         let end = rest.iter().position(|byte| *byte == b'\n');
         let (line, others) = rest.split_at(end.map_or(rest.len(), |end| end + 1));
         rest = others;
-        let line: String = line
-            .trim_ascii_end()
-            .iter()
-            .copied()
-            .map(char::from)
-            .collect();
+        let line = to_chars(line.trim_ascii_end());
         match line.as_str() {
             // Before the head, an empty line means nothing.
             "" if lines.is_empty() => {}
@@ -121,12 +154,10 @@ fn read_fields(lines: &[String]) -> Result<HeaderMap, Failure> {
     Ok(headers)
 }
 
-/// Adds a field, of whose value each character is a byte.
+/// Adds a field. Each character of its value is a byte; if one is none, the value is UTF-8.
 pub(super) fn append(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), Failure> {
-    let bytes: Vec<u8> = value
-        .chars()
-        .map(|c| u8::try_from(c).map_err(|_| "a value has a character that is no byte"))
-        .collect::<Result<_, _>>()?;
+    let bytes: Result<Vec<u8>, _> = value.chars().map(u8::try_from).collect();
+    let bytes = bytes.unwrap_or_else(|_| value.as_bytes().to_vec());
     headers.append(
         HeaderName::from_bytes(name.as_bytes())?,
         HeaderValue::from_bytes(&bytes)?,

@@ -16,7 +16,9 @@ use http::Request;
 use serde_json::{Value, json};
 
 use super::{
-    Failure, Outcome, captured, har,
+    Failure, Outcome,
+    captured::{self, Entry},
+    har,
     host_args::HostArgs,
     request_args::time,
     secret_source::{Encoding, SecretSource, Source},
@@ -162,7 +164,7 @@ impl<'a> Question<'a> {
         let requests = if text.trim_ascii_start().starts_with(b"{") {
             har::read_requests(&text)?
         } else {
-            captured::read_requests(&text)?
+            captured::read_requests(&text)
         };
         let mut request = chosen(requests, args.entry)?;
         if let Some(body) = &args.body {
@@ -274,18 +276,17 @@ fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
     fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()).into())
 }
 
-fn chosen(
-    mut requests: Vec<Request<Vec<u8>>>,
-    entry: Option<usize>,
-) -> Result<Request<Vec<u8>>, Failure> {
+fn chosen(mut requests: Vec<Entry>, entry: Option<usize>) -> Result<Request<Vec<u8>>, Failure> {
     let count = requests.len();
-    let is_signed = |request: &Request<Vec<u8>>| request.headers().contains_key("signature-input");
-    let index = match entry {
-        Some(number) => number.checked_sub(1),
-        None => Some(requests.iter().position(is_signed).unwrap_or(0)),
+    let index = if let Some(number) = entry {
+        number.checked_sub(1)
+    } else {
+        let signed = requests.iter().position(|entry| entry.is_signed);
+        let readable = || requests.iter().position(|entry| entry.request.is_ok());
+        Some(signed.or_else(readable).unwrap_or(0))
     };
     match index.filter(|index| *index < count) {
-        Some(index) => Ok(requests.swap_remove(index)),
+        Some(index) => requests.swap_remove(index).request,
         None => Err(format!("there are {count} requests: `--entry` counts from 1").into()),
     }
 }

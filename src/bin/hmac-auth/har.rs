@@ -4,20 +4,35 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, Request, Uri, header::HOST};
 use serde_json::Value;
 
-use super::{Failure, captured::append};
+use super::{
+    Failure,
+    captured::{Entry, append},
+};
 
 /// All requests of a file.
-pub(super) fn read_requests(file: &[u8]) -> Result<Vec<Request<Vec<u8>>>, Failure> {
+pub(super) fn read_requests(file: &[u8]) -> Result<Vec<Entry>, Failure> {
     let file: Value = serde_json::from_slice(file)
         .map_err(|error| format!("the HAR file is no JSON: {error}"))?;
     let entries = file["log"]["entries"]
         .as_array()
         .ok_or("the HAR file has no `log.entries`: save it anew, with all content")?;
-    let requests = entries.iter().enumerate().map(|(index, entry)| {
-        read_request(&entry["request"])
-            .map_err(|error| format!("entry {} of the HAR file: {error}", index + 1).into())
+    let entries = entries.iter().enumerate().map(|(index, entry)| {
+        let request = &entry["request"];
+        Entry {
+            is_signed: is_signed(request),
+            request: read_request(request)
+                .map_err(|error| format!("entry {} of the HAR file: {error}", index + 1).into()),
+        }
     });
-    requests.collect()
+    Ok(entries.collect())
+}
+
+fn is_signed(request: &Value) -> bool {
+    let mut headers = request["headers"].as_array().into_iter().flatten();
+    headers.any(|header| {
+        let name = header["name"].as_str();
+        name.is_some_and(|name| name.eq_ignore_ascii_case("signature-input"))
+    })
 }
 
 fn read_request(request: &Value) -> Result<Request<Vec<u8>>, Failure> {
