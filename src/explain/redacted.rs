@@ -14,27 +14,54 @@ const CREDENTIALS: [&str; 5] = [
 ];
 
 /// A line, with its value if it is known to hold no secret, or if all values are asked for.
+///
+/// The line may be that of a peer, who writes it as it likes: without quotation marks, or with the
+/// whole base in one line, as some logs have it.
 pub(super) fn redacted(line: &str, shows_values: bool) -> String {
     let mut out = String::with_capacity(line.len());
     let (identifier, value) = match line.split_once(": ") {
         Some((identifier, value)) => (identifier, Some(value)),
         None => (line, None),
     };
-    let name = identifier.split('"').nth(1).unwrap_or_default();
-    let is_credential = CREDENTIALS.iter().any(|one| name.eq_ignore_ascii_case(one));
-    let is_shown = !is_credential && (shows_values || is_public(identifier));
+    let has_others = value.is_some_and(holds_lines);
+    let is_credential = begins_with_credential(line) || has_others && names_credential(line);
+    let is_shown = !is_credential && (shows_values || is_public(identifier) && !has_others);
     match value {
         _ if is_shown => push_printable(&mut out, line),
-        Some(value) => {
+        Some(value) if is_identifier(identifier) => {
             push_printable(&mut out, identifier);
             let _ = write!(out, ": <{} bytes>", value.len());
         }
         // It has no form that is known, so nothing is known about it.
-        None => {
+        _ => {
             let _ = write!(out, "<{} bytes>", line.len());
         }
     }
     out
+}
+
+/// Whether the name that a line begins with is that of a credential.
+fn begins_with_credential(line: &str) -> bool {
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '@' | '-' | '_');
+    let start = line.trim_start_matches(|c| !is_of_name(c));
+    let name = start.split(|c| !is_of_name(c)).next().unwrap_or_default();
+    CREDENTIALS.iter().any(|one| name.eq_ignore_ascii_case(one))
+}
+
+/// Whether a line has the name of a credential anywhere.
+fn names_credential(line: &str) -> bool {
+    let line = line.to_ascii_lowercase();
+    CREDENTIALS.iter().any(|name| line.contains(name))
+}
+
+/// Whether a value seems to have further lines in it, however they were joined.
+fn holds_lines(value: &str) -> bool {
+    value.contains("\": ") || value.contains("\\n") || value.contains(char::is_control)
+}
+
+/// Whether this can be the identifier of a component, or its bare name.
+fn is_identifier(text: &str) -> bool {
+    text.starts_with('"') || text.chars().all(|c| c.is_ascii_graphic())
 }
 
 /// Writes a text so that no character controls a terminal.

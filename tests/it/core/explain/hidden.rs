@@ -128,6 +128,46 @@ fn the_base_of_the_peer_is_hidden_alike() {
     );
 }
 
+/// A peer writes its base as it likes: without quotation marks, without blanks, or in one line of a
+/// log.
+#[test]
+fn the_base_of_the_peer_is_hidden_in_other_spellings_too() {
+    let request = request(false);
+    let explained = || explain(&request, &secrets(), &options());
+    let value = request.headers()["signature-input"].to_str().unwrap();
+    let base = base_of(&request, value.strip_prefix("sig1=").unwrap());
+    let unquoted = base.replace("\": ", ": ").replace("\n\"", "\n");
+    let of_authorization = base
+        .split('\n')
+        .position(|line| line.starts_with("\"authorization"));
+    let before: Vec<_> = base.split('\n').take(of_authorization.unwrap()).collect();
+    let before = before.join("\n");
+    for theirs in [
+        base.replace('\n', "\\n"),
+        base.replace('\n', "\r"),
+        base.replace('\n', " "),
+        unquoted.replace('\n', "\\n"),
+        unquoted,
+        format!("{before}\nauthorization: HIDDEN-authorization"),
+        format!("{before}\nAuthorization:HIDDEN-authorization"),
+        format!("{before}\n 'authorization': HIDDEN-authorization"),
+        format!("{before}\n\"authorization\":HIDDEN-authorization"),
+    ] {
+        let compared = explained().compare(&theirs);
+        assert!(compared.difference().is_some(), "{theirs}");
+        let text = outputs(&compared);
+        assert!(!text.contains("HIDDEN"), "{theirs}: {text}");
+        let text = outputs(&compared.show_values());
+        for hidden in ["HIDDEN-authorization", "HIDDEN-cookie"] {
+            assert!(!text.contains(hidden), "{theirs}: {text}");
+        }
+    }
+    // What only looks like a name is shown.
+    let other = base.replacen("\"x-token\": ", "\"x-token\": a cookie: ", 1);
+    let text = outputs(&explained().show_values().compare(&other));
+    assert!(text.contains("a cookie: HIDDEN-x-token"), "{text}");
+}
+
 /// Neither the MAC that came nor the one that would be right, in any spelling, nor the secret.
 #[test]
 fn no_mac_and_no_secret_is_shown() {
