@@ -52,10 +52,7 @@ pub use self::{
     hint::{Hint, Mistake},
     rule::{Rule, RuleOutcome},
 };
-use self::{
-    facts::{Facts, Phase},
-    redacted::redacted,
-};
+use self::{facts::Facts, redacted::redacted};
 use crate::{
     escape::escape,
     secret::{Fingerprint, SecretError, SecretSet, SecretStore},
@@ -123,7 +120,7 @@ pub fn explain<B: AsRef<[u8]>>(
             &is_right_in_time,
         ),
         fingerprints: facts.fingerprints(),
-        mac_is_right: matches!(facts.phase, Phase::Accepted | Phase::Body),
+        mac_is_wrong: error.as_ref().map(AuthError::kind) == Some(AuthErrorKind::WrongMac),
         base: facts.base.and_then(Result::ok),
         consumer,
         error,
@@ -151,7 +148,8 @@ pub struct Explanation {
     base: Option<SignatureBase>,
     /// Of the secrets that were tried.
     fingerprints: Vec<Fingerprint>,
-    mac_is_right: bool,
+    /// Not only unchecked.
+    mac_is_wrong: bool,
     hints: Vec<Hint>,
     difference: Option<Difference>,
     shows_values: bool,
@@ -254,7 +252,9 @@ impl Explanation {
         let hint = match &found {
             Some((_, mistake)) => Some(Hint::likely(*mistake)),
             // The same text, and another MAC.
-            None => (!self.mac_is_right).then(|| Hint::proven(Mistake::OtherSecret)),
+            None => self
+                .mac_is_wrong
+                .then(|| Hint::proven(Mistake::OtherSecret)),
         };
         if let Some(hint) = hint {
             self.prefer(hint);

@@ -339,6 +339,16 @@ fn another_secret() {
     let compared = explained().compare(&base);
     assert_first(&compared, Mistake::OtherSecret, true);
     assert!(compared.difference().is_none());
+    // Where no MAC was checked, nothing is known about the secret.
+    let late = options().at(time(NOW + 3_600));
+    for unchecked in [
+        explain(&request, &store, &late),
+        explain(&request, &MemorySecrets::new(), &lenient()),
+    ] {
+        let before = unchecked.hints().to_vec();
+        assert!(!unchecked.is_accepted());
+        assert_eq!(unchecked.compare(&base).hints(), before);
+    }
     let theirs = secret().fingerprint();
     assert_first(
         &explained().compare_fingerprint(theirs.as_str()),
