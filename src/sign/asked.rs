@@ -5,7 +5,7 @@ use http::HeaderMap;
 use super::options::SignOptions;
 use crate::{
     message::{ACCEPT_SIGNATURE, Lines, RequestHead, SIGNATURE, SIGNATURE_INPUT},
-    signature::{AskedSignatures, Component, ComponentName, profile},
+    signature::{AskedSignatures, BaseLines, Budget, Component, ComponentName, profile},
 };
 
 impl SignOptions {
@@ -13,8 +13,8 @@ impl SignOptions {
     /// asks for components that the signature did not cover; `None` if it asks for nothing more.
     ///
     /// Components are only added, never taken away. Label, secret, key id, tag, nonce and the list
-    /// of authorities stay. Left out is what the request does not have, and a member that is meant
-    /// for another key id, tag or algorithm.
+    /// of authorities stay. Left out is what the request does not have or what cannot be signed, and
+    /// a member that is meant for another key id, tag or algorithm.
     ///
     /// ```
     /// use hmac_auth::SignOptions;
@@ -63,19 +63,25 @@ impl SignOptions {
 
 /// Whether the request has a component, and the profile does not cover it anyway.
 fn is_to_add(component: &Component<'_>, request: &RequestHead<'_>) -> bool {
-    if !component.is_of_requests() {
+    if !component.is_of_requests() || !can_be_signed(component, request) {
         return false;
     }
     let name = component.name();
-    match name {
-        ComponentName::Field(field) => {
-            let is_of_profile = component.is_plain()
-                && profile::OF_BODY.iter().any(|known| known.as_str() == field);
-            let is_of_signing = [SIGNATURE, SIGNATURE_INPUT]
-                .iter()
-                .any(|known| known.as_str() == field);
-            !is_of_profile && !is_of_signing && request.fields().named(field).next().is_some()
-        }
-        _ => !(component.is_plain() && profile::ALWAYS.contains(&name)),
+    if let ComponentName::Field(field) = name {
+        let is_of_profile =
+            component.is_plain() && profile::OF_BODY.iter().any(|known| known.as_str() == field);
+        let is_of_signing = [SIGNATURE, SIGNATURE_INPUT]
+            .iter()
+            .any(|known| known.as_str() == field);
+        !is_of_profile && !is_of_signing
+    } else {
+        !(component.is_plain() && profile::ALWAYS.contains(&name))
     }
+}
+
+/// Whether the request has the component, with a value that a signature base can hold.
+fn can_be_signed(component: &Component<'_>, request: &RequestHead<'_>) -> bool {
+    let mut text = Vec::new();
+    let mut lines = BaseLines::new(&mut text, Budget::WHOLE);
+    lines.push_component(component, request).is_ok()
 }

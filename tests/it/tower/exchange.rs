@@ -299,6 +299,7 @@ fn an_accept_signature_adds_and_takes_nothing_away() {
         let request = http::Request::get("https://host.example/?id=1")
             .header("x-mine", "1")
             .header("x-tenant", "7")
+            .header("x-name", &b"\xe9"[..])
             .header("content-type", "a/b")
             .body(())
             .unwrap();
@@ -332,6 +333,11 @@ fn an_accept_signature_adds_and_takes_nothing_away() {
             "a=(\"@query-param\";name=\"id\")",
             " \"@query-param\";name=\"id\"",
         ),
+        // What the request does not have, or what cannot be signed, is no reason to give up.
+        (
+            "a=(\"@query-param\";name=\"absent\" \"x-name\" \"x-name\";bs)",
+            " \"x-name\";bs",
+        ),
         (
             "a=(\"x-tenant\"), b=(\"@scheme\")",
             " \"x-tenant\" \"@scheme\"",
@@ -354,6 +360,7 @@ fn an_accept_signature_adds_and_takes_nothing_away() {
         "sig1=()",
         "sig1=(\"@method\" \"content-digest\" \"content-type\" \"x-mine\")",
         "sig1=(\"x-absent\")",
+        "sig1=(\"@query-param\";name=\"absent\" \"x-name\")",
         "sig1=(\"@status\" \"x-tenant\";req \"@unknown\" \"X\" \"x-tenant\";sf)",
         "sig1=(\"signature\" \"signature-input\")",
         "sig1=(\"x-tenant\");keyid=\"b\"",
