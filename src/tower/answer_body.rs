@@ -1,8 +1,7 @@
 //! The body of a response that a host has signed, or could not sign.
 
 use std::{
-    collections::VecDeque,
-    fmt,
+    fmt, mem,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -27,11 +26,12 @@ pin_project! {
     enum State<R: Body> {
         Passing { #[pin] body: R },
         Whole { #[pin] body: Full<Bytes> },
-        PartlyRead { pieces: VecDeque<Bytes>, last: Option<Last<R>> },
+        // `read` is empty once it was given out.
+        PartlyRead { read: Bytes, last: Option<Last<R>> },
     }
 }
 
-/// What follows the pieces that were read of a body.
+/// What follows the bytes that were read of a body.
 pub(super) enum Last<R: Body> {
     Rest {
         body: Pin<Box<R>>,
@@ -61,10 +61,10 @@ impl<R: Body> AnswerBody<R> {
         }
     }
 
-    pub(super) fn partly_read(pieces: VecDeque<Bytes>, last: Last<R>) -> Self {
+    pub(super) fn partly_read(read: Bytes, last: Last<R>) -> Self {
         let last = Some(last);
         Self {
-            state: State::PartlyRead { pieces, last },
+            state: State::PartlyRead { read, last },
         }
     }
 }
@@ -80,9 +80,9 @@ impl<R: Body<Data = Bytes>> Body for AnswerBody<R> {
         match self.project().state.project() {
             StateProjection::Passing { body } => body.poll_frame(cx),
             StateProjection::Whole { body } => body.poll_frame(cx).map_err(|never| match never {}),
-            StateProjection::PartlyRead { pieces, last } => {
-                if let Some(piece) = pieces.pop_front() {
-                    return Poll::Ready(Some(Ok(Frame::data(piece))));
+            StateProjection::PartlyRead { read, last } => {
+                if !read.is_empty() {
+                    return Poll::Ready(Some(Ok(Frame::data(mem::take(read)))));
                 }
                 match last.take() {
                     None => Poll::Ready(None),
@@ -105,13 +105,13 @@ impl<R: Body<Data = Bytes>> Body for AnswerBody<R> {
         match &self.state {
             State::Passing { body } => body.is_end_stream(),
             State::Whole { body } => body.is_end_stream(),
-            State::PartlyRead { pieces, last } => {
+            State::PartlyRead { read, last } => {
                 let is_over = match last {
                     None => true,
                     Some(Last::Rest { body }) => body.is_end_stream(),
                     Some(Last::Trailers { .. } | Last::Error { .. }) => false,
                 };
-                pieces.is_empty() && is_over
+                read.is_empty() && is_over
             }
         }
     }
@@ -120,8 +120,8 @@ impl<R: Body<Data = Bytes>> Body for AnswerBody<R> {
         match &self.state {
             State::Passing { body } => body.size_hint(),
             State::Whole { body } => body.size_hint(),
-            State::PartlyRead { pieces, last } => {
-                let read = pieces.iter().map(|piece| piece.len() as u64).sum::<u64>();
+            State::PartlyRead { read, last } => {
+                let read = u64::try_from(read.len()).unwrap_or(u64::MAX);
                 let rest = match last {
                     Some(Last::Rest { body }) => body.size_hint(),
                     // Nobody knows how much more there would have been.

@@ -1,7 +1,6 @@
 //! The layer of a host that signs the answers to validated requests.
 
 use std::{
-    collections::VecDeque,
     fmt,
     future::Future,
     pin::Pin,
@@ -217,7 +216,7 @@ struct Reading<R> {
     parts: Parts,
     /// Boxed, because it may go on as the body of the response after it was polled.
     body: Pin<Box<R>>,
-    pieces: VecDeque<Bytes>,
+    pieces: Pieces,
     /// In bytes.
     len: u64,
 }
@@ -269,7 +268,7 @@ impl<R: Body<Data = Bytes>> Reading<R> {
             match frame.into_data() {
                 Ok(data) => {
                     self.len += u64::try_from(data.len()).unwrap_or(u64::MAX);
-                    self.pieces.push_back(data);
+                    self.pieces.push(data);
                     if self.len > max_len {
                         return Poll::Ready(End::TooLarge);
                     }
@@ -321,7 +320,7 @@ impl Signer {
             return Begun::Reading(Reading {
                 parts,
                 body: Box::pin(body),
-                pieces: VecDeque::new(),
+                pieces: Pieces::default(),
                 len: 0,
             });
         }
@@ -338,28 +337,26 @@ impl Signer {
         let Reading {
             mut parts,
             body,
-            mut pieces,
+            pieces,
             ..
         } = reading;
+        let read = pieces.into_bytes();
         let body = match end {
             End::Whole => {
-                let mut whole = Pieces::default();
-                pieces.drain(..).for_each(|piece| whole.push(piece));
-                let whole = whole.into_bytes();
-                self.sign(&mut parts, &whole);
-                AnswerBody::whole(whole)
+                self.sign(&mut parts, &read);
+                AnswerBody::whole(read)
             }
             End::TooLarge => {
                 not_signed(TOO_LARGE);
-                AnswerBody::partly_read(pieces, Last::Rest { body })
+                AnswerBody::partly_read(read, Last::Rest { body })
             }
             End::Trailers(trailers) => {
                 not_signed("the body has trailers, which no signature covers");
-                AnswerBody::partly_read(pieces, Last::Trailers { trailers, body })
+                AnswerBody::partly_read(read, Last::Trailers { trailers, body })
             }
             End::Broken(error) => {
                 not_signed("the body broke off");
-                AnswerBody::partly_read(pieces, Last::Error { error })
+                AnswerBody::partly_read(read, Last::Error { error })
             }
         };
         Response::from_parts(parts, body)

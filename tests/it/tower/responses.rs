@@ -177,6 +177,30 @@ async fn a_body_over_the_limit_passes_unsigned_and_whole() {
     }
 }
 
+/// Each byte in a piece of its own, and empty pieces, would take many times their bytes.
+#[tokio::test]
+async fn what_was_read_of_many_small_pieces_is_one_piece() {
+    let trailers = HeaderMap::from_iter([(header::ETAG, HeaderValue::from_static("\"7\""))]);
+    let read = || "12345".split("").map(data);
+    for (rest, whole) in [
+        (vec![data("6"), data("7")], "1234567"),
+        (vec![Step::Fail("gone")], "12345"),
+        (vec![Step::Trailers(trailers)], "12345"),
+    ] {
+        let is_larger = whole.len() > 5;
+        let layer = SignResponseLayer::new().max_body_len(if is_larger { 4 } else { 5 });
+        let (_, request) = sent(get());
+        let steps = script(read().chain(rest));
+        let mut body = ask_with(&layer, request, steps).await.into_body();
+        assert!(body.size_hint().lower() >= 5);
+        let first = body.frame().await.unwrap().unwrap();
+        assert_eq!(first.into_data().unwrap(), "12345");
+        if is_larger {
+            assert_eq!(body.collect().await.unwrap().to_bytes(), "67");
+        }
+    }
+}
+
 /// It says so itself, and nothing of it is read ahead.
 #[tokio::test]
 async fn a_body_that_announces_more_than_the_limit_is_not_read() {
