@@ -392,6 +392,13 @@ fn what_is_no_request_is_an_error_with_a_remedy() {
         assert_eq!(code(&output), 1, "{input}: {}", text(&output.stdout));
         assert!(stderr.contains(complaint), "{stderr}");
     }
+    // More headers than any program keeps.
+    let mut many = "GET / HTTP/1.1\n".to_owned();
+    many.extend((0..40_000).map(|index| format!("x-{index}: y\n")));
+    let output = explained(&many, &[]);
+    let stderr = text(&output.stderr);
+    assert_eq!(code(&output), 1, "{stderr}");
+    assert!(stderr.contains(" is no header: "), "{stderr}");
     let output = run(&["explain", "/no/such/file"]);
     assert!(text(&output.stderr).contains("cannot read /no/such/file"));
 }

@@ -158,9 +158,7 @@ fn read_fields(lines: &[String]) -> Result<HeaderMap, Failure> {
 pub(super) fn append(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), Failure> {
     let bytes: Result<Vec<u8>, _> = value.chars().map(u8::try_from).collect();
     let bytes = bytes.unwrap_or_else(|_| value.as_bytes().to_vec());
-    headers.append(
-        HeaderName::from_bytes(name.as_bytes())?,
-        HeaderValue::from_bytes(&bytes)?,
-    );
+    let name = HeaderName::from_bytes(name.as_bytes())?;
+    headers.try_append(name, HeaderValue::from_bytes(&bytes)?)?;
     Ok(())
 }
