@@ -9,7 +9,7 @@ import { fetch } from 'wix-fetch';
 import { getSecret } from 'wix-secrets-backend';
 import {
   AuthError, digestsOf, escaped, fieldOf, fieldsOf, fingerprintOf, has, isFieldName, macOf, matches, MAX_FIELD_LEN, messageOf,
-  normalAuthority, readInput, readInputs, readSignatures, shownAuthority, signatureBase,
+  normalAuthority, readAsked, readInput, readInputs, readSignatures, shownAuthority, signatureBase,
 } from 'backend/http-signature.js';
 import { checkResponse, ResponseError, signedHeaders } from 'backend/signed-response.js';
 
@@ -19,6 +19,7 @@ const DEFAULT_SECRET_NAME = 'hmac-authentication-secret-key';
 const DEFAULT_MAX_TIME_DIFF = 60_000; // milliseconds
 const MAX_CLOCK_SKEW = 10; // seconds that the clock of a consumer may run ahead
 const MIN_SECRET_LEN = 16; // bytes
+const MAX_COMPONENTS = 32; // of one signature
 const MAX_SECRETS = 4; // the current one and three previous ones
 const MAX_CANDIDATES = 4; // signatures of one request that may be meant for this host
 const MAX_REMEMBERED = 10_000; // signatures, in one process
@@ -134,23 +135,51 @@ export function refusalOf({ status }) {
  * @param {boolean} [options.requireSignedResponse] resolves only to the host's signed answer to this very request, whose body it
  *   has read and checked
  * @param {number} [options.maxTimeDiff] how old the signature of a response may be, in milliseconds
+ * @param {string[]} [options.coverInResponse] further fields, such as `etag`, that the signature of a response must cover where it
+ *   has them. The request asks the host for that
+ * @param {boolean} [options.retryAsAsked] signs and sends once more if an unsigned refusal asks with `Accept-Signature` for fields
+ *   of the request that were not covered. Somebody on the way can write such a refusal although the host has acted: only for what
+ *   may happen twice
  * @returns {Promise<WixFetchResponse>}
  * @throws {ResponseError} if the response must be signed and is not the host's. A host signs no refusal, so its refusals are such
  *   an error too, with the kind `unsigned_refusal` and a `status` that nobody has proven
  */
 export async function invoke(endpointUrl, fetchOptions, options) {
-  const { url, init, sent } = await sign(endpointUrl, fetchOptions ?? {}, options, unixSeconds());
-  const response = await fetch(url, init);
-  return sent ? validatedResponse(response, sent) : response;
+  const given = fetchOptions ?? {};
+  let signed = await sign(endpointUrl, given, options, unixSeconds());
+  let response = await fetch(signed.url, signed.init);
+  const asked = signed.retryAsAsked ? askedBy(response, signed) : [];
+  if (asked.length > 0) {
+    signed = await sign(endpointUrl, given, options, unixSeconds(), asked);
+    response = await fetch(signed.url, signed.init);
+  }
+  return signed.sent ? validatedResponse(response, signed.sent) : response;
+}
+
+/** The fields of the request that a refusal asks for and that were not covered. Nobody has signed it, so it can only add some. */
+function askedBy({ status, headers }, { init, covered, keyId }) {
+  const fields = fieldsOf(headers);
+  // A Wix site refuses with 400.
+  if ((status !== 400 && status !== 401) || fieldOf(fields, 'signature') !== undefined) return [];
+  const isMeant = (parameters) => Object.entries({ alg: 'hmac-sha256', keyid: keyId, tag: undefined })
+    .every(([name, ours]) => parameters.get(name)?.type !== 'string' || parameters.get(name).value === ours);
+  const isToAdd = (name) => isFieldName(name) && has(init.headers, name) && isPrintable(init.headers[name])
+    && !covered.includes(name) && !/^signature(-input)?$/.test(name);
+  try {
+    const asked = [...new Set(readAsked(fields, isMeant))].filter(isToAdd);
+    return covered.length + asked.length <= MAX_COMPONENTS ? asked : [];
+  } catch {
+    return [];
+  }
 }
 
 /** The response with its body, once both are checked. */
-async function validatedResponse(response, { maxAge, ...request }) {
+async function validatedResponse(response, { maxAge, cover, ...request }) {
   const now = unixSeconds();
   const { status, statusText, url } = response;
   const headers = fieldsOf(response.headers);
   const bytes = Buffer.from(await (response.arrayBuffer ? response.arrayBuffer() : response.buffer()));
-  checkResponse({ status, headers, body: bytes }, request, { maxAge, now });
+  checkResponse({ status, headers, body: bytes }, request, { maxAge, now, cover });
   const text = async () => bytes.toString('utf8');
   const buffer = async () => Buffer.from(bytes);
   const json = async () => JSON.parse(await text());
@@ -213,10 +242,11 @@ const OPTIONS_OF_HOST = {
 const A_DURATION = [(value) => Number.isFinite(value) && value >= 0, 'a number of milliseconds'];
 const OPTIONS_OF_CONSUMER = {
   secretName: A_TEXT, keyId: A_TEXT, authorities: A_LIST, requireSignedResponse: A_BOOLEAN, maxTimeDiff: A_DURATION,
+  coverInResponse: A_LIST, retryAsAsked: A_BOOLEAN,
 };
 
 /** Options that only narrow what is accepted: one of them without a value would leave its check out. */
-const PROTECTING = ['keyIds', 'authorities', 'requireIfPresent', 'onceOnly', 'requireSignedResponse'];
+const PROTECTING = ['keyIds', 'authorities', 'requireIfPresent', 'onceOnly', 'requireSignedResponse', 'coverInResponse'];
 
 /**
  * The options that have a value. A misspelt one would switch its check off, so it is an error.
@@ -481,10 +511,11 @@ function rememberHere(id, until) {
   return true;
 }
 
-/** The URL and the options for `fetch`: all is signed as it will be sent. */
-async function sign(endpointUrl, fetchOptions, options, now) {
+/** The URL and the options for `fetch`: all is signed as it will be sent. `asked` are further fields to cover. */
+async function sign(endpointUrl, fetchOptions, options, now, asked = []) {
   const given = withValues(options, OPTIONS_OF_CONSUMER);
-  const { secretName = DEFAULT_SECRET_NAME, keyId, authorities, maxTimeDiff = DEFAULT_MAX_TIME_DIFF } = given;
+  const { secretName = DEFAULT_SECRET_NAME, keyId, authorities, maxTimeDiff = DEFAULT_MAX_TIME_DIFF, coverInResponse } = given;
+  if (coverInResponse) checkFieldsOfResponse(given);
   const { method: givenMethod, headers: fields, body: givenBody, ...otherOptions } = fetchOptions;
   const [method, givenHeaders, body] = [givenMethod ?? 'GET', fields ?? {}, givenBody ?? ''];
   if (typeof body !== 'string') throw new TypeError('the body is not a string: JSON.stringify it, for example');
@@ -507,6 +538,10 @@ async function sign(endpointUrl, fetchOptions, options, now) {
   }
   // The digest of a response is that of its compressed body, which `fetch` would not show.
   if (given.requireSignedResponse && !has(headers, 'accept-encoding')) headers['accept-encoding'] = 'identity';
+  if (coverInResponse) {
+    // A host follows only what is signed.
+    headers['accept-signature'] = `sig1=(${['@status', ...coverInResponse].map((name) => `"${name}"`).join(' ')})`;
+  }
   const bytes = Buffer.from(body, 'utf8');
   const digests = digestsOf(headers);
   if (digests && !matches(digests, bytes)) throw new TypeError('the Content-Digest is not that of the body: leave it out');
@@ -517,8 +552,10 @@ async function sign(endpointUrl, fetchOptions, options, now) {
     if (!has(headers, 'content-type')) headers['content-type'] = 'text/plain;charset=UTF-8';
   }
 
-  const covered = ['content-digest', 'content-type', 'content-encoding'].filter((name) => has(headers, name));
-  const components = ['@method', '@authority', '@path', '@query', ...covered].map((name) => `"${name}"`).join(' ');
+  const fieldsOfBody = ['content-digest', 'content-type', 'content-encoding'].filter((name) => has(headers, name));
+  const further = [...(coverInResponse ? ['accept-signature'] : []), ...asked];
+  const covered = ['@method', '@authority', '@path', '@query', ...fieldsOfBody, ...further];
+  const components = covered.map((name) => `"${name}"`).join(' ');
   // Old versions of Node do not know `base64url`.
   const nonce = crypto.randomBytes(16).toString('base64').replace(/\+/g, '-').replace(/\//g, '_').replace(/=/g, '');
   const keyid = keyId === undefined ? '' : `;keyid="${keyId.replace(/["\\]/g, '\\$&')}"`;
@@ -534,8 +571,16 @@ async function sign(endpointUrl, fetchOptions, options, now) {
   headers.signature = `sig1=:${macOf(secret, base).toString('base64')}:`;
   // `fetch` refuses a body of a GET, be it empty. `manual`: a redirect would show the signature to somebody else.
   const init = { ...otherOptions, method: message.method, headers, redirect: 'manual', ...(body && { body }) };
-  const sent = given.requireSignedResponse && { base, input: read, secret, maxAge: Math.ceil(maxTimeDiff / 1000) };
-  return { url: url.href, init, sent };
+  const maxAge = Math.ceil(maxTimeDiff / 1000);
+  const sent = given.requireSignedResponse && { base, input: read, secret, maxAge, cover: coverInResponse };
+  return { url: url.href, init, sent, covered, keyId, retryAsAsked: given.retryAsAsked };
+}
+
+function checkFieldsOfResponse({ coverInResponse: fields, requireSignedResponse }) {
+  const isRight = (name) => isFieldName(name) && !/^signature(-input)?$/.test(name);
+  const isUsable = fields.length > 0 && fields.length <= 16 && fields.every(isRight) && new Set(fields).size === fields.length;
+  if (!isUsable) throw new TypeError('`coverInResponse` lists 1 to 16 fields by their lower-case names, each once');
+  if (!requireSignedResponse) throw new TypeError('`coverInResponse` needs `requireSignedResponse: true`');
 }
 
 /** A URL from outside must not make this site sign for somebody else's host. */

@@ -156,9 +156,13 @@ export const readInputs = (headers) => dictionary(headers, 'signature-input', 'm
 /** The `bytes` of each label of `Signature`, or the `problem` with it. */
 export const readSignatures = (headers) => new Map(dictionary(headers, 'signature', 'malformed_signature', bytesOf));
 
-/** The names in the lists of `Accept-Signature` (RFC 9421 section 5.1): what the other side would like to have covered. */
-export const readAsked = (headers) => {
-  const members = [...dictionary(headers, 'accept-signature', 'malformed_signature_input', ({ list, flaw }) => (flaw ? [] : list ?? []))];
+/**
+ * The names in the lists of `Accept-Signature` (RFC 9421 section 5.1): what the other side would like to have covered. `isMeant`
+ * gets the parameters of each list.
+ */
+export const readAsked = (headers, isMeant = () => true) => {
+  const listOf = ({ list, parameters, flaw }) => (list && !(flaw ?? flawOf(list)) && isMeant(parameters) ? list : []);
+  const members = [...dictionary(headers, 'accept-signature', 'malformed_signature_input', listOf)];
   return members.flatMap(([, list]) => list)
     .filter(({ item, parameters }) => item.type === 'string' && parameters.size === 0)
     .map(({ item }) => item.value);
@@ -198,18 +202,23 @@ function inputOf({ list, parameters, problem, flaw }) {
     if (parameter && parameter.type !== type) return { problem: `its \`${name}\` is no ${type}` };
     values[name] = parameter?.value;
   }
-  if (list.some(({ item }) => item.type !== 'string')) return { values, flaw: 'it is no list of components in quotes' };
-  if (list.length > MAX_COMPONENTS) return { values, flaw: `it has more than ${MAX_COMPONENTS} components` };
-  // The order of parameters does not make it another component.
-  const identities = list.map(({ item, parameters }) =>
-    JSON.stringify([item.text, ...[...parameters].map(([key, { text }]) => `${key}=${text}`).sort()]));
-  if (new Set(identities).size < list.length) return { values, flaw: 'it has a component twice' };
-  if (flaw) return { values, flaw };
+  const wrong = flawOf(list) ?? flaw;
+  if (wrong) return { values, flaw: wrong };
   const components = list.map(({ item: { value, text }, parameters }) =>
     ({ name: value, parameters, identifier: text + written(parameters) }));
   const covered = new Set(components.filter((component) => component.parameters.size === 0).map(({ name }) => name));
   const text = `(${components.map(({ identifier }) => identifier).join(' ')})${written(parameters)}`;
   return { components, covered, values, text };
+}
+
+/** What is wrong with a list of components, if anything. */
+function flawOf(list) {
+  if (list.some(({ item }) => item.type !== 'string')) return 'it is no list of components in quotes';
+  if (list.length > MAX_COMPONENTS) return `it has more than ${MAX_COMPONENTS} components`;
+  // The order of parameters does not make it another component.
+  const identities = list.map(({ item, parameters }) =>
+    JSON.stringify([item.text, ...[...parameters].map(([key, { text }]) => `${key}=${text}`).sort()]));
+  return new Set(identities).size < list.length ? 'it has a component twice' : undefined;
 }
 
 /** A member of `Signature` or `Content-Digest`. */

@@ -95,14 +95,17 @@ export function signedHeaders({ status, headers, body }, request, now) {
   return added;
 }
 
-/** Throws a `ResponseError` unless the response is the signed answer to this request. `maxAge` and `now` are in seconds. */
-export function checkResponse({ status, headers, body }, request, { maxAge, now }) {
+/**
+ * Throws a `ResponseError` unless the response is the signed answer to this request. `maxAge` and `now` are in seconds; `cover`
+ * names further fields that must be covered where the response has them.
+ */
+export function checkResponse({ status, headers, body }, request, { maxAge, now, cover = [] }) {
   const refuse = (kind, detail) => {
     throw new ResponseError(kind, status, detail);
   };
   const input = signatureOf(headers, status, refuse);
   checkOrigin(input, request, refuse);
-  checkCoverage(input, headers, request, refuse);
+  checkCoverage(input, headers, request, [...FIELDS, ...cover], refuse);
   checkFreshness(input.values, { maxAge, now }, refuse);
 
   const base = responseBase(status, headers, request, input, refuse);
@@ -159,8 +162,8 @@ function checkOrigin({ values }, request, refuse) {
   if (values.tag !== sent.tag) refuse('wrong_tag', shown('tag'));
 }
 
-function checkCoverage({ components, covered }, headers, request, refuse) {
-  const required = ['@status', ...FIELDS.filter((name) => fieldOf(headers, name) !== undefined)];
+function checkCoverage({ components, covered }, headers, request, fields, refuse) {
+  const required = ['@status', ...fields.filter((name) => fieldOf(headers, name) !== undefined)];
   const uncovered = required.find((name) => !covered.has(name));
   if (uncovered) refuse('not_covered', uncovered);
   const leftOut = request.input.components.find((original) => !components.some((component) => isCopy(component, original)));

@@ -337,3 +337,134 @@ fn a_response_without_content_needs_no_body() {
         "body_not_covered"
     );
 }
+
+/// The request asks for further fields, and the answer has to cover them.
+#[test]
+fn a_site_asks_for_further_fields_and_checks_them() {
+    let Some(mut worker) = Worker::start() else {
+        return;
+    };
+    for (edit, expected) in [
+        (None, None),
+        (Some("\"8\""), Some("wrong_mac")),
+        (Some(""), Some("absent_component")),
+    ] {
+        let request = asked(&mut worker, json!({ "coverInResponse": ["etag", "x-y"] }));
+        let value = &request.headers()["accept-signature"];
+        assert_eq!(value, "sig1=(\"@status\" \"etag\" \"x-y\")");
+        let mut response = created();
+        let etag = HeaderValue::from_static("\"7\"");
+        response.headers_mut().insert("etag", etag);
+        let mut response = answer(&request, response);
+        match edit {
+            Some("") => drop(response.headers_mut().remove("etag")),
+            Some(other) => {
+                let other = HeaderValue::from_static(other);
+                response.headers_mut().insert("etag", other);
+            }
+            None => {}
+        }
+        let given = give(&mut worker, &response);
+        assert_eq!(given["error"]["kind"].as_str(), expected, "{given}");
+    }
+    // Somebody adds it on the way.
+    let request = asked(&mut worker, json!({ "coverInResponse": ["etag"] }));
+    let mut response = answer(&request, created());
+    let etag = HeaderValue::from_static("\"7\"");
+    response.headers_mut().insert("etag", etag);
+    let given = give(&mut worker, &response);
+    assert_eq!(given["error"]["kind"], "not_covered", "{given}");
+
+    for (fields, requires) in [
+        (json!([]), true),
+        (json!(["ETag"]), true),
+        (json!(["@status"]), true),
+        (json!(["signature"]), true),
+        (json!(["etag", "etag"]), true),
+        (json!(null), true),
+        (json!(["etag"]), false),
+    ] {
+        let options = json!({ "coverInResponse": fields, "requireSignedResponse": requires });
+        let called = calls(&mut worker, &options, &json!([]));
+        assert_eq!(called["error"]["name"], "TypeError", "{options}: {called}");
+    }
+}
+
+/// What `invoke` sends to a host that gives these answers.
+fn calls(worker: &mut Worker, options: &Value, answers: &Value) -> Value {
+    worker.call(json!({
+        "operation": "calls", "now": NOW, "url": "https://host.example/orders",
+        "fetchOptions": { "headers": { "x-tenant": "7", "x-name": "\u{e9}", "x-other": "8" } },
+        "options": options, "answers": answers,
+    }))
+}
+
+/// A refusal may add what the request has, once, and nothing else.
+#[test]
+fn a_site_signs_once_more_as_a_refusal_asks() {
+    let Some(mut worker) = Worker::start() else {
+        return;
+    };
+    let refusal = |status: u16, asks: &str| json!({ "status": status, "headers": { "accept-signature": asks } });
+    let retry = json!({ "retryAsAsked": true, "keyId": "site-a" });
+    let plain = "(\"@method\" \"@authority\" \"@path\" \"@query\"";
+    let asks = "sig1=(\"@method\" \"x-tenant\" \"x-absent\" \"x-name\" \"signature\" \"@status\" \
+                \"x-other\";bs);created;keyid=\"site-a\", b=(\"x-other\");tag=\"theirs\"";
+    for status in [400, 401] {
+        // The second refusal is the last one, although it asks for still more.
+        let answers = json!(
+            [refusal(status, asks), refusal(status, "a=(\"x-other\")"), {
+            }]
+        );
+        let called = calls(&mut worker, &retry, &answers)["ok"].take();
+        assert_eq!(called["status"], status, "{called}");
+        let inputs: Vec<_> = (called["calls"].as_array().unwrap().iter())
+            .map(|call| call["init"]["headers"]["signature-input"].as_str().unwrap())
+            .collect();
+        let [first, second] = inputs[..] else {
+            panic!("{called}");
+        };
+        assert!(first.starts_with(&format!("sig1={plain});")), "{first}");
+        assert!(
+            second.starts_with(&format!("sig1={plain} \"x-tenant\");")),
+            "{second}"
+        );
+        assert!(second.ends_with(";keyid=\"site-a\""), "{second}");
+        let nonce = |input: &str| input.split("nonce=").nth(1).unwrap().to_owned();
+        assert_ne!(nonce(first), nonce(second));
+    }
+    let many: Vec<_> = (0..40).map(|index| format!(" \"x-{index}\"")).collect();
+    let many = many.concat();
+    let signed = json!({ "status": 401, "headers": {
+        "accept-signature": "a=(\"x-tenant\")", "signature": "sig1=:AAAA:",
+    } });
+    for (options, answer) in [
+        (json!({}), refusal(401, asks)),
+        (retry.clone(), refusal(403, asks)),
+        (retry.clone(), refusal(200, asks)),
+        (retry.clone(), signed),
+        (
+            retry.clone(),
+            refusal(401, "a=(\"x-tenant\");keyid=\"other\""),
+        ),
+        (
+            retry.clone(),
+            refusal(401, "a=(\"x-tenant\");alg=\"ed25519\""),
+        ),
+        (
+            retry.clone(),
+            refusal(401, "a=(\"@method\" \"x-absent\" \"x-name\")"),
+        ),
+        (
+            retry.clone(),
+            refusal(401, &format!("a=(\"x-tenant\"{many})")),
+        ),
+        (retry.clone(), refusal(401, "a=(\"x-tenant\" \"x-tenant\")")),
+        (retry.clone(), refusal(401, "a=(\"x-tenant\"), \"")),
+        (retry, json!({ "status": 401, "headers": {} })),
+    ] {
+        let called = calls(&mut worker, &options, &json!([answer]))["ok"].take();
+        let count = called["calls"].as_array().map(Vec::len);
+        assert_eq!(count, Some(1), "{answer}: {called}");
+    }
+}

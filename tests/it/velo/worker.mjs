@@ -108,6 +108,21 @@ const operations = {
     return { ok: response.ok, status: response.status, text: await response.text() };
   },
 
+  /** What `invoke` sends, one call after the other, to a host that gives these answers. */
+  async calls({ url, fetchOptions, options, answers }) {
+    const calls = [];
+    globalThis.recordFetch = (url, init) => {
+      const { status, headers } = answers[calls.push({ url, init }) - 1];
+      return { status, statusText: '', url: '', headers: new Headers(headers), arrayBuffer: async () => Buffer.alloc(0) };
+    };
+    try {
+      const response = await invoke(url, fetchOptions, options);
+      return { calls, status: response.status };
+    } finally {
+      delete globalThis.recordFetch;
+    }
+  },
+
   async invoke({ url, fetchOptions, options }) {
     const response = await invoke(url, fetchOptions, options);
     return { status: response.status, text: await response.text() };
