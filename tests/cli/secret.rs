@@ -148,6 +148,43 @@ fn wrong_arguments_are_told_at_once() {
     }
 }
 
+/// Logs keep errors, and a secret in a wrong place is one.
+#[test]
+fn wrong_arguments_are_not_repeated() {
+    for (args, complaint) in [
+        (
+            &[
+                "sign",
+                "GET",
+                URL,
+                "--header",
+                "Authorization Bearer HIDDEN",
+            ][..],
+            "a header is 'Name: value'",
+        ),
+        (&["sign", "GET", "host/?token=HIDDEN"], "for '<URL>'"),
+        (&["secret", "HIDDEN"], "unexpected argument '…' found"),
+        (
+            &["secret", "--secret", "HIDDEN"],
+            "unexpected argument '--secret'",
+        ),
+        (
+            &["secret", "--secret=HIDDEN"],
+            "unexpected argument '--secret'",
+        ),
+        (
+            &["secret", "--secret-env", "HIDDEN secret"],
+            "'--secret-env <NAME>'",
+        ),
+    ] {
+        let output = run(args);
+        let stderr = text(&output.stderr);
+        assert_eq!(code(&output), 2, "{stderr}");
+        assert!(stderr.contains(complaint), "{stderr}");
+        assert!(!stderr.contains("HIDDEN"), "{stderr}");
+    }
+}
+
 #[test]
 fn standard_input_has_one_use() {
     let (_directory, path) = file("body", "x");

@@ -2,7 +2,10 @@
 
 use std::{error::Error, ffi::OsString, io, iter};
 
-use clap::{Parser, Subcommand};
+use clap::{
+    Parser, Subcommand,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
 
 mod answer;
 mod captured;
@@ -60,7 +63,8 @@ enum Command {
 
 /// Runs the tool with these arguments, of which the first one is its name. Returns the exit code.
 pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
-    let outcome = match Cli::parse_from(args).command {
+    let cli = Cli::try_parse_from(args).unwrap_or_else(|error| without_values(error).exit());
+    let outcome = match cli.command {
         Command::Secret(args) => secret::run(&args),
         Command::Sign(args) => sign::run(&args),
         Command::Send(args) => send::run(&args),
@@ -77,6 +81,22 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
             1
         }
     }
+}
+
+/// The same error without what the user has written: a header, a URL or a secret in a wrong place.
+fn without_values(mut error: clap::Error) -> clap::Error {
+    let context = match error.kind() {
+        ErrorKind::ValueValidation => ContextKind::InvalidValue,
+        ErrorKind::UnknownArgument => ContextKind::InvalidArg,
+        _ => return error,
+    };
+    let is_option =
+        |value: &ContextValue| matches!(value, ContextValue::String(text) if text.starts_with('-'));
+    let names_option = context == ContextKind::InvalidArg;
+    if !(names_option && error.get(context).is_some_and(is_option)) {
+        error.insert(context, ContextValue::String("…".to_owned()));
+    }
+    error
 }
 
 fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
