@@ -119,6 +119,24 @@ fn a_good_request_is_accepted_and_a_late_one_is_explained_twice() {
     assert_eq!(code(&explained(&late.text, &["--at", &at])), 0);
     assert_eq!(code(&explained(&late.text, &["--max-age", "7200"])), 0);
 
+    // A proxy signs too, a little later.
+    let of_proxy = format!(
+        "proxy=(\"@method\");created={};keyid=\"proxy\", sig1=",
+        now() - 60
+    );
+    let both = late.text.replacen("sig1=(", &format!("{of_proxy}("), 1);
+    let both = both.replacen("sig1=:", "proxy=:AAAA:, sig1=:", 1);
+    let key_id = &["--key-id", "site-a"][..];
+    assert_eq!(
+        code(&explained(&both, &[key_id, &["--at", "created"]].concat())),
+        0
+    );
+    let all = text(&explained(&both, key_id).stdout);
+    assert!(
+        all.contains("as if it had come in time:\n\naccepted: "),
+        "{all}"
+    );
+
     let milliseconds = signed(URL, now() * 1_000, str::to_owned);
     let answer = as_json(&milliseconds.text, &[]);
     assert_eq!(answer["kind"], "in_future");

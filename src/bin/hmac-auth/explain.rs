@@ -177,9 +177,13 @@ impl<'a> Question<'a> {
             }
             None => None,
         };
-        let mut inputs = SignatureInputs::new(request.headers()).filter_map(Result::ok);
-        let created = inputs.find_map(|input| u64::try_from(input.created()?).ok());
-        drop(inputs);
+        let created = {
+            let inputs = SignatureInputs::new(request.headers()).filter_map(Result::ok);
+            // The signature of a stranger has another time.
+            let mut meant =
+                inputs.filter(|input| args.host.accepts_key_id(input.key_id().as_deref()));
+            meant.find_map(|input| u64::try_from(input.created()?).ok())
+        };
         Ok(Self {
             args,
             request,

@@ -34,6 +34,11 @@ enum SchemeArg {
 }
 
 impl HostArgs {
+    /// Whether a signature with this key id may be meant for this host.
+    pub(super) fn accepts_key_id(&self, key_id: Option<&str>) -> bool {
+        self.key_ids.is_empty() || self.key_ids.iter().any(|one| Some(one.as_str()) == key_id)
+    }
+
     /// The options for a secret of this name.
     pub(super) fn options(&self, secret_name: &str, scheme: Scheme) -> ValidateOptions {
         let scheme = match self.external_scheme {
