@@ -32,7 +32,7 @@ pub const DEFAULT_REDIS_TIME_LIMIT: Duration = Duration::from_millis(100);
 /// How much longer than necessary a signature is remembered, unless configured: 20 s.
 pub const DEFAULT_REDIS_MARGIN: Duration = Duration::from_secs(20);
 
-/// A request waits up to the time limit, and Redis counts by another clock than the host.
+/// Redis counts by another clock than the host, and a busy machine may stand still for seconds.
 const MIN_MARGIN: Duration = Duration::from_secs(10);
 
 const DEFAULT_KEY_PREFIX: &str = "hmac-auth:";
@@ -90,12 +90,13 @@ const LONGEST: u64 = 100 * 365 * 24 * 60 * 60 * 1_000;
 ///
 /// A key is the prefix and 128 bits of a SHA-256 hash of the MAC, in base64. So a reader of Redis can
 /// neither learn a MAC nor replay a request. Redis forgets a key by itself when no host accepts its
-/// signature any more: after the rest of the window, which the proof says, and the margin. The guard
-/// needs no clock of its own: the time is that of the validation.
+/// signature any more: after the rest of the window, which the proof says, the margin, and the time
+/// limit. The guard needs no clock of its own: the time is that of the validation.
 ///
 /// All hosts that share a prefix need the same
-/// [`max_time_diff`](crate::ValidateOptions::max_time_diff). Otherwise, a key that a host with a short
-/// window has made is gone while a host with a long window still accepts the signature.
+/// [`max_time_diff`](crate::ValidateOptions::max_time_diff), and the same time limit if it is longer
+/// than some seconds. Otherwise, a key that a host with a short window has made is gone while a host
+/// with a long window still accepts the signature.
 ///
 /// # Lost answers
 ///
@@ -161,7 +162,7 @@ impl RedisReplayGuard {
     }
 
     /// How long a request waits for Redis, including the time to connect. It is refused with 503
-    /// after that.
+    /// after that. Redis remembers each signature for that much longer.
     #[must_use]
     pub fn time_limit(mut self, duration: Duration) -> Self {
         self.time_limit = duration;
@@ -261,12 +262,14 @@ impl RedisReplayGuard {
     /// How long Redis has to remember the id, in milliseconds.
     ///
     /// The proof is at least as old as the command, so the time since the validation is an addition
-    /// to the margin.
+    /// to the margin. The command of a replay that is sent in the last moment may wait for as long
+    /// as the time limit, and still has to find the key.
     fn life(&self, id: &ReplayId) -> u64 {
         let rest = id.fresh_until().saturating_sub(id.validated_at());
         // The last second counts as a whole.
         let rest = u64::try_from(rest.max(0)).unwrap_or(0).saturating_add(1);
-        let margin = u64::try_from(self.margin.as_millis()).unwrap_or(LONGEST);
+        let margin = self.margin.saturating_add(self.time_limit);
+        let margin = u64::try_from(margin.as_millis()).unwrap_or(LONGEST);
         rest.saturating_mul(1_000)
             .saturating_add(margin)
             .min(LONGEST)

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::support::{
     proof::{NOW, Signed, claim, new_proof, options_at, refusal},
-    server::Server,
+    server::{Server, TIME_LIMIT},
 };
 
 #[tokio::test]
@@ -110,9 +110,10 @@ async fn life(server: &Server) -> i64 {
 }
 
 #[tokio::test]
-async fn redis_remembers_for_the_rest_of_the_window_and_the_margin() {
+async fn redis_remembers_for_the_rest_of_the_window_the_margin_and_the_time_limit() {
     let server = Server::start().await;
-    let margin = i64::try_from(DEFAULT_REDIS_MARGIN.as_millis()).unwrap();
+    let added = DEFAULT_REDIS_MARGIN + TIME_LIMIT;
+    let added = i64::try_from(added.as_millis()).unwrap();
     // Signed at NOW, and good for 60 s.
     for (validated_at, rest) in [
         (NOW, 61_000),
@@ -126,7 +127,7 @@ async fn redis_remembers_for_the_rest_of_the_window_and_the_margin() {
         claim(&guard, &Signed::at(NOW).proof_at(validated_at))
             .await
             .unwrap();
-        let (life, expected) = (life(&server).await, rest + margin);
+        let (life, expected) = (life(&server).await, rest + added);
         assert!((expected - 3_000..=expected).contains(&life), "{life}");
     }
 }
@@ -137,6 +138,7 @@ async fn the_margin_is_never_less_than_ten_seconds() {
     for (margin, expected) in [(0, 10_000), (9, 10_000), (30, 30_000)] {
         server.ask::<()>(&["FLUSHALL"]).await;
         let guard = server.guard().await.margin(Duration::from_secs(margin));
+        let expected = expected + 5_000;
         claim(&guard, &Signed::at(NOW).proof_at(NOW + 60))
             .await
             .unwrap();
@@ -145,12 +147,28 @@ async fn the_margin_is_never_less_than_ten_seconds() {
     }
 }
 
+/// The command of a replay may wait that long on its way, and has to find the key.
+#[tokio::test]
+async fn a_long_time_limit_makes_redis_remember_for_longer() {
+    let server = Server::start().await;
+    let guard = server.guard().await.time_limit(Duration::from_secs(60));
+    claim(&guard, &Signed::at(NOW).proof_at(NOW + 60))
+        .await
+        .unwrap();
+    assert!(life(&server).await > 60_000 + 10_000);
+}
+
 #[tokio::test]
 async fn no_window_is_too_long_for_redis() {
     let server = Server::start().await;
-    for margin in [Duration::from_secs(20), Duration::MAX] {
+    let short = Duration::from_secs(20);
+    for (margin, limit) in [
+        (short, short),
+        (Duration::MAX, short),
+        (short, Duration::MAX),
+    ] {
         server.ask::<()>(&["FLUSHALL"]).await;
-        let guard = server.guard().await.margin(margin);
+        let guard = server.guard().await.margin(margin).time_limit(limit);
         let options = options_at(NOW).max_time_diff(Duration::MAX);
         let proof = Signed::at(NOW).validate(&options);
         claim(&guard, &proof).await.unwrap();

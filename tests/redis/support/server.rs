@@ -95,9 +95,11 @@ impl Drop for Server {
     }
 }
 
-/// A guard with a long time limit, because these tests run on busy machines.
+/// Long, because these tests run on busy machines.
+pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(5);
+
 pub(crate) async fn guard_at(url: &str) -> RedisReplayGuard {
-    RedisReplayGuard::new(connect(url).await).time_limit(Duration::from_secs(5))
+    RedisReplayGuard::new(connect(url).await).time_limit(TIME_LIMIT)
 }
 
 pub(crate) async fn connect(url: &str) -> ConnectionManager {
