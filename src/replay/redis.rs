@@ -183,13 +183,15 @@ impl RedisReplayGuard {
     /// Accepts a request that Redis cannot be asked about.
     ///
     /// With the feature `tracing`, each of them is an event at the level `WARN`, and with the feature
-    /// `metrics`, each one counts in `hmac_auth_replay_guard_unchecked_total`. A Redis that is set up
-    /// wrongly, such as one that refuses the login or the command, still refuses each request.
+    /// `metrics`, each one counts in `hmac_auth_replay_guard_unchecked_total`. If Redis refuses the
+    /// login or the command, or is a cluster and the connection does not know that, each request is
+    /// still refused.
     ///
     /// # Security
     ///
     /// While Redis fails, each request can be replayed, once for each time that it is sent. Somebody
-    /// who can slow Redis down can cause that. Behind a
+    /// who can slow Redis down can cause that. A wrong address, a wrong certificate and a replica
+    /// that stays one look like an outage that does not end. Behind a
     /// [`TwoLevelReplayGuard`](crate::TwoLevelReplayGuard), a request can be replayed once to each
     /// other host.
     #[must_use]

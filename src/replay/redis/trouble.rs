@@ -19,6 +19,8 @@ pub(super) enum Trouble {
     Loading,
     /// It answers, but will not write at the moment.
     Stopped(Code),
+    /// Another node of a cluster has this key.
+    Moved,
     /// The client cannot even connect as it is told to.
     SetUp,
     Login(Code),
@@ -60,8 +62,11 @@ impl Trouble {
         match code {
             "OOM" => Self::Full,
             "NOAUTH" | "WRONGPASS" => Self::Login(Code::new(code)),
-            "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" | "MOVED" | "ASK" | "MISCONF"
-            | "NOREPLICAS" | "BUSY" => Self::Stopped(Code::new(code)),
+            // A connection that knows of clusters gets it in the moment in which a slot moves. Any
+            // other one gets it for most keys, and for ever.
+            "MOVED" => Self::Moved,
+            "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" | "ASK" | "MISCONF" | "NOREPLICAS"
+            | "BUSY" => Self::Stopped(Code::new(code)),
             code => Self::Refused(Code::new(code)),
         }
     }
@@ -76,7 +81,8 @@ impl Trouble {
             | Self::ReadOnly
             | Self::Loading
             | Self::Stopped(_) => true,
-            Self::SetUp
+            Self::Moved
+            | Self::SetUp
             | Self::Login(_)
             | Self::NotPermitted(_)
             | Self::Refused(_)
@@ -94,6 +100,7 @@ impl Trouble {
             Self::ReadOnly => "read_only",
             Self::Loading => "loading",
             Self::Stopped(_) => "stopped",
+            Self::Moved => "moved",
             Self::SetUp => "set_up",
             Self::Login(_) => "login",
             Self::NotPermitted(_) => "not_permitted",
@@ -148,6 +155,10 @@ impl fmt::Display for Trouble {
                 f,
                 "Redis does not write at the moment{code}: look into its log, and at its disk, \
                  its replicas and its cluster"
+            ),
+            Self::Moved => f.write_str(
+                "another node of the cluster has this key (MOVED): give the guard a \
+                 `ClusterConnection`; if it has one, a slot was just moved, and the next try helps",
             ),
             Self::SetUp => f.write_str(
                 "the client of Redis is set up wrongly: correct its URL and protocol, and for TLS \
