@@ -35,9 +35,9 @@ const SHARDS: usize = if cfg!(hmac_auth_model) { 2 } else { 64 };
 /// Refuses the second use of a signature, within one process.
 ///
 /// Remembers each signature for as long as the host would accept it again, in one set for each
-/// second of `created`. The guard drops a set as a whole when its second is over, and evicts
-/// nothing before that: a full guard refuses with 503. Give routes with another [`max_time_diff`](crate::ValidateOptions::max_time_diff) a guard of
-/// their own.
+/// second of `created`. The guard drops a set as a whole when its signatures are stale, and evicts
+/// nothing before that: a full guard refuses with 503. Give routes with another
+/// [`max_time_diff`](crate::ValidateOptions::max_time_diff) a guard of their own.
 ///
 /// ```
 /// # use hmac_auth::*;
@@ -311,7 +311,7 @@ impl MemoryReplayGuard {
     }
 
     /// How many signatures are remembered. Those whose time is over count until a further request
-    /// comes.
+    /// comes to their part of the guard, or until the guard needs their places.
     ///
     /// To watch the guard of a layer, give the layer a clone of an `Arc` of the guard:
     ///

@@ -31,7 +31,8 @@ use crate::validate::{AuthError, ReplayId};
 /// - The memory has the quotas: [`capacity`](MemoryReplayGuard::capacity) and
 ///   [`capacity_per_consumer`](MemoryReplayGuard::capacity_per_consumer). If one of them is full,
 ///   the request is refused with 503, and the shared guard is not asked. So the quotas also limit
-///   what this host stores in the shared guard, and one consumer cannot fill it for all.
+///   how fast one consumer can fill the shared guard. A place is free again when the window of its
+///   signature is over, and the shared guard may remember for longer.
 /// - The start of this process does not matter: the shared guard knows what was used before. So a
 ///   fresh process accepts at once what was signed before its start, such as the request that has
 ///   started it.
