@@ -121,12 +121,21 @@ impl Shard {
 
     /// A signature that is fresh is refused all the same if its second was dropped as past.
     fn check_dropped(&self, id: &ReplayId) -> Result<(), AuthError> {
-        if self.dropped.is_none_or(|dropped| id.created() > dropped) {
+        let Some(dropped) = self.dropped.filter(|dropped| id.created() <= *dropped) else {
             return Ok(());
-        }
-        Err(AuthError::new(AuthErrorKind::BeforeGuardStart).detail(
-            "the guard has dropped that second as past: the clock of this host was set back, or \
-             routes with different `max_time_diff` share the guard; sign anew",
-        ))
+        };
+        let ahead = dropped.saturating_sub(id.validated_at());
+        let refusal = AuthError::new(AuthErrorKind::BeforeGuardStart);
+        Err(if ahead > 0 {
+            refusal.detail(format!(
+                "the guard has dropped a second as past that is {ahead} s in the future: the clock \
+                 of this host was ahead then, or is behind now; correct it, then restart the host"
+            ))
+        } else {
+            refusal.detail(
+                "the guard has dropped that second as past: the clock of this host was set back, \
+                 or routes with different `max_time_diff` share the guard; sign anew",
+            )
+        })
     }
 }

@@ -413,6 +413,26 @@ fn a_dropped_second_names_its_cause() {
     assert_says(&error.to_string(), &named);
 }
 
+/// The clocks of the host and of a consumer were an hour ahead, and are set right. A new signature does
+/// not help.
+#[test]
+fn a_second_that_was_dropped_in_the_future_is_told_as_the_fault_of_the_host() {
+    let guard = guard();
+    for now in [START + 3_600, START + 3_700] {
+        for _ in 0..2_000 {
+            guard.first_use(request(now, now)).unwrap();
+        }
+    }
+    let reason = reason(&guard, START + 100, START + 100);
+    let named = [
+        "clock of this host",
+        "3500 s in the future",
+        "restart the host",
+    ];
+    assert_says(&reason, &named);
+    assert!(!reason.contains("sign anew"), "{reason}");
+}
+
 #[test]
 fn extreme_windows_do_not_overflow() {
     let guard = guard();
