@@ -55,6 +55,10 @@ impl Counts {
         matches!(self.by_name[..], [Count { taken: 1, .. }])
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
     /// Where the count of this consumer is, or has to be.
     fn find(&self, name_hash: u32, consumer: &str) -> Result<usize, usize> {
         let first = self
@@ -90,8 +94,7 @@ impl Quotas {
     ///
     /// A consumer that is known in this second is found without what all threads share.
     pub(super) fn take(&self, counts: &mut Counts, consumer: &str, may_reserve: bool) -> bool {
-        #[expect(clippy::cast_possible_truncation, reason = "a part of a hash")]
-        let name_hash = self.names.hash_one(consumer) as u32;
+        let name_hash = self.name_hash(consumer);
         match counts.find(name_hash, consumer) {
             Ok(place) => self.take_again(counts, place, may_reserve),
             Err(place) => {
@@ -111,6 +114,11 @@ impl Quotas {
                 true
             }
         }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "a part of a hash")]
+    fn name_hash(&self, consumer: &str) -> u32 {
+        self.names.hash_one(consumer) as u32
     }
 
     /// Takes a place for a consumer that has one in this second.
@@ -147,16 +155,37 @@ impl Quotas {
         }
     }
 
-    /// Gives all places of a second back; says how many had something in them.
-    pub(super) fn give_back(&self, mut counts: Counts) -> usize {
-        self.give_reserve_back(&mut counts);
-        let mut used = 0;
-        for Count { taken, quota, .. } in counts.by_name {
-            used += taken as usize;
-            self.free(&quota, taken);
+    /// Gives all places of a second back to the guard; says how many had something in them.
+    ///
+    /// Those of the consumers follow piece by piece, because there may be many consumers.
+    pub(super) fn give_back(&self, counts: &mut Counts) -> usize {
+        self.give_reserve_back(counts);
+        let used = counts.by_name.iter().map(|count| count.taken as usize);
+        let used = used.sum();
+        self.taken.fetch_sub(used, Ordering::Relaxed);
+        used
+    }
+
+    /// Gives this consumer its places of a second back that the guard has back already.
+    pub(super) fn give_back_of(&self, counts: &mut Counts, consumer: &str) {
+        if let Ok(place) = counts.find(self.name_hash(consumer), consumer) {
+            let Count { taken, quota, .. } = &mut counts.by_name[place];
+            let places = mem::take(taken) as usize;
+            quota.taken.fetch_sub(places, Ordering::Relaxed);
+        }
+    }
+
+    /// As [`give_back_of`](Self::give_back_of), for so many consumers at most, and forgets their
+    /// counts; says how many they were.
+    pub(super) fn give_back_some(&self, counts: &mut Counts, consumers: usize) -> usize {
+        let left = counts.by_name.len().saturating_sub(consumers);
+        let some = counts.by_name.drain(left..);
+        let len = some.len();
+        for Count { taken, quota, .. } in some {
+            quota.taken.fetch_sub(taken as usize, Ordering::Relaxed);
             self.drop_unused(quota);
         }
-        used
+        len
     }
 
     fn free(&self, quota: &Quota, places: u32) {

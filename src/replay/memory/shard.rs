@@ -11,6 +11,9 @@ use crate::validate::{AuthError, AuthErrorKind, ReplayId};
 /// How many blocks of the past a claim frees: in some microseconds.
 const FREED: usize = 64;
 
+/// How many consumers of the past a claim gives their places back: it makes one at most.
+const GIVEN_BACK: usize = 8;
+
 #[derive(Default)]
 pub(super) struct Shard {
     seconds: BTreeMap<i64, Second>,
@@ -19,9 +22,9 @@ pub(super) struct Shard {
     /// The latest second whose set was dropped. If the clock is set back, its signatures could be
     /// fresh again.
     dropped: Option<i64>,
-    /// Sets of seconds that were dropped. Each claim frees a piece, so that none has to wait for a
-    /// large one.
-    past: Vec<Ids>,
+    /// Seconds that were dropped: the guard has their places back, and the consumers do not yet. Each
+    /// claim frees a piece, so that none has to wait for a large one.
+    past: Vec<Second>,
 }
 
 /// The used signatures of one second.
@@ -42,7 +45,7 @@ impl Shard {
         quotas: &Quotas,
     ) -> Result<bool, AuthError> {
         self.drop_past_seconds(id.validated_at(), quotas);
-        self.free_past();
+        self.free_past(GIVEN_BACK, quotas);
         self.check_dropped(id)?;
         // Only the newest second has places in reserve: so they are found at once.
         let mut is_newest = true;
@@ -92,12 +95,18 @@ impl Shard {
         is_used.then(|| AuthErrorKind::Replayed.into())
     }
 
-    /// Gives the places of what is over at `now` back, and those in reserve.
-    pub(super) fn give_back(&mut self, now: i64, quotas: &Quotas) {
+    /// Gives the places of what is over at `now` back to the guard and to this consumer, and those in
+    /// reserve.
+    pub(super) fn give_back(&mut self, now: i64, consumer: &str, quotas: &Quotas) {
         self.drop_past_seconds(now, quotas);
         if let Some(mut newest) = self.seconds.last_entry() {
             quotas.give_reserve_back(&mut newest.get_mut().counts);
         }
+        for second in &mut self.past {
+            quotas.give_back_of(&mut second.counts, consumer);
+        }
+        // One claim does this to all shards.
+        self.free_past(GIVEN_BACK / 4, quotas);
     }
 
     /// Drops the sets of seconds whose signatures are all stale at `now`, the oldest first.
@@ -107,14 +116,19 @@ impl Shard {
                 break;
             }
             self.dropped = Some(*oldest.key());
-            let Second { used, counts, .. } = oldest.remove();
-            self.past.push(used);
-            self.len -= quotas.give_back(counts);
+            let mut second = oldest.remove();
+            self.len -= quotas.give_back(&mut second.counts);
+            self.past.push(second);
         }
     }
 
-    fn free_past(&mut self) {
-        if self.past.last_mut().is_some_and(|ids| ids.free(FREED)) {
+    /// Frees a piece of what is past, and gives so many consumers at most their places back.
+    fn free_past(&mut self, mut consumers: usize, quotas: &Quotas) {
+        while let Some(Second { used, counts, .. }) = self.past.last_mut() {
+            consumers -= quotas.give_back_some(counts, consumers);
+            if !used.free(FREED) || !counts.is_empty() {
+                return;
+            }
             self.past.pop();
         }
     }

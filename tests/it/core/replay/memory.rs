@@ -494,6 +494,11 @@ fn nothing_is_kept_of_consumers_that_are_gone() {
         let request = request_of(Some(&name), START + 200, START + 200);
         assert_eq!(refusal(&guard, &request), None);
     }
+    // Each request clears up a piece of what is past, also one that is refused.
+    for _ in 0..1_000 {
+        let late = request_of(Some("new-0"), START + 200, START + 200);
+        assert_eq!(refusal(&guard, &late), Some(AuthErrorKind::ReplayGuardFull));
+    }
     consumers(500);
     // The quota of one who comes again is a new one.
     let again = request_of(Some("0-0"), START + 200, START + 200);

@@ -97,6 +97,45 @@ fn all_places_come_back_when_their_seconds_are_over() {
     }
 }
 
+/// The places of many consumers come back piece by piece, but each consumer finds its own.
+#[test]
+fn the_places_of_many_consumers_come_back_to_each_of_them() {
+    let guard = guard(3_000, 2);
+    for second in [0, 100, 200] {
+        for name in 0..1_500 {
+            assert_eq!(accepted(&guard, &format!("{second}-{name}"), second, 1), 1);
+            assert_eq!(accepted(&guard, &format!("{name}"), second, 1), 1);
+        }
+        assert_eq!(guard.len(), 3_000);
+        assert_eq!(accepted(&guard, "another", second, 1), 0);
+    }
+    // Those who used both of their places have them again, too.
+    let guard = guard.capacity_per_consumer(1);
+    for name in 0..1_500 {
+        assert_eq!(accepted(&guard, &format!("{name}"), 300, 2), 1);
+    }
+}
+
+/// Somebody comes first after many consumers are gone, and does not wait for all of them.
+#[test]
+fn one_claim_does_not_clear_up_after_all_consumers() {
+    let guard = guard(10_000, 10);
+    let consumers = |guard: &MemoryReplayGuard| -> usize {
+        let text = format!("{guard:?}");
+        let (_, rest) = text.split_once("consumers: ").unwrap();
+        rest.split(',').next().unwrap().parse().unwrap()
+    };
+    for name in 0..6_400 {
+        assert_eq!(accepted(&guard, &format!("{name}"), 0, 1), 1);
+    }
+    assert_eq!(accepted(&guard, "new", 100, 1), 1);
+    assert!(consumers(&guard) > 6_400 - 20);
+    for name in 0..4_000 {
+        assert_eq!(accepted(&guard, &format!("new-{name}"), 100, 1), 1);
+    }
+    assert_eq!(consumers(&guard), 4_001);
+}
+
 #[test]
 fn threads_get_exactly_as_many_places_as_there_are() {
     let guard = guard(3_000, 2_000);
