@@ -28,6 +28,11 @@ fn it_shows_the_status_the_headers_and_the_body() {
         answer.contains("\ncontent-type: application/json\n"),
         "{answer}"
     );
+    // As the host has sent it: a reader copies it.
+    assert!(
+        answer.contains("\nsignature-input: sig1=(\"@status\" "),
+        "{answer}"
+    );
     assert!(answer.contains(r#""received":{"month":11}"#), "{answer}");
     let brief = run(&["send", "--brief", "GET", &host.url("/a")]);
     assert!(text(&brief.stdout).starts_with("200 OK\n{\"data\":"));
@@ -191,6 +196,17 @@ fn a_curl_that_ends_at_once_is_an_error() {
         stderr.contains("curl has not sent the request: exit status: 2"),
         "{stderr}"
     );
+}
+
+/// 0x9b begins a command for some terminals.
+#[test]
+fn a_header_of_the_peer_controls_no_terminal() {
+    let script =
+        "cat >/dev/null; printf 'HTTP/1.1 200 OK\\r\\nx-name: \\2332J\\ta \"b\"\\r\\n\\r\\n'\n";
+    let (_directory, path) = stand_in_of_curl(script);
+    let mut command = tool(&["send", "GET", "https://host.example/"]);
+    let answer = text(&command.env("PATH", path).output().unwrap().stdout);
+    assert!(answer.contains("\nx-name: \\x9b2J\\ta \"b\"\n"), "{answer}");
 }
 
 /// Behind a proxy, curl shows the answer of the proxy first, unless it is told not to.

@@ -29,8 +29,7 @@ impl Answer {
         writeln!(to, "{}", self.status)?;
         if !is_brief {
             for (name, value) in &self.headers {
-                // What the peer has written does no harm on a terminal.
-                writeln!(to, "{name}: {}", value.as_bytes().escape_ascii())?;
+                writeln!(to, "{name}: {}", printable(value.as_bytes()))?;
             }
             writeln!(to)?;
         }
@@ -79,6 +78,18 @@ fn harmless(body: &[u8]) -> String {
             '\n' | '\t' => text.push(c),
             c if c.is_control() => text.extend(c.escape_default()),
             c => text.push(c),
+        }
+    }
+    text
+}
+
+/// A value of the peer as the peer has written it, but for bytes that a terminal could obey.
+fn printable(value: &[u8]) -> String {
+    let mut text = String::with_capacity(value.len());
+    for byte in value {
+        match byte {
+            b' '..=b'~' => text.push(char::from(*byte)),
+            _ => text.extend(byte.escape_ascii().map(char::from)),
         }
     }
     text
