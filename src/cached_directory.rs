@@ -46,7 +46,8 @@ const MAX_REFUSED: u64 = 1_024;
 /// How long the directory is left alone about an id after it has failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How long nobody waits for the directory about an id after it has failed; at most the time to live.
+/// How long no request waits for the directory about an id after the directory has failed; at most the
+/// time to live.
 const FAILURE_COUNTS: Duration = Duration::from_secs(10);
 
 /// Longer than anything is remembered.
@@ -256,7 +257,7 @@ impl<D: ConsumerDirectory + 'static> ConsumerDirectory for CachedDirectory<D> {
 /// What the memory has about an id.
 enum Recalled {
     Answer(Result<Option<Consumer>, AuthError>),
-    /// This counts while the directory is asked once more: it has just failed.
+    /// The last good answer counts while the cache asks the directory once more, which has just failed.
     While(Arc<Known>),
     /// The directory has to be asked first.
     Nothing,
@@ -338,9 +339,9 @@ impl<D: ConsumerDirectory + 'static> Inner<D> {
         });
     }
 
-    /// Asks the directory, which has just failed. If the answer is not there at once, the last good
-    /// one counts, and the look-up goes on in the background. Outside of a runtime of tokio, the
-    /// request waits.
+    /// Asks the directory, which has just failed. If the directory does not answer at once, the last
+    /// good answer counts, and the look-up goes on in the background. Outside of a runtime of tokio,
+    /// the request waits.
     async fn ask_without_waiting(
         self: Arc<Self>,
         key_id: Arc<str>,
@@ -356,7 +357,7 @@ impl<D: ConsumerDirectory + 'static> Inner<D> {
                 count(answer.source);
                 answer.found
             }
-            // It was forgotten meanwhile.
+            // Somebody has called `forget` for the id meanwhile.
             Poll::Ready(None) => self.ask(key_id).await,
             Poll::Pending => {
                 runtime.spawn(look_up);
@@ -372,7 +373,7 @@ impl<D: ConsumerDirectory + 'static> Inner<D> {
                 count(answer.source);
                 return answer.found;
             }
-            // Another request may have an answer from after that.
+            // The id was forgotten. Another request may have an answer from after that.
             if let Recalled::Answer(found) = self.recall(&key_id) {
                 return found;
             }

@@ -251,7 +251,7 @@ impl Explanation {
         let found = Difference::between(base.as_str(), peer_base);
         let hint = match &found {
             Some((_, mistake)) => Some(Hint::likely(*mistake)),
-            // The same text, and another MAC.
+            // Both sides have signed the same text, and the MACs differ.
             None => self
                 .mac_is_wrong
                 .then(|| Hint::proven(Mistake::OtherSecret)),
@@ -268,7 +268,7 @@ impl Explanation {
     pub fn compare_fingerprint(mut self, peer_fingerprint: &str) -> Self {
         let is_tried = |one: &Fingerprint| one.as_str().eq_ignore_ascii_case(peer_fingerprint);
         if self.fingerprints.iter().any(is_tried) {
-            // The text is wrong, then.
+            // Both sides have the same secret, so their texts differ.
             self.hints
                 .retain(|hint| hint.mistake() != Mistake::OtherSecret);
         } else if !self.fingerprints.is_empty() {

@@ -26,7 +26,7 @@ pub(super) struct Flights {
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum For {
     Request,
-    /// What is known counts meanwhile.
+    /// No request waits: the last good answer counts meanwhile.
     Background,
 }
 
@@ -45,7 +45,7 @@ struct Gate {
     passengers: usize,
     /// How often the id was forgotten meanwhile.
     forgotten: u64,
-    /// `None` after it has landed, while somebody does not know its answer yet.
+    /// `None` after the flight has landed, while a passenger does not know its answer yet.
     flight: Option<Arc<Flight>>,
     /// Those of the passengers who wait for this flight.
     aboard: usize,

@@ -8,19 +8,20 @@ use std::{
 use super::{FAILURE_COUNTS, PAUSE};
 use crate::{time::Moment, validate::Consumer};
 
-/// A clock that steps back by no more than this stands still for so long. Threads that read a clock
-/// one after the other may look at an answer the other way round, too.
+/// A clock that steps back by no more than this counts as one that stands still. Two threads that
+/// read a clock may also use its times in the other order.
 const SMALL_STEP: Duration = Duration::from_secs(1);
 
 pub(super) struct Known {
     consumer: Consumer,
-    /// When the look-up began that gave it.
+    /// When the look-up began that gave this answer.
     confirmed: Moment,
-    /// How old it was when it was last looked at, in milliseconds: it never gets younger.
+    /// The age of the answer when it was last used, in milliseconds: no answer gets younger.
     oldest: AtomicU64,
-    /// How old it is when the directory is asked next, in milliseconds.
+    /// The age of the answer when the directory is asked next, in milliseconds.
     ask_at: AtomicU64,
-    /// How old it was when the directory last failed, in milliseconds; `u64::MAX` if it never did.
+    /// The age of the answer when the directory last failed, in milliseconds; `u64::MAX` if it never
+    /// did.
     failed_at: AtomicU64,
 }
 
@@ -42,16 +43,16 @@ impl Limits {
 }
 
 pub(super) enum State {
-    /// It counts.
+    /// The answer counts.
     Usable,
-    /// It counts, and somebody has to confirm it: only one caller in a second hears that.
+    /// The answer counts, and somebody has to confirm it: only one caller in a second gets this.
     Due,
-    /// It counts only if the directory cannot be asked.
+    /// The answer counts only if the directory cannot be asked.
     Old,
-    /// As [`Old`](Self::Old), and the directory has just failed: nobody has to wait for it again.
-    /// Only one caller in a second hears that, and asks.
+    /// As [`Old`](Self::Old), and the directory has just failed: no request has to wait for it again.
+    /// Only one caller in a second gets this, and asks.
     Down,
-    /// It counts no more.
+    /// The answer counts no more.
     Over,
 }
 
@@ -71,7 +72,7 @@ impl Known {
     }
 
     pub(super) fn state(&self, now: Moment, limits: Limits) -> State {
-        // `None` if the clock was set back: nobody knows how old it is.
+        // `None` if the clock was set back: nobody knows how old the answer is.
         let Some(age) = self.age(now) else {
             return State::Over;
         };
@@ -97,7 +98,7 @@ impl Known {
         }
     }
 
-    /// Leaves the directory alone for a moment: it has just failed.
+    /// Leaves the directory alone for a moment, because it has just failed.
     pub(super) fn put_off(&self, now: Moment) {
         if let Some(age) = self.age(now) {
             let next = age.saturating_add(millis(PAUSE));
@@ -108,11 +109,12 @@ impl Known {
 
     fn has_just_failed(&self, age: u64, limits: Limits) -> bool {
         let since = age.checked_sub(self.failed_at.load(Ordering::Relaxed));
-        // Not longer than the time to live, after which a change counts if the directory is back.
+        // A failure counts for the time to live at most: after that, a directory that is back has to
+        // be heard.
         since.is_some_and(|since| since < limits.time_to_live.min(millis(FAILURE_COUNTS)))
     }
 
-    /// How old it is, in milliseconds; `None` if the clock cannot say that.
+    /// The age of the answer, in milliseconds; `None` if the clock cannot say that.
     fn age(&self, now: Moment) -> Option<u64> {
         let age = millis(now.since(self.confirmed)?);
         let oldest = self.oldest.load(Ordering::Relaxed);

@@ -104,7 +104,7 @@ fn of_lines(ours: &str, theirs: &str, our_lines: &[&str], their_lines: &[&str]) 
     if our_name == their_name {
         return of_values(our_name, our_value, their_value);
     }
-    // An empty value: some programs take the blank away.
+    // The value is empty: some programs take the blank before it away.
     if theirs.strip_suffix(':') == Some(our_name) {
         return of_values(our_name, our_value, "");
     }

@@ -89,7 +89,7 @@ impl Texts<'_> {
                 .map_or(old, |(host, _)| host)
                 .to_owned()
         });
-        // As it was sent, perhaps with the port.
+        // The peer may sign the authority as it was sent, perhaps with the port.
         let mut hosts = facts.request.fields().lines(KnownField::Host);
         let sent = [
             hosts
@@ -157,7 +157,7 @@ impl Texts<'_> {
                 Some(other.clone())
             });
         }
-        // Both at once, as a client does it that parses the URL anew.
+        // A client that parses the URL anew changes the path and the query at once.
         for index in 0..2 {
             let names = ["@path", "@query", "@target-uri", "@request-target"];
             self.add_values(Mistake::Apostrophe, &names, |_, old| {

@@ -165,7 +165,7 @@ impl Hint {
         self.mistake
     }
 
-    /// Whether it is certain: with this mistake, and only with it, the signature is right.
+    /// Whether the mistake is certain: with this mistake, and only with it, the signature is right.
     #[must_use]
     pub fn is_proven(&self) -> bool {
         self.is_proven

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::signature::is_public;
 
-/// Fields whose values are credentials: nobody has to see them.
+/// Fields whose values are credentials: no operator has to see them.
 const CREDENTIALS: [&str; 5] = [
     "authorization",
     "cookie",
@@ -32,7 +32,7 @@ pub(super) fn redacted(line: &str, shows_values: bool) -> String {
             push_printable(&mut out, identifier);
             let _ = write!(out, ": <{} bytes>", value.len());
         }
-        // It has no form that is known, so nothing is known about it.
+        // The line has no known form, so any part of it may be secret.
         _ => {
             let _ = write!(out, "<{} bytes>", line.len());
         }

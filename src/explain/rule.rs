@@ -50,7 +50,7 @@ impl Rule {
         self.name
     }
 
-    /// How it came out.
+    /// How the rule came out.
     #[must_use]
     pub fn outcome(&self) -> RuleOutcome {
         self.outcome
@@ -109,7 +109,7 @@ fn failed(phase: Phase, kind: AuthErrorKind) -> Name {
     use AuthErrorKind as Kind;
 
     match kind {
-        // Also a part of the head that only a body makes wrong.
+        // A part of the head that only a body makes wrong belongs to the body, too.
         _ if phase == Phase::Body => Name::Body,
         Kind::MissingSignature
         | Kind::MalformedSignatureInput

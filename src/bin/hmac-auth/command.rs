@@ -64,7 +64,7 @@ fn curl_options(signed: &Signed) -> Result<Vec<(&'static str, Option<String>)>, 
     }
     match body_of(signed)? {
         Body::Empty => {}
-        // Also if the text begins with `@`, it names no file.
+        // With this option, a text that begins with `@` names no file.
         Body::Text(text) => options.push(("data-raw", Some(text.to_owned()))),
         Body::File(path) => options.push(("data-binary", Some(format!("@{path}")))),
     }
@@ -80,7 +80,7 @@ pub(super) fn httpie(signed: &Signed) -> Result<String, Failure> {
     let body = body_of(signed)?;
     match body {
         Body::Empty => lines.push(vec![word("--ignore-stdin")]),
-        // Its parser of arguments takes these two characters away, wherever they stand.
+        // HTTPie's parser of arguments takes these two characters away, wherever they stand.
         Body::Text("--") => return Err("HTTPie cannot send the body `--`: use --curl".into()),
         Body::Text(text) => {
             lines.push(vec![word("--ignore-stdin")]);

@@ -51,7 +51,7 @@ fn read_request(request: &Value) -> Result<Request<Vec<u8>>, Failure> {
         };
         match name {
             ":authority" => authority = Some(value),
-            // What HTTP/2 calls the method and the target.
+            // HTTP/2 has such names for the method and the target, which the entry itself has too.
             name if name.starts_with(':') => {}
             name => append(&mut headers, name, value)?,
         }

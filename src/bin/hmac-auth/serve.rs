@@ -81,8 +81,8 @@ async fn serve(args: &ServeArgs) -> Result<Outcome, Failure> {
     if args.no_replay_guard {
         layer = layer.without_replay_guard();
     }
-    // Around everything, also unknown paths and other methods: nothing answers before the request
-    // is validated.
+    // The layer stands around everything, also unknown paths and other methods: nothing answers
+    // before the request is validated.
     let validated = layer.sign_responses().layer(Answers {
         only_site_stats: args.only_site_stats,
     });
@@ -129,7 +129,7 @@ async fn serve_connection<S>(
             service.call(request).await
         }
     });
-    // A client that goes away is no reason to stop, and its operator sees it at the client.
+    // A client that goes away is no reason to stop. The operator of the client sees that there.
     let _ = auto::Builder::new(TokioExecutor::new())
         .serve_connection(TokioIo::new(stream), service)
         .await;
@@ -154,7 +154,7 @@ impl Service<Request<BufferedBody<Incoming>>> for Answers {
         let only_site_stats = self.only_site_stats;
         Box::pin(async move {
             let (head, body) = request.into_parts();
-            // It was read by the layer, which answers if it cannot be.
+            // The layer has read the body, and answers itself if the body cannot be read.
             let body = body
                 .collect()
                 .await
