@@ -109,6 +109,7 @@ mod pieces;
 mod policy;
 #[cfg(feature = "tracing")]
 mod previous_secret;
+mod proven_response;
 mod record_uri;
 mod reply;
 mod sign_request;

@@ -4,14 +4,13 @@ use std::{
     borrow::Cow,
     fmt,
     future::Future,
-    mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode, request, response};
+use http::{HeaderMap, Request, Response, StatusCode, request};
 use http_body::Body;
 use http_body_util::{BodyExt, combinators::Collect};
 use pin_project_lite::pin_project;
@@ -20,7 +19,7 @@ use tower_service::Service;
 
 use super::{
     BoxError, BufferedBody, DEFAULT_MAX_BODY_LEN, SignRequestLayer,
-    pieces::Pieces,
+    proven_response::ProvenResponse,
     sign_request::{Signer, whole_body},
     take_ready,
 };
@@ -28,7 +27,7 @@ use crate::{
     eventual::POLLED_AFTER_END,
     host_clock::{HostClocks, RequestTime},
     message::{ACCEPT_SIGNATURE, ResponseHead, SIGNATURE},
-    response::{ResponseError, ResponseErrorKind, ValidateResponseOptions, VerifiedResponse},
+    response::{ValidateResponseOptions, VerifiedResponse},
     sign::{SentRequest, SignOptions},
 };
 
@@ -65,7 +64,10 @@ use crate::{
 ///
 /// The services of this layer fail as those of [`SignRequestLayer`], and with a boxed
 /// [`ResponseError`]. Also a refusal of the host is one, because a host signs no refusal:
-/// [`ResponseErrorKind::UnsignedRefusal`], with the status that nobody has proven.
+/// [`UnsignedRefusal`], with the status that nobody has proven.
+///
+/// [`ResponseError`]: crate::ResponseError
+/// [`UnsignedRefusal`]: crate::ResponseErrorKind::UnsignedRefusal
 #[derive(Clone)]
 pub struct SignedExchangeLayer {
     exchange: Arc<Exchange>,
@@ -240,13 +242,7 @@ pin_project! {
         Calling { sent: SentRequest, #[pin] response: F },
         // Before the second try, until the service is ready.
         Ready { signed: Option<(Request<B>, SentRequest)> },
-        Validating {
-            // Until the body is proven.
-            head: Option<(response::Parts, VerifiedResponse)>,
-            #[pin] body: R,
-            pieces: Pieces,
-            len: u64,
-        },
+        Validating { #[pin] response: ProvenResponse<R> },
         Finished,
     }
 }
@@ -307,13 +303,9 @@ where
                         let options = RequestTime::to_validate(this.time.as_ref(), options);
                         match VerifiedResponse::verify(&head, sent, &options) {
                             Ok(verified) => {
-                                let (parts, body) = response.into_parts();
-                                State::Validating {
-                                    head: Some((parts, verified)),
-                                    body,
-                                    pieces: Pieces::default(),
-                                    len: 0,
-                                }
+                                let max_len = this.exchange.max_body_len;
+                                let response = ProvenResponse::new(response, verified, max_len);
+                                State::Validating { response }
                             }
                             Err(error) => break Err(error.into()),
                         }
@@ -327,53 +319,16 @@ where
                     let response = this.service.call(request);
                     State::Calling { sent, response }
                 }
-                StateProjection::Validating {
-                    head,
-                    body,
-                    pieces,
-                    len,
-                } => {
-                    let (parts, verified) = head.as_mut().expect(POLLED_AFTER_END);
-                    let refuse = |kind| ResponseError::new(kind, parts.status);
-                    match ready!(body.poll_frame(cx)) {
-                        Some(Ok(frame)) => match frame.into_data() {
-                            Ok(data) => {
-                                *len += u64::try_from(data.len()).unwrap_or(u64::MAX);
-                                if *len > this.exchange.max_body_len {
-                                    let max = this.exchange.max_body_len;
-                                    let error = refuse(ResponseErrorKind::BodyTooLarge);
-                                    break Err(error.detail(at_most(max)).into());
-                                }
-                                verified.update(&data);
-                                pieces.push(data);
-                                continue;
+                StateProjection::Validating { response } => {
+                    break match ready!(response.poll(cx)) {
+                        Ok(response) => {
+                            if let Some(time) = this.time {
+                                time.succeeded(response.status());
                             }
-                            Err(frame) => {
-                                if frame.into_trailers().is_ok_and(|fields| !fields.is_empty()) {
-                                    break Err(refuse(ResponseErrorKind::TrailersNotCovered).into());
-                                }
-                                continue;
-                            }
-                        },
-                        Some(Err(error)) => {
-                            let refusal = refuse(ResponseErrorKind::BodyUnreadable);
-                            break Err(refusal.caused_by(error).into());
+                            Ok(response)
                         }
-                        None => {
-                            let (mut parts, verified) = head.take().expect(POLLED_AFTER_END);
-                            let body = mem::take(pieces).into_bytes();
-                            break match verified.finish() {
-                                Ok(validated) => {
-                                    if let Some(time) = this.time {
-                                        time.succeeded(parts.status);
-                                    }
-                                    parts.extensions.insert(validated);
-                                    Ok(Response::from_parts(parts, BufferedBody::from(body)))
-                                }
-                                Err(error) => Err(error.into()),
-                            };
-                        }
-                    }
+                        Err(error) => Err(error.into()),
+                    };
                 }
                 StateProjection::Finished => panic!("{POLLED_AFTER_END}"),
             };
@@ -382,10 +337,6 @@ where
         this.state.set(State::Finished);
         Poll::Ready(result)
     }
-}
-
-fn at_most(max: u64) -> String {
-    format!("at most {max} bytes are accepted")
 }
 
 impl Exchange {
