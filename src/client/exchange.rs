@@ -1,7 +1,6 @@
 //! Sending a signed request, and validating the response.
 
 use bytes::{Bytes, BytesMut};
-use http::StatusCode;
 use reqwest::{Request, Response, ResponseBuilderExt};
 
 use super::{
@@ -10,7 +9,7 @@ use super::{
 };
 use crate::{
     host_clock::RequestTime,
-    message::{ACCEPT_SIGNATURE, RequestHead, ResponseHead, SIGNATURE},
+    message::{ACCEPT_SIGNATURE, RequestHead, ResponseHead},
     response::{
         ResponseError, ResponseErrorKind, ValidateResponseOptions, ValidatedResponse,
         VerifiedResponse,
@@ -113,9 +112,8 @@ impl Client {
         response: &Response,
         options: &SignOptions,
     ) -> Option<SignOptions> {
-        let is_challenge = response.status() == StatusCode::UNAUTHORIZED
-            && !response.headers().contains_key(SIGNATURE);
-        if !self.responses.retries || !is_challenge {
+        let answer = ResponseHead::new(response.status(), response.headers());
+        if !self.responses.retries || !answer.is_unsigned_401() {
             return None;
         }
         let uri = target(request.url()).ok()?;

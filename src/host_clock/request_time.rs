@@ -8,7 +8,7 @@ use http::{HeaderMap, StatusCode, Uri, uri};
 use super::events;
 use super::{HostClocks, MAX_OFFSET, date::date_of};
 use crate::{
-    message::{RequestHead, SIGNATURE},
+    message::{RequestHead, ResponseHead},
     response::ValidateResponseOptions,
     sign::SignOptions,
 };
@@ -65,7 +65,7 @@ impl RequestTime {
         answer: &HeaderMap,
         options: &SignOptions,
     ) -> bool {
-        if status != StatusCode::UNAUTHORIZED || answer.contains_key(SIGNATURE) {
+        if !ResponseHead::new(status, answer).is_unsigned_401() {
             return false;
         }
         if self.offset != 0 && self.clocks.forget(&self.authority, self.offset) {

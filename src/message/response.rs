@@ -2,6 +2,8 @@
 
 use http::{HeaderMap, HeaderValue, Response, StatusCode, response};
 
+#[cfg(any(feature = "client", feature = "tower"))]
+use super::fields::SIGNATURE;
 use super::{
     fields::{CONTENT_DIGEST, Lines},
     request::RequestHead,
@@ -38,6 +40,13 @@ impl<'a> ResponseHead<'a> {
 
     pub(crate) fn status(&self) -> StatusCode {
         self.status
+    }
+
+    /// Whether this is a 401 that nobody has signed: one more try may help, with a signature that
+    /// covers more or has another time.
+    #[cfg(any(feature = "client", feature = "tower"))]
+    pub(crate) fn is_unsigned_401(&self) -> bool {
+        self.status == StatusCode::UNAUTHORIZED && !self.headers.contains_key(SIGNATURE)
     }
 
     pub(crate) fn answered_request(&self) -> Option<&RequestHead<'a>> {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode, request};
+use http::{Request, Response, request};
 use http_body::Body;
 use http_body_util::{BodyExt, combinators::Collect};
 use pin_project_lite::pin_project;
@@ -26,7 +26,7 @@ use super::{
 use crate::{
     eventual::POLLED_AFTER_END,
     host_clock::{HostClocks, RequestTime},
-    message::{ACCEPT_SIGNATURE, ResponseHead, SIGNATURE},
+    message::{ACCEPT_SIGNATURE, ResponseHead},
     response::{ValidateResponseOptions, VerifiedResponse},
     sign::{SentRequest, SignOptions},
 };
@@ -365,7 +365,7 @@ impl Exchange {
             (time.as_mut()).is_some_and(|time| time.after(status, headers, &self.sign_options));
         let (parts, body) = again?;
         let options = RequestTime::to_sign(time.as_deref(), &self.sign_options);
-        let asks = self.retries && is_unsigned_challenge(status, headers);
+        let asks = self.retries && ResponseHead::from(response).is_unsigned_401();
         let asked = asks.then(|| options.cover_asked(&parts, headers));
         let options = match asked.flatten() {
             Some(asked) => Cow::Owned(asked),
@@ -384,11 +384,6 @@ impl Exchange {
             .field("corrects_clock", &self.clocks.is_some())
             .finish_non_exhaustive()
     }
-}
-
-/// Whether a host may have refused a request because its signature covers too little.
-fn is_unsigned_challenge(status: StatusCode, headers: &HeaderMap) -> bool {
-    status == StatusCode::UNAUTHORIZED && !headers.contains_key(SIGNATURE)
 }
 
 impl<S: Service<Request<B>>, B: Body, R> fmt::Debug for SignedExchangeFuture<S, B, R> {
