@@ -100,8 +100,8 @@ mod sign;
 ///
 /// A redirect is not followed: it comes back as the response, as [`Client::new`] says. Any status
 /// is a success here, so look at `Response::status`. Before you call the URL of a `Location`, or any
-/// URL from outside, list the hosts to sign for in [`SignOptions::authorities`]. Only `https` hides request and response from
-/// others, and only `https` proves which host answers.
+/// URL from outside, list the hosts to sign for in [`SignOptions::authorities`]. Only `https` hides
+/// request and response from others, and only `https` proves which host answers.
 ///
 /// # Examples
 ///
@@ -144,7 +144,8 @@ pub async fn invoke(
 /// # Defaults
 ///
 /// A client has the options of its `reqwest::ClientBuilder`, but [never](Self::new) follows
-/// redirects and never retries. `reqwest` has no timeout unless you set one.
+/// redirects, and sends a request again only by one of the last three options: once, signed anew.
+/// `reqwest` has no timeout unless you set one.
 ///
 /// | option | default |
 /// | --- | --- |
