@@ -52,7 +52,10 @@ pub use self::{
     hint::{Hint, Mistake},
     rule::{Rule, RuleOutcome},
 };
-use self::{facts::Facts, redacted::redacted};
+use self::{
+    facts::{Facts, Phase},
+    redacted::redacted,
+};
 use crate::{
     escape::escape,
     secret::{Fingerprint, SecretError, SecretSet, SecretStore},
@@ -120,7 +123,13 @@ pub fn explain<B: AsRef<[u8]>>(
             &is_right_in_time,
         ),
         fingerprints: facts.fingerprints(),
-        mac_is_wrong: error.as_ref().map(AuthError::kind) == Some(AuthErrorKind::WrongMac),
+        mac_is_right: match facts.phase {
+            Phase::Accepted | Phase::Body => Some(true),
+            _ if error.as_ref().map(AuthError::kind) == Some(AuthErrorKind::WrongMac) => {
+                Some(false)
+            }
+            _ => None,
+        },
         base: facts.base.and_then(Result::ok),
         consumer,
         error,
@@ -148,8 +157,8 @@ pub struct Explanation {
     base: Option<SignatureBase>,
     /// Of the secrets that were tried.
     fingerprints: Vec<Fingerprint>,
-    /// Not only unchecked.
-    mac_is_wrong: bool,
+    /// `None` if no MAC was checked.
+    mac_is_right: Option<bool>,
     hints: Vec<Hint>,
     difference: Option<Difference>,
     shows_values: bool,
@@ -252,9 +261,7 @@ impl Explanation {
         let hint = match &found {
             Some((_, mistake)) => Some(Hint::likely(*mistake)),
             // Both sides have signed the same text, and the MACs differ.
-            None => self
-                .mac_is_wrong
-                .then(|| Hint::proven(Mistake::OtherSecret)),
+            None => (self.mac_is_right == Some(false)).then(|| Hint::proven(Mistake::OtherSecret)),
         };
         if let Some(hint) = hint {
             self.prefer(hint);
@@ -264,14 +271,20 @@ impl Explanation {
     }
 
     /// Compares the fingerprints of the secrets that were tried with that of the peer's secret.
+    ///
+    /// If the MAC is right, or a mistake is certain, the peer has signed with one of these secrets.
+    /// Another fingerprint then changes nothing.
     #[must_use]
     pub fn compare_fingerprint(mut self, peer_fingerprint: &str) -> Self {
         let is_tried = |one: &Fingerprint| one.as_str().eq_ignore_ascii_case(peer_fingerprint);
+        let is_explained = self.mac_is_right == Some(true)
+            || (self.hints.iter())
+                .any(|one| one.is_proven() && one.mistake() != Mistake::OtherSecret);
         if self.fingerprints.iter().any(is_tried) {
             // Both sides have the same secret, so their texts differ.
             self.hints
                 .retain(|hint| hint.mistake() != Mistake::OtherSecret);
-        } else if !self.fingerprints.is_empty() {
+        } else if !self.fingerprints.is_empty() && !is_explained {
             self.prefer(Hint::proven(Mistake::OtherSecret));
         }
         self

@@ -140,6 +140,7 @@ fn wrong_arguments_are_told_at_once() {
         &["sign", "GET", "not a URL"],
         &["sign", "GET", URL, "--curl", "--httpie"],
         &["explain", "--at", "yesterday"],
+        &["explain", "--peer-fingerprint", "0a1b2c3"],
         &["nothing"],
         &[],
     ] {

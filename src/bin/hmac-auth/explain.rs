@@ -39,7 +39,7 @@ pub(super) struct ExplainArgs {
     #[arg(long, value_name = "FILE")]
     peer_base: Option<PathBuf>,
     /// The fingerprint of the peer's secret, as `hmac-auth secret --fingerprint` prints it
-    #[arg(long, value_name = "FINGERPRINT")]
+    #[arg(long, value_name = "FINGERPRINT", value_parser = parse_fingerprint)]
     peer_fingerprint: Option<String>,
     /// Validate as if at this time, in seconds since 1970, or `created` [default: now]
     #[arg(long, value_name = "TIME", value_parser = parse_moment)]
@@ -82,6 +82,17 @@ fn parse_moment(text: &str) -> Result<Moment, String> {
     seconds.map(Moment::At).ok_or_else(|| {
         "give seconds since 1970, or `created` for the time of the signature".to_owned()
     })
+}
+
+fn parse_fingerprint(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(text.to_owned());
+    }
+    Err(
+        "a fingerprint has eight hexadecimal digits: see `hmac-auth secret --fingerprint`"
+            .to_owned(),
+    )
 }
 
 /// What is explained, and how.
@@ -208,7 +219,7 @@ impl<'a> Question<'a> {
             explanation = explanation.compare(base);
         }
         if let Some(fingerprint) = &self.args.peer_fingerprint {
-            explanation = explanation.compare_fingerprint(fingerprint.trim());
+            explanation = explanation.compare_fingerprint(fingerprint);
         }
         if self.args.show_values {
             explanation = explanation.show_values();

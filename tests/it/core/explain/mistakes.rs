@@ -360,6 +360,19 @@ fn another_secret() {
     assert!(same.hints().is_empty(), "{same}");
 }
 
+/// A MAC that is right, or is so with the mistake, says more than a fingerprint that somebody sends.
+#[test]
+fn another_fingerprint_proves_nothing_against_the_mac() {
+    let other = Secret::from_text(OLD).unwrap().fingerprint();
+    let accepted = explained(&signed(get())).compare_fingerprint(other.as_str());
+    assert!(accepted.is_accepted());
+    assert!(accepted.hints().is_empty(), "{accepted}");
+    let mistaken = mistaken(get(), INPUT, |base| base.replace("GET", "get"));
+    let compared = explained(&mistaken.request).compare_fingerprint(other.as_str());
+    assert_first(&compared, Mistake::MethodCase, true);
+    assert_eq!(compared.hints().len(), 1, "{compared}");
+}
+
 #[test]
 fn bodies() {
     let with_body = |body: &[u8]| {
