@@ -104,7 +104,9 @@ pub fn compare(data: &[u8]) -> Option<AuthErrorKind> {
             (Err(error), Ok(theirs)) => {
                 let text = format!("{error:#}");
                 let is_known = field::may_be_refused(data, &theirs);
-                if is_right(&theirs) {
+                if field::repetitions(data).key {
+                    assert_eq!(error.kind(), AuthErrorKind::MalformedSignature, "{text}");
+                } else if is_right(&theirs) {
                     assert!(
                         is_known || text.ends_with("base64 must be padded and canonical"),
                         "only this crate refuses: {text}"
