@@ -35,6 +35,7 @@ mod support {
     pub(crate) mod request;
     pub(crate) mod secret;
     pub(crate) mod shapes;
+    pub(crate) mod skewed_host;
     pub(crate) mod store;
     pub(crate) mod token;
     pub(crate) mod vectors;
@@ -43,8 +44,10 @@ mod support {
 
 mod tower {
     mod body;
+    mod clock;
     mod directory;
     mod events;
+    mod exchange;
     mod guard;
     mod observe;
     mod refusal;

@@ -86,6 +86,16 @@ fn a_consumer_gets_every_place_of_its_share_in_any_second() {
     assert_eq!(accepted(&guard, "b", 5, 1), 1);
 }
 
+/// What a late request claims is of a second that is not the newest one any more.
+#[test]
+fn late_claims_hold_no_places_back() {
+    let guard = guard(4_000, 4_000);
+    assert_eq!(accepted(&guard, "a", 1, 1_000), 1_000);
+    assert_eq!(accepted(&guard, "a", 0, 400), 400);
+    assert_eq!(accepted(&guard, "b", 1, 2_700), 2_600);
+    assert_eq!(guard.len(), 4_000);
+}
+
 #[test]
 fn all_places_come_back_when_their_seconds_are_over() {
     let guard = guard(2_000, 2_000);
