@@ -7,7 +7,7 @@ pub(crate) use {
     std::{
         collections::hash_map::RandomState as KeyedHash,
         sync::{
-            Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard,
+            Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard,
             atomic::{AtomicU64, AtomicUsize, Ordering},
         },
     },
@@ -15,7 +15,7 @@ pub(crate) use {
 #[cfg(hmac_auth_model)]
 pub(crate) use {
     loom::sync::{
-        Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard,
+        Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     same_hash::{SameHash as KeyedHash, SameHash as FastHash},

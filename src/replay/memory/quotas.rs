@@ -3,7 +3,9 @@
 use std::{collections::HashMap, hash::BuildHasher, mem, sync::PoisonError};
 
 use super::{DEFAULT_REPLAY_CAPACITY, DEFAULT_REPLAY_CAPACITY_PER_CONSUMER, SHARDS};
-use crate::sync::{Arc, AtomicUsize, FastHash, Ordering, RwLock, RwLockReadGuard};
+use crate::sync::{
+    Arc, AtomicUsize, FastHash, Ordering, RwLock, RwLockReadGuard, RwLockWriteGuard,
+};
 
 /// How many places a shard takes at once, at most, for a consumer that claims again and again.
 const RESERVE: u32 = 64;
@@ -19,8 +21,9 @@ pub(super) struct Quotas {
     pub(super) capacity_per_consumer: usize,
     /// With the places in reserve.
     taken: AtomicUsize,
-    /// The consumers of whom a signature is remembered.
-    consumers: RwLock<Consumers>,
+    /// The consumers of whom a signature is remembered, in parts by the hash of the name: so a map
+    /// that grows moves few of them.
+    consumers: Box<[RwLock<Consumers>]>,
     names: FastHash,
 }
 
@@ -80,14 +83,14 @@ impl Quotas {
             capacity: DEFAULT_REPLAY_CAPACITY,
             capacity_per_consumer: DEFAULT_REPLAY_CAPACITY_PER_CONSUMER,
             taken: AtomicUsize::new(0),
-            consumers: RwLock::default(),
+            consumers: (0..SHARDS).map(|_| RwLock::default()).collect(),
             names: FastHash::default(),
         }
     }
 
     /// How many consumers have taken a place.
     pub(super) fn consumers(&self) -> usize {
-        self.read().len()
+        self.consumers.iter().map(|part| read(part).len()).sum()
     }
 
     /// Takes a place for this consumer; says whether there was one.
@@ -211,20 +214,17 @@ impl Quotas {
         taken
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, Consumers> {
-        self.consumers
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
+    /// The part that has this consumer, if any has.
+    fn part_of(&self, consumer: &str) -> &RwLock<Consumers> {
+        &self.consumers[self.name_hash(consumer) as usize % SHARDS]
     }
 
     fn quota_of(&self, consumer: &str) -> Arc<Quota> {
-        if let Some(quota) = self.read().get(consumer) {
+        let part = self.part_of(consumer);
+        if let Some(quota) = read(part).get(consumer) {
             return Arc::clone(quota);
         }
-        let mut consumers = self
-            .consumers
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut consumers = write(part);
         let consumer: Name = consumer.into();
         let quota = consumers.entry(Name::clone(&consumer)).or_insert_with(|| {
             Arc::new(Quota {
@@ -241,13 +241,11 @@ impl Quotas {
         // First, so that a thread which gives the last place back finds nobody else with it.
         drop(quota);
         let has_none = |quota: &Arc<Quota>| quota.taken.load(Ordering::Relaxed) == 0;
-        if !self.read().get(&consumer).is_some_and(has_none) {
+        let part = self.part_of(&consumer);
+        if !read(part).get(&consumer).is_some_and(has_none) {
             return;
         }
-        let mut consumers = self
-            .consumers
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut consumers = write(part);
         // Another thread that has it may be about to take a place. Under the lock, none else gets
         // it.
         let is_unused = |quota: &Arc<Quota>| Arc::strong_count(quota) == 1 && has_none(quota);
@@ -255,6 +253,14 @@ impl Quotas {
             consumers.remove(&consumer);
         }
     }
+}
+
+fn read(part: &RwLock<Consumers>) -> RwLockReadGuard<'_, Consumers> {
+    part.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write(part: &RwLock<Consumers>) -> RwLockWriteGuard<'_, Consumers> {
+    part.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Takes so many places at most, and the fewer, the fewer are left: the last ones are taken one by
