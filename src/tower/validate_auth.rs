@@ -101,7 +101,7 @@ impl ValidateAuthLayer {
     /// A layer that finds each consumer in a directory by its key id, for consumers that come and
     /// go.
     ///
-    /// [`Validated::consumer`] is then the name in the directory.
+    /// [`Validated::consumer`](crate::Validated::consumer) is then the name in the directory.
     ///
     /// ```
     /// # use hmac_auth::{ConsumerDirectory, tower::ValidateAuthLayer};
