@@ -316,10 +316,7 @@ impl ReplayGuard for RedisReplayGuard {
 }
 
 /// Says that a request was accepted which may be a replay.
-#[cfg_attr(
-    not(any(feature = "metrics", feature = "tracing")),
-    expect(unused_variables)
-)]
+#[cfg_attr(not(feature = "tracing"), expect(unused_variables))]
 fn report(trouble: &Trouble, consumer: &str) {
     #[cfg(feature = "metrics")]
     metrics::count_by(metrics::UNCHECKED, "reason", trouble.as_str());
