@@ -300,6 +300,8 @@ fn what_waits_is_woken() {
     for _ in 0..2 {
         assert!(verify.as_mut().poll(&mut cx).is_pending());
     }
+    let text = format!("{verify:?}");
+    assert!(text.contains("VerifyIn { claim: "), "{text}");
     assert!(matches!(verify.as_mut().poll(&mut cx), Poll::Ready(Ok(_))));
 }
 
