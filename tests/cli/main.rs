@@ -1,5 +1,6 @@
 //! The command line tool as its users run it: with real files, a real shell and a real curl.
 
+mod captured;
 mod explain;
 mod secret;
 mod send;

@@ -102,6 +102,7 @@ fn a_response_that_was_changed_is_code_3() {
 #[test]
 fn no_body_controls_a_terminal() {
     if !has("script") {
+        eprintln!("SKIPPED: `script` is not there, which makes a terminal");
         return;
     }
     let host = Host::start(&[]);

@@ -71,7 +71,8 @@ fn read_request(request: &Value) -> Result<Request<Vec<u8>>, Failure> {
 fn body_of(data: &Value) -> Result<Vec<u8>, Failure> {
     let text = data["text"].as_str().unwrap_or_default();
     if data["encoding"] == "base64" {
-        return Ok(STANDARD.decode(text).map_err(|error| error.to_string())?);
+        let body = STANDARD.decode(text);
+        return Ok(body.map_err(|error| format!("its `postData.text` is no base64: {error}"))?);
     }
     Ok(text.as_bytes().to_vec())
 }

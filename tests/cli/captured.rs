@@ -1,0 +1,232 @@
+//! `hmac-auth explain`: the forms in which people have captured a request.
+
+use std::process::Command;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::{Value, json};
+
+use crate::{
+    explain::{URL, as_json, explained, now, signed},
+    support::{Host, code, fed, file, has, printed, run, text},
+};
+
+const POST_URL: &str = "https://host.example/a";
+
+/// The head of a signed POST as HTTP/1.1 text, with these lines more.
+fn post_head(body: &str, lines: &str) -> String {
+    let headers = printed(&["sign", "POST", POST_URL, "--data", body]);
+    format!("POST /a HTTP/1.1\nHost: host.example\n{lines}{headers}\n")
+}
+
+#[track_caller]
+fn assert_accepted(captured: impl AsRef<[u8]>, args: &[&str]) {
+    let captured = captured.as_ref();
+    let output = fed(
+        crate::support::tool(&[&["explain"], args].concat()),
+        captured,
+    );
+    let all = text(&output.stdout) + &text(&output.stderr);
+    assert_eq!(code(&output), 0, "{}\n{all}", text(captured));
+    assert!(!all.contains("note: "), "{all}");
+}
+
+/// The real `curl -v`, against a host that refuses: for a query that curl's user has typed in
+/// another order than the signer.
+#[test]
+fn the_output_of_curl_is_read() {
+    assert!(has("curl"), "this test needs curl");
+    let host = Host::start(&[]);
+    let url = host.url("/a?b=1&a=2");
+    let headers = printed(&["sign", "POST", &url, "--data", "{}"]);
+    let sorted = host.url("/a?a=2&b=1");
+    let mut curl = Command::new("curl");
+    curl.args(["-v", "--silent", "--header", "@-", "--data", "{}", &sorted])
+        .env("NO_PROXY", "127.0.0.1");
+    let verbose = fed(curl, headers.as_bytes());
+    let log = text(&verbose.stderr);
+    assert!(log.contains("\n> POST /a?a=2&b=1 HTTP/1.1"), "{log}");
+    let (_directory, body) = file("body", "{}");
+    let args = [
+        "--external-scheme",
+        "http",
+        "--body",
+        body.to_str().unwrap(),
+    ];
+    let answer = as_json(&log, &args);
+    assert_eq!(answer["kind"], "wrong_mac", "{answer:#}");
+    assert_eq!(
+        answer["hints"][0]["mistake"], "reordered_query",
+        "{answer:#}"
+    );
+    assert!(host.stop().starts_with("refused wrong_mac: POST /a "));
+}
+
+#[test]
+fn an_entry_of_a_har_file_is_read() {
+    let captured = signed(URL, now(), |base| {
+        base.replace("host.example", "Host.Example")
+    });
+    let headers: Vec<Value> = captured
+        .text
+        .lines()
+        .skip(2)
+        .filter_map(|line| line.split_once(": "))
+        .map(|(name, value)| json!({"name": name, "value": value}))
+        .chain([json!({"name": ":authority", "value": "host.example"})])
+        .collect();
+    let unsigned =
+        json!({"request": {"method": "GET", "url": "https://cdn.example/x.js", "headers": []}});
+    let entry =
+        json!({"request": {"method": "GET", "url": URL, "httpVersion": "h2", "headers": headers}});
+    let har = json!({"log": {"entries": [unsigned, entry]}}).to_string();
+    assert_eq!(as_json(&har, &[])["hints"][0]["mistake"], "host_case");
+    assert_eq!(as_json(&har, &["--entry", "2"])["kind"], "wrong_mac");
+    assert_eq!(
+        as_json(&har, &["--entry", "1"])["kind"],
+        "missing_signature"
+    );
+    let output = explained(&har, &["--entry", "3"]);
+    assert_eq!(code(&output), 1);
+    assert!(text(&output.stderr).contains("there are 2 requests: `--entry` counts from 1"));
+}
+
+/// A body has the lines that it likes: none of them is a request, or stands before the right one.
+#[test]
+fn lines_of_a_body_are_no_requests_of_curl() {
+    let url = "https://host.example/a";
+    let other = "> GET /other HTTP/1.1\n> Host: host.example\n> \n";
+    for body in ["<a\n>text</a\n>\n", "> quoted\n> text", other] {
+        let headers = printed(&["sign", "POST", url, "--data", body]);
+        let head = format!("POST /a HTTP/1.1\nHost: host.example\n{headers}\n");
+        let output = explained(&format!("{head}{body}"), &[]);
+        assert_eq!(
+            code(&output),
+            0,
+            "{body:?}: {}{}",
+            text(&output.stdout),
+            text(&output.stderr)
+        );
+
+        let (_directory, path) = file("body", body);
+        let sent: Vec<_> = head.lines().map(|line| format!("> {line}\n")).collect();
+        let sent = sent.concat();
+        let log = format!("* Connected\n{sent}< HTTP/1.1 200 OK\n< \n{body}");
+        let output = explained(&log, &["--body", path.to_str().unwrap()]);
+        assert_eq!(
+            code(&output),
+            0,
+            "{log}: {}{}",
+            text(&output.stdout),
+            text(&output.stderr)
+        );
+    }
+}
+
+/// A browser saves what no host has ever got, such as `data:` URLs.
+#[test]
+fn an_entry_that_cannot_be_read_hides_no_other_one() {
+    let captured = signed(URL, now(), str::to_owned);
+    let headers: Vec<Value> = (captured.text.lines().skip(2))
+        .filter_map(|line| line.split_once(": "))
+        .chain([("host", "host.example"), ("x-name", "\u{65e5}\u{672c}")])
+        .map(|(name, value)| json!({"name": name, "value": value}))
+        .collect();
+    let data =
+        json!({"request": {"method": "GET", "url": "data:image/png;base64,AA==", "headers": []}});
+    let signed = |url| json!({"request": {"method": "GET", "url": url, "headers": headers}});
+    let har = |entries: [&Value; 2]| json!({"log": {"entries": entries}}).to_string();
+    let good = signed(URL);
+    assert_eq!(as_json(&har([&data, &good]), &[])["accepted"], true);
+    // The signed one is not left out in silence.
+    let broken = signed("https://[");
+    let plain = json!({"request": {"method": "GET", "url": URL, "headers": []}});
+    let output = explained(&har([&plain, &broken]), &[]);
+    let stderr = text(&output.stderr);
+    assert_eq!(code(&output), 1, "{}", text(&output.stdout));
+    assert!(stderr.contains("entry 2 of the HAR file: "), "{stderr}");
+}
+
+#[test]
+fn a_body_in_the_text_counts_without_the_line_break_of_an_editor() {
+    let url = "https://host.example/a";
+    let headers = printed(&["sign", "POST", url, "--data", "{}"]);
+    let head = format!("POST /a HTTP/1.1\nHost: host.example\nContent-Length: 2\n{headers}\n");
+    for body in ["{}", "{}\n", "{}\r\n"] {
+        assert_eq!(
+            code(&explained(&format!("{head}{body}"), &[])),
+            0,
+            "{body:?}"
+        );
+    }
+    let answer = as_json(&format!("{head}{{ }}"), &[]);
+    assert_eq!(answer["kind"], "wrong_digest");
+}
+
+#[test]
+fn what_is_no_request_is_an_error_with_a_remedy() {
+    for (input, complaint) in [
+        ("", "there is no request"),
+        ("nonsense", "no request line"),
+        ("GET / HTTP/1.1\nno header", "line 2 is no header"),
+        ("GET http://[ HTTP/1.1\n", "no URI"),
+        ("{", "the HAR file is no JSON"),
+        ("{\"log\":{}}", "no `log.entries`"),
+        (
+            "{\"log\":{\"entries\":[{}]}}",
+            "entry 1 of the HAR file: there is no `url`",
+        ),
+    ] {
+        let output = explained(input, &[]);
+        let stderr = text(&output.stderr);
+        assert_eq!(code(&output), 1, "{input}: {}", text(&output.stdout));
+        assert!(stderr.contains(complaint), "{stderr}");
+    }
+    // More headers than any program keeps.
+    let mut many = "GET / HTTP/1.1\n".to_owned();
+    many.extend((0..40_000).map(|index| format!("x-{index}: y\n")));
+    let output = explained(&many, &[]);
+    let stderr = text(&output.stderr);
+    assert_eq!(code(&output), 1, "{stderr}");
+    assert!(stderr.contains(" is no header: "), "{stderr}");
+    let output = run(&["explain", "/no/such/file"]);
+    assert!(text(&output.stderr).contains("cannot read /no/such/file"));
+}
+
+/// A HAR file with the request of an HTTP/1.1 text, and this `postData`.
+fn har_of(head: &str, data: &Value) -> String {
+    let headers: Vec<_> = (head.lines().skip(1))
+        .filter_map(|line| line.split_once(": "))
+        .map(|(name, value)| json!({"name": name, "value": value}))
+        .collect();
+    let request = json!({"method": "POST", "url": POST_URL, "headers": headers, "postData": data});
+    json!({"log": {"entries": [{"request": request}]}}).to_string()
+}
+
+#[test]
+fn the_body_of_an_entry_of_a_har_file_is_read() {
+    let json = "{\"city\":\"K\u{f6}ln\"}";
+    let data = json!({"mimeType": "application/json", "text": json});
+    let har = har_of(&post_head(json, ""), &data);
+    assert_accepted(&har, &[]);
+    let (_directory, other) = file("other", "{}");
+    let other = as_json(&har, &["--body", other.to_str().unwrap()]);
+    assert_eq!(other["kind"], "wrong_digest");
+
+    let bytes: Vec<u8> = (0..=255).collect();
+    let (_directory, path) = file("body", &bytes);
+    let args = [
+        "sign",
+        "POST",
+        POST_URL,
+        "--data-file",
+        path.to_str().unwrap(),
+    ];
+    let head = format!("POST /a HTTP/1.1\nHost: host.example\n{}\n", printed(&args));
+    let data = json!({"encoding": "base64", "text": STANDARD.encode(&bytes)});
+    assert_accepted(har_of(&head, &data), &[]);
+    let data = json!({"encoding": "base64", "text": "no base64"});
+    let output = explained(&har_of(&head, &data), &[]);
+    let stderr = text(&output.stderr);
+    assert_eq!(code(&output), 1, "{}", text(&output.stdout));
+    assert!(stderr.contains("`postData.text` is no base64"), "{stderr}");
+}
