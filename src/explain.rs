@@ -235,6 +235,8 @@ impl Explanation {
     /// Compares the signature base with that of the peer, line by line. A line break at its end does
     /// not count.
     ///
+    /// The difference is a hint, unless a mistake is certain without it.
+    ///
     /// ```
     /// # use hmac_auth::{
     /// #     DEFAULT_SECRET_NAME, MemorySecrets, Secret, SignOptions, ValidateOptions,
@@ -263,7 +265,7 @@ impl Explanation {
             // Both sides have signed the same text, and the MACs differ.
             None => (self.mac_is_right == Some(false)).then(|| Hint::proven(Mistake::OtherSecret)),
         };
-        if let Some(hint) = hint {
+        if let Some(hint) = hint.filter(|_| !self.has_proven_mistake()) {
             self.prefer(hint);
         }
         self.difference = found.map(|(difference, _)| difference);
@@ -277,9 +279,7 @@ impl Explanation {
     #[must_use]
     pub fn compare_fingerprint(mut self, peer_fingerprint: &str) -> Self {
         let is_tried = |one: &Fingerprint| one.as_str().eq_ignore_ascii_case(peer_fingerprint);
-        let is_explained = self.mac_is_right == Some(true)
-            || (self.hints.iter())
-                .any(|one| one.is_proven() && one.mistake() != Mistake::OtherSecret);
+        let is_explained = self.mac_is_right == Some(true) || self.has_proven_mistake();
         if self.fingerprints.iter().any(is_tried) {
             // Both sides have the same secret, so their texts differ.
             self.hints
@@ -288,6 +288,12 @@ impl Explanation {
             self.prefer(Hint::proven(Mistake::OtherSecret));
         }
         self
+    }
+
+    /// Whether the MAC is right with a mistake: then it was made with one of the secrets here.
+    fn has_proven_mistake(&self) -> bool {
+        let mut hints = self.hints.iter();
+        hints.any(|one| one.is_proven() && one.mistake() != Mistake::OtherSecret)
     }
 
     /// Puts a hint in front of all others that are not proven.

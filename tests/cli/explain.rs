@@ -92,9 +92,20 @@ fn each_mistake_is_named_with_and_without_the_base_of_the_peer() {
 
         let (_directory, path) = file("base", &captured.base);
         let compared = as_json(&captured.text, &["--peer-base", path.to_str().unwrap()]);
-        assert_eq!(compared["hints"][0]["mistake"], mistake, "{compared:#}");
+        assert_eq!(compared["hints"], alone["hints"], "{compared:#}");
         assert_eq!(compared["difference"]["line"], line, "{compared:#}");
     }
+}
+
+/// A file ends with a line break, whether the peer has signed it or not.
+#[test]
+fn a_line_break_at_the_end_of_the_base_is_no_other_secret() {
+    let captured = signed(URL, now(), |base| format!("{base}\n"));
+    let (_directory, path) = file("base", &captured.base);
+    let compared = as_json(&captured.text, &["--peer-base", path.to_str().unwrap()]);
+    assert_eq!(compared["hints"][0]["mistake"], "line_breaks");
+    assert_eq!(compared["hints"][0]["certain"], true);
+    assert_eq!(compared["hints"].as_array().unwrap().len(), 1);
 }
 
 #[test]
