@@ -117,11 +117,7 @@ pub fn explain<B: AsRef<[u8]>>(
     });
     Explanation {
         rules: rule::rules(&facts, error.as_ref()),
-        hints: hint::hints(
-            &facts,
-            error.as_ref().map(AuthError::kind),
-            &is_right_in_time,
-        ),
+        hints: hint::hints(&facts, error.as_ref(), &is_right_in_time),
         fingerprints: facts.fingerprints(),
         mac_is_right: match facts.phase {
             Phase::Accepted | Phase::Body => Some(true),

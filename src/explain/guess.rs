@@ -221,8 +221,8 @@ fn capitalised(host: &str, labels: usize) -> String {
     changed.collect::<Vec<_>>().join(".")
 }
 
-/// Why the digest is not that of the body.
-pub(super) fn mistakes_of_body(facts: &Facts<'_>) -> Hint {
+/// Why the digest is not that of the body. Without a body, nothing shows what was signed.
+pub(super) fn mistakes_of_body(facts: &Facts<'_>) -> Option<Hint> {
     let fields = facts.request.fields();
     let is_digest_of = |body: &[u8]| {
         let digest = BodyDigest::read(fields.lines(KnownField::ContentDigest));
@@ -247,12 +247,13 @@ pub(super) fn mistakes_of_body(facts: &Facts<'_>) -> Hint {
         without_returns,
     ];
     if others.iter().any(|other| is_digest_of(other)) {
-        return Hint::proven(Mistake::BodyLineBreaks);
+        return Some(Hint::proven(Mistake::BodyLineBreaks));
     }
     let is_coded = fields.has(KnownField::ContentEncoding) || body.starts_with(&[0x1f, 0x8b]);
-    Hint::likely(if is_coded {
+    let mistake = if is_coded {
         Mistake::ContentCoding
     } else {
         Mistake::OtherBody
-    })
+    };
+    (!body.is_empty()).then(|| Hint::likely(mistake))
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     signature::SignatureInput,
-    validate::{AuthErrorKind, named_authority, seems_in_milliseconds},
+    validate::{AuthError, AuthErrorKind, named_authority, seems_in_milliseconds},
 };
 
 /// Declares [`Mistake`] from one table: the name, and the sentence for the operator.
@@ -109,8 +109,12 @@ mistakes! {
          last one";
     /// The body was encoded or decoded after it was signed.
     ContentCoding: "content_coding",
-        "the digest is not that of the body as received: mostly, a proxy has compressed or decompressed \
-         it, or the client has compressed it after signing";
+        "the body or its `Content-Encoding` is not as it was signed: mostly, a proxy has compressed or \
+         decompressed it, or the client has compressed it after signing";
+    /// `Content-Type` has come or gone after the request was signed.
+    ContentType: "content_type",
+        "a program has added or removed `Content-Type` after signing: mostly an HTTP client, which adds \
+         one to each body (set the field before you sign)";
     /// The body has other line breaks, or one more or less at its end.
     BodyLineBreaks: "body_line_breaks",
         "the body that was signed has other line breaks (`curl --data @file` removes them: use \
@@ -188,21 +192,31 @@ impl fmt::Display for Hint {
 /// signed.
 pub(super) fn hints(
     facts: &Facts<'_>,
-    kind: Option<AuthErrorKind>,
+    error: Option<&AuthError>,
     is_right_in_time: &dyn Fn(i64) -> bool,
 ) -> Vec<Hint> {
     use AuthErrorKind as Kind;
 
-    let hint = match kind {
-        Some(Kind::WrongMac) => mistakes_of_text(facts),
-        Some(Kind::WrongDigest) => Some(mistakes_of_body(facts)),
-        Some(Kind::Stale | Kind::InFuture | Kind::Expired) => {
-            Some(of_time(facts, is_right_in_time))
-        }
-        Some(Kind::UnlistedAuthority) => Some(of_authority(facts)),
+    let hint = error.and_then(|error| match error.kind() {
+        Kind::WrongMac => mistakes_of_text(facts),
+        Kind::WrongDigest => mistakes_of_body(facts),
+        Kind::Stale | Kind::InFuture | Kind::Expired => Some(of_time(facts, is_right_in_time)),
+        Kind::UnlistedAuthority => Some(of_authority(facts)),
+        // A field that has gone, or one that has come.
+        Kind::AbsentComponent | Kind::NotCovered => of_field(error),
         _ => None,
-    };
+    });
     hint.into_iter().collect()
+}
+
+/// Which programs change a field of the content, after the request was signed.
+fn of_field(error: &AuthError) -> Option<Hint> {
+    let mistakes = [
+        ("content-encoding", Mistake::ContentCoding),
+        ("content-type", Mistake::ContentType),
+    ];
+    let found = mistakes.iter().find(|(field, _)| error.is_about(field))?;
+    Some(Hint::likely(found.1))
 }
 
 fn of_time(facts: &Facts<'_>, is_right_in_time: &dyn Fn(i64) -> bool) -> Hint {

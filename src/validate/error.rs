@@ -308,6 +308,15 @@ impl AuthError {
         Self::new(AuthErrorKind::DirectoryUnavailable).caused_by(source)
     }
 
+    /// Whether the reason begins with this name of a field or a component.
+    pub(crate) fn is_about(&self, name: &str) -> bool {
+        let Some(Detail::Text(text)) = &self.detail else {
+            return false;
+        };
+        // An identifier of a component has quotation marks, and perhaps parameters.
+        text.trim_start_matches('"').split('"').next() == Some(name)
+    }
+
     pub(super) fn malformed(kind: AuthErrorKind, syntax: SyntaxError) -> Self {
         Self::new(kind).caused_by(syntax)
     }

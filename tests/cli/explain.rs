@@ -290,7 +290,22 @@ fn a_body_that_a_proxy_has_coded_is_a_matter_of_the_content_coding() {
     .concat();
     let request = format!("POST /a HTTP/1.1\nHost: host.example\n{}\n", printed(&args));
     assert_eq!(code(&explained(&request, &["--body", compressed])), 0);
-    let answer = as_json(&request, &["--body", path]);
-    assert_eq!(answer["kind"], "wrong_digest");
-    assert_eq!(answer["hints"][0]["mistake"], "content_coding");
+    let decompressed = request.replacen("content-encoding: gzip\n", "", 1);
+    assert_ne!(decompressed, request);
+    let plain = printed(&["sign", "POST", url, "--data-file", path]);
+    let plain = format!("POST /a HTTP/1.1\nHost: host.example\n{plain}\n");
+    assert_eq!(code(&explained(&plain, &["--body", path])), 0);
+    let was_compressed = plain.replacen("Host", "Content-Encoding: gzip\nHost", 1);
+    for (captured, body, kind) in [
+        (&request, path, "wrong_digest"),
+        (&decompressed, path, "absent_component"),
+        (&was_compressed, compressed, "not_covered"),
+    ] {
+        let answer = as_json(captured, &["--body", body]);
+        assert_eq!(answer["kind"], kind, "{answer:#}");
+        assert_eq!(
+            answer["hints"][0]["mistake"], "content_coding",
+            "{answer:#}"
+        );
+    }
 }

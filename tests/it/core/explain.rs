@@ -2,6 +2,7 @@
 //! secret.
 
 mod agreement;
+mod bodies;
 mod difference;
 mod hidden;
 mod mistakes;
