@@ -177,6 +177,70 @@ fn wrong_arguments_are_not_repeated() {
             &["secret", "--secret-env", "HIDDEN secret"],
             "'--secret-env <NAME>'",
         ),
+        // A secret may begin with a hyphen, or with two.
+        (&["secret", "-HIDDEN"], "unexpected argument '…' found"),
+        (&["secret", "--HIDDEN"], "unexpected argument '…' found"),
+        (
+            &["secret", "--secret-fileHIDDEN"],
+            "exists: '--secret-file'",
+        ),
+        (&["explain", "--HIDDEN"], "unexpected argument '…' found"),
+        (
+            &["sign", "GET", URL, "--", "HIDDEN"],
+            "unexpected argument '…' found",
+        ),
+        (
+            &["secret", "--fingerprint=HIDDEN"],
+            "unexpected value '…' for '--fingerprint'",
+        ),
+        (
+            &["secret", "--secret-stdin=HIDDEN"],
+            "unexpected value '…' for '--secret-stdin'",
+        ),
+        (
+            &["explain", "--json=HIDDEN"],
+            "unexpected value '…' for '--json'",
+        ),
+        (
+            &["sign", "GET", URL, "--encoding", "HIDDEN"],
+            "invalid value '…' for '--encoding <ENCODING>'",
+        ),
+        (
+            &["explain", "--color=HIDDEN"],
+            "[possible values: auto, always, never]",
+        ),
+        (&["HIDDEN"], "unrecognized subcommand '…'"),
+        (&["--", "HIDDEN"], "unrecognized subcommand '…'"),
+        (&["help", "HIDDEN"], "unrecognized subcommand '…'"),
+        (
+            &["help", "secret", "--HIDDEN"],
+            "unrecognized subcommand '…'",
+        ),
+        // Without a value, there is nothing to hide.
+        (
+            &["secret", "--encoding="],
+            "a value is required for '--encoding <ENCODING>'",
+        ),
+        (
+            &[
+                "sign",
+                "GET",
+                URL,
+                "--data",
+                "HIDDEN",
+                "--data-file",
+                "HIDDEN",
+            ],
+            "the argument '--data <BODY>' cannot be used with '--data-file <FILE>'",
+        ),
+        (
+            &["sign", "GET", URL, "--data", "HIDDEN", "--data", "HIDDEN"],
+            "cannot be used multiple times",
+        ),
+        (
+            &["sign", "--data", "HIDDEN"],
+            "the following required arguments were not provided",
+        ),
     ] {
         let output = run(args);
         let stderr = text(&output.stderr);

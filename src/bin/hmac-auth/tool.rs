@@ -84,18 +84,27 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
 }
 
 /// The same error without what the user has written: a header, a URL or a secret in a wrong place.
+///
+/// All other parts of an error are names and values that the tool itself knows.
 fn without_values(mut error: clap::Error) -> clap::Error {
-    let context = match error.kind() {
-        ErrorKind::ValueValidation => ContextKind::InvalidValue,
-        ErrorKind::UnknownArgument => ContextKind::InvalidArg,
-        _ => return error,
+    let text = |context| match error.get(context) {
+        Some(ContextValue::String(text)) => text.as_str(),
+        _ => "",
     };
-    let is_option =
-        |value: &ContextValue| matches!(value, ContextValue::String(text) if text.starts_with('-'));
-    let names_option = context == ContextKind::InvalidArg;
-    if !(names_option && error.get(context).is_some_and(is_option)) {
+    let context = match error.kind() {
+        ErrorKind::UnknownArgument => ContextKind::InvalidArg,
+        ErrorKind::InvalidSubcommand => ContextKind::InvalidSubcommand,
+        _ => ContextKind::InvalidValue,
+    };
+    // Without a value, clap says that none is there. A secret may begin with hyphens, so only the
+    // beginning of an option is shown.
+    let is_option = context == ContextKind::InvalidArg
+        && text(ContextKind::SuggestedArg).starts_with(text(context));
+    if !text(context).is_empty() && !is_option {
         error.insert(context, ContextValue::String("…".to_owned()));
     }
+    // How to pass the value in another way: with the value.
+    error.remove(ContextKind::Suggested);
     error
 }
 
