@@ -139,6 +139,12 @@ fn wrong_arguments_are_told_at_once() {
         &["sign", "GET", URL, "--at", "18446744073709551615"],
         &["sign", "GET", "not a URL"],
         &["sign", "GET", URL, "--curl", "--httpie"],
+        // A new secret is none of a file, and has one form.
+        &["secret", "--secret-file", "a"],
+        &["secret", "--secret-env", "OTHER_SECRET"],
+        &["secret", "--secret-stdin"],
+        &["secret", "--encoding", "hex"],
+        &["secret", "--hex"],
         &["explain", "--at", "yesterday"],
         &["explain", "--peer-fingerprint", "0a1b2c3"],
         &["nothing"],
@@ -146,6 +152,7 @@ fn wrong_arguments_are_told_at_once() {
     ] {
         let output = run(args);
         assert_eq!(code(&output), 2, "{args:?}: {}", text(&output.stderr));
+        assert!(output.stdout.is_empty(), "{args:?}");
     }
 }
 

@@ -9,6 +9,8 @@ use zeroize::Zeroizing;
 use super::{Failure, Outcome, secret_source::SecretSource};
 
 #[derive(Args)]
+// A new secret comes from nowhere, and has one form.
+#[command(mut_group("source", |source| source.requires("fingerprint")))]
 pub(super) struct SecretArgs {
     /// Print the fingerprints of the given secret, and of those before it, instead of making one
     #[arg(long)]
