@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use hmac_auth::Secret;
 
-use crate::support::{SECRET, code, fed, file, printed, run, text, tool};
+use crate::support::{SECRET, code, fed, file, printed, run, text, tool, unread};
 
 const URL: &str = "https://host.example/orders";
 
@@ -272,6 +272,26 @@ fn standard_input_has_one_use() {
     let path = path.to_str().unwrap();
     let args = ["sign", "POST", URL, "--data-file", path, "--secret-stdin"];
     assert_eq!(code(&fed(tool(&args), SECRET.as_bytes())), 0);
+}
+
+/// `head` has seen enough: that is no error, and changes nothing about the outcome.
+#[test]
+fn a_reader_that_goes_away_changes_no_outcome() {
+    let refused = ["explain", "--color=never"];
+    let request = "GET / HTTP/1.1\nHost: host.example\n\n";
+    for (args, input, expected) in [
+        (&["secret"][..], "", 0),
+        (&["secret", "--fingerprint"], "", 0),
+        (&["sign", "GET", URL], "", 0),
+        (&["sign", "GET", URL, "--curl"], "", 0),
+        (&refused, request, 3),
+        (&["explain", "--json"], request, 3),
+        // Arguments that were wrong stay wrong, even if nobody reads why.
+        (&["sign", "GET", URL, "--label", "Not a key"], "", 1),
+    ] {
+        let output = unread(tool(args), input.as_bytes());
+        assert_eq!(code(&output), expected, "{args:?}");
+    }
 }
 
 #[test]

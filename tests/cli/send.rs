@@ -9,7 +9,9 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::support::{Host, SECRET, changed_on_the_way, code, fed, file, has, run, sh, text, tool};
+use crate::support::{
+    Host, SECRET, changed_on_the_way, code, fed, file, has, run, sh, text, tool, unread,
+};
 
 #[test]
 fn it_shows_the_status_the_headers_and_the_body() {
@@ -60,6 +62,18 @@ fn a_refusal_is_code_3_and_an_error_is_code_1() {
     assert!(stderr.starts_with("error: "), "{stderr}");
     assert!(stderr.contains("127.0.0.1:1/a"), "{stderr}");
     assert!(!stderr.contains("HIDDEN"), "logs keep errors: {stderr}");
+}
+
+/// What is printed has no reader, and the outcome is the same.
+#[test]
+fn a_reader_that_goes_away_changes_no_outcome_of_sending() {
+    let host = Host::start(&[]);
+    let url = host.url("/a");
+    let send = || tool(&["send", "GET", &url]);
+    assert_eq!(code(&unread(send(), b"")), 0);
+    let mut other = send();
+    other.env("HMAC_AUTH_SECRET", "another secret, long enough");
+    assert_eq!(code(&unread(other, b"")), 3);
 }
 
 #[test]

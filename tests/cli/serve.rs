@@ -85,6 +85,16 @@ fn the_base_is_shown_without_secret_values() {
     assert!(!log.contains("HIDDEN"), "{log}");
 }
 
+/// Who reads the log has gone away, and the host refuses as before.
+#[test]
+fn a_host_answers_even_if_nobody_reads_its_log() {
+    let mut host = Host::start(&["--show-base", "--key-id", "site-a"]);
+    host.close_log();
+    let url = host.url("/a");
+    send(&["GET", &url, "--key-id", "site-b"], 3);
+    send(&["GET", &url, "--key-id", "site-a"], 0);
+}
+
 #[test]
 fn authorities_and_their_scheme_are_checked() {
     let host = Host::start(&["--authority", "host.example"]);

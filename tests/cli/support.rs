@@ -49,6 +49,19 @@ pub(crate) fn fed(mut command: Command, input: &[u8]) -> Output {
     process.wait_with_output().unwrap()
 }
 
+/// The same, with pipes as output that nobody reads any more.
+pub(crate) fn unread(mut command: Command, input: &[u8]) -> Output {
+    let mut process = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop((process.stdout.take(), process.stderr.take()));
+    let _ = process.stdin.take().unwrap().write_all(input);
+    process.wait_with_output().unwrap()
+}
+
 pub(crate) fn code(output: &Output) -> i32 {
     output.status.code().unwrap()
 }
@@ -105,6 +118,11 @@ impl Host {
 
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.site)
+    }
+
+    /// Nobody reads what it tells its operator.
+    pub(crate) fn close_log(&mut self) {
+        drop(self.process.stderr.take());
     }
 
     /// What it has told its operator.

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use hmac_auth::{ResponseError, SentRequest, ValidateResponseOptions, validate_response};
 use http::{HeaderMap, Response, StatusCode};
 
-use super::Failure;
+use super::{Failure, printed};
 
 /// A response with its whole body.
 pub(super) struct Answer {
@@ -25,6 +25,10 @@ impl Answer {
 
     /// Writes the status, the headers and the body; or briefly, without the headers.
     pub(super) fn print_to(&self, out: &mut Output, is_brief: bool) -> Result<(), Failure> {
+        printed(self.write_to(out, is_brief))
+    }
+
+    fn write_to(&self, out: &mut Output, is_brief: bool) -> io::Result<()> {
         let to = &mut out.to;
         writeln!(to, "{}", self.status)?;
         if !is_brief {
@@ -41,8 +45,7 @@ impl Answer {
         if is_brief {
             writeln!(to)?;
         }
-        to.flush()?;
-        Ok(())
+        to.flush()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     env, fs,
-    io::{self, IsTerminal, Read, Write},
+    io::{self, IsTerminal, Read},
     path::{Path, PathBuf},
 };
 
@@ -20,6 +20,7 @@ use super::{
     captured::{self, Entry},
     har,
     host_args::HostArgs,
+    print,
     request_args::time,
     secret_source::{Encoding, SecretSource, Source},
 };
@@ -115,12 +116,11 @@ pub(super) fn run(args: &ExplainArgs) -> Result<Outcome, Failure> {
     let in_time = question.in_time(source.as_ref(), &explanation);
     let other_encoding = question.other_encoding(in_time.as_ref().unwrap_or(&explanation))?;
     let notes = notes(source.is_some(), other_encoding);
-    let mut out = io::stdout().lock();
     if args.json {
         let mut all = as_json(&explanation);
         all["notes"] = json!(notes);
         all["atCreated"] = in_time.as_ref().map_or(Value::Null, as_json);
-        writeln!(out, "{all:#}")?;
+        print(format!("{all:#}\n").as_bytes())?;
     } else {
         let mut text = explanation.to_string();
         if let Some(in_time) = &in_time {
@@ -135,20 +135,13 @@ pub(super) fn run(args: &ExplainArgs) -> Result<Outcome, Failure> {
             Color::Never => false,
             Color::Auto => {
                 let is_off = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-                !is_off && out.is_terminal()
+                !is_off && io::stdout().is_terminal()
             }
         };
-        for line in text.lines() {
-            writeln!(
-                out,
-                "{}",
-                if colored {
-                    painted(line)
-                } else {
-                    line.to_owned()
-                }
-            )?;
+        if colored {
+            text = text.lines().map(|line| painted(line) + "\n").collect();
         }
+        print(text.as_bytes())?;
     }
     Ok(if explanation.is_accepted() {
         Outcome::Done

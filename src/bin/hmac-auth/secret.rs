@@ -1,12 +1,12 @@
 //! `hmac-auth secret`: makes a secret, or shows the fingerprint of one.
 
-use std::io::{self, Write};
+use std::fmt::Write;
 
 use clap::Args;
 use hmac_auth::generate_secret;
 use zeroize::Zeroizing;
 
-use super::{Failure, Outcome, secret_source::SecretSource};
+use super::{Failure, Outcome, print, secret_source::SecretSource};
 
 #[derive(Args)]
 // A new secret comes from nowhere, and has one form.
@@ -20,15 +20,17 @@ pub(super) struct SecretArgs {
 }
 
 pub(super) fn run(args: &SecretArgs) -> Result<Outcome, Failure> {
-    let mut out = io::stdout().lock();
     if !args.fingerprint {
         let secret = Zeroizing::new(generate_secret()?);
-        writeln!(out, "{}", *secret)?;
+        print(secret.as_bytes())?;
+        print(b"\n")?;
         return Ok(Outcome::Done);
     }
     let source = args.source.open()?;
+    let mut text = String::new();
     for fingerprint in source.store.lookup(&source.name)?.fingerprints() {
-        writeln!(out, "{fingerprint}")?;
+        writeln!(text, "{fingerprint}")?;
     }
+    print(text.as_bytes())?;
     Ok(Outcome::Done)
 }

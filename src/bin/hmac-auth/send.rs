@@ -17,6 +17,7 @@ use super::{
     captured::read_response,
     command::curl_config,
     request_args::{RequestArgs, Signed},
+    tell,
 };
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -62,7 +63,7 @@ impl SendArgs {
     fn is_genuine(&self, answer: &Answer, sent: &SentRequest) -> bool {
         let note = |text| {
             if !self.brief {
-                eprintln!("{text}");
+                tell(text);
             }
         };
         let Err(error) = answer.validate(sent) else {
@@ -77,7 +78,7 @@ impl SendArgs {
             note("the response is not signed: nothing proves where it comes from");
             return true;
         }
-        eprintln!("refused {}: {error:#}", error.kind());
+        tell(format_args!("refused {}: {error:#}", error.kind()));
         false
     }
 }

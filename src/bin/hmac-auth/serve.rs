@@ -29,7 +29,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{Failure, Outcome, host_args::HostArgs, secret_source::SecretSource};
+use super::{Failure, Outcome, host_args::HostArgs, print, secret_source::SecretSource, tell};
 
 /// The digest of a body is only known at its end, so a host decides how much it is ready to hold
 /// until then.
@@ -89,7 +89,7 @@ async fn serve(args: &ServeArgs) -> Result<Outcome, Failure> {
     let listener = TcpListener::bind(&args.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", args.listen))?;
-    println!("listening on http://{}", listener.local_addr()?);
+    print(format!("listening on http://{}\n", listener.local_addr()?).as_bytes())?;
     let shown = args.show_base.then_some(options);
     loop {
         let (stream, peer) = listener.accept().await?;
@@ -204,7 +204,7 @@ fn answer(validated: &Validated, body: &[u8]) -> Value {
 fn show_base(request: &Request<Incoming>, options: &ValidateOptions) {
     let base = Claim::parse(request, options).and_then(|claim| claim.signature_base());
     if let Ok(base) = base {
-        eprintln!("signature base:\n{base}\n");
+        tell(format_args!("signature base:\n{base}\n"));
     }
 }
 
@@ -219,9 +219,9 @@ fn log_refusal(error: &AuthError, head: &request::Parts) {
         .collect();
     let peer = head.extensions.get::<SocketAddr>();
     let peer = peer.map_or("?".to_owned(), ToString::to_string);
-    eprintln!(
+    tell(format_args!(
         "refused {}: {} {path} from {peer}: {error:#}",
         error.kind(),
         head.method
-    );
+    ));
 }

@@ -1,10 +1,10 @@
 //! `hmac-auth sign`: signs a request and prints it.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use clap::Args;
 
-use super::{Failure, Outcome, command, request_args::RequestArgs};
+use super::{Failure, Outcome, command, print, request_args::RequestArgs};
 
 #[derive(Args)]
 pub(super) struct SignArgs {
@@ -22,17 +22,18 @@ pub(super) struct SignArgs {
 
 pub(super) fn run(args: &SignArgs) -> Result<Outcome, Failure> {
     let signed = args.request.sign()?;
-    let mut out = io::stdout().lock();
+    let mut text = Vec::new();
     if args.curl {
-        writeln!(out, "{}", command::curl(&signed)?)?;
+        writeln!(text, "{}", command::curl(&signed)?)?;
     } else if args.httpie {
-        writeln!(out, "{}", command::httpie(&signed)?)?;
+        writeln!(text, "{}", command::httpie(&signed)?)?;
     } else {
         for (name, value) in signed.request.headers() {
-            write!(out, "{name}: ")?;
-            out.write_all(value.as_bytes())?;
-            writeln!(out)?;
+            write!(text, "{name}: ")?;
+            text.extend(value.as_bytes());
+            text.push(b'\n');
         }
     }
+    print(&text)?;
     Ok(Outcome::Done)
 }

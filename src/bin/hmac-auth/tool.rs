@@ -1,6 +1,12 @@
 //! The command line tool: its subcommands, and its exit codes.
 
-use std::{error::Error, ffi::OsString, io, iter};
+use std::{
+    error::Error,
+    ffi::OsString,
+    fmt::Display,
+    io::{self, Write},
+    iter,
+};
 
 use clap::{
     Parser, Subcommand,
@@ -74,10 +80,8 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     match outcome {
         Ok(Outcome::Done) => 0,
         Ok(Outcome::Refused) => 3,
-        // Whoever reads the output has seen enough, as `head` does.
-        Err(error) if is_broken_pipe(&*error) => 0,
         Err(error) => {
-            eprintln!("error: {}", with_sources(&*error));
+            tell(format_args!("error: {}", with_sources(&*error)));
             1
         }
     }
@@ -108,10 +112,23 @@ fn without_values(mut error: clap::Error) -> clap::Error {
     error
 }
 
-fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
-    error
-        .downcast_ref::<io::Error>()
-        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+/// Writes a text to standard output.
+fn print(text: &[u8]) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    printed(out.write_all(text).and_then(|()| out.flush()))
+}
+
+/// A reader that has seen enough, as `head` has, ends the printing, and changes no outcome.
+fn printed(result: io::Result<()>) -> Result<(), Failure> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => Ok(result?),
+    }
+}
+
+/// Writes a line to standard error, if anybody reads it.
+fn tell(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 fn with_sources(error: &(dyn Error + 'static)) -> String {
