@@ -230,3 +230,69 @@ fn the_body_of_an_entry_of_a_har_file_is_read() {
     assert_eq!(code(&output), 1, "{}", text(&output.stdout));
     assert!(stderr.contains("`postData.text` is no base64"), "{stderr}");
 }
+
+/// RFC 9112, section 6.3: a request without `Content-Length` and `Transfer-Encoding` has no body.
+#[test]
+fn empty_lines_behind_the_head_are_no_body() {
+    let head = signed(URL, now(), str::to_owned).text;
+    for behind in ["", "\n", "\r\n", "\r\n\r\n", "  \n\n"] {
+        assert_accepted(format!("{head}{behind}"), &[]);
+        // As with the body, so without it.
+        let head = post_head("{}", "Content-Length: 2\n");
+        assert_accepted(format!("{head}{{}}{behind}"), &[]);
+        let head = post_head("", "Content-Length: 0\n");
+        assert_accepted(format!("{head}{behind}"), &[]);
+    }
+    // A text without a length is taken as the body that somebody has put there.
+    assert_accepted(format!("{}{{}}", post_head("{}", "")), &[]);
+    let answer = as_json(&format!("{head}{{}}"), &[]);
+    assert_eq!(answer["kind"], "body_not_covered");
+}
+
+/// As `http -v` and Wireshark print a request.
+#[test]
+fn a_response_behind_the_request_is_no_body() {
+    let response = "\n\n\nHTTP/1.1 401 Unauthorized\nContent-Length: 2\n\n{}";
+    let get = signed(URL, now(), str::to_owned).text;
+    assert_accepted(format!("{get}{response}"), &[]);
+    let head = post_head("{}", "Content-Length: 2\n");
+    assert_accepted(format!("{head}{{}}{response}"), &[]);
+}
+
+#[test]
+fn a_body_in_chunks_is_put_together() {
+    let body = r#"{"month":11}"#;
+    let head = post_head(body, "Transfer-Encoding: chunked\n");
+    for chunks in [
+        "c\r\n{\"month\":11}\r\n0\r\n\r\n",
+        "3\r\n{\"m\r\n9;name=\"x\"\r\nonth\":11}\r\n000\r\n\r\n",
+        // As an editor saves it.
+        "3\n{\"m\n9\nonth\":11}\n0\n\n\n",
+        "0C\n{\"month\":11}\n0",
+        // A program has put it together before.
+        body,
+    ] {
+        assert_accepted(format!("{head}{chunks}"), &[]);
+    }
+    let (_directory, path) = file("body", body);
+    let given = ["--body", path.to_str().unwrap()];
+    for broken in [
+        "c\r\n{\"month\"",
+        "d\r\n{\"month\":11}\r\n0\r\n\r\n",
+        "1\r\n{\"month\":11}\r\n0\r\n\r\n",
+        "c\r\n{\"month\":11}\r\n",
+        "ffffffffffffffffffff\r\n{",
+        "c\r\n{\"month\":11}\r\n0\r\nX-Trailer: a\r\n\r\n",
+    ] {
+        let captured = format!("{head}{broken}");
+        let output = explained(&captured, &[]);
+        let stderr = text(&output.stderr);
+        assert_eq!(code(&output), 1, "{broken}: {}", text(&output.stdout));
+        assert!(stderr.contains("`--body FILE`"), "{stderr}");
+        assert_accepted(&captured, &given);
+    }
+    // A host refuses all trailers.
+    let trailers = "c\n{\"month\":11}\n0\nX-Trailer: a\n\n";
+    let stderr = text(&explained(&format!("{head}{trailers}"), &[]).stderr);
+    assert!(stderr.contains("trailers_not_covered"), "{stderr}");
+}

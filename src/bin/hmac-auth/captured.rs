@@ -1,8 +1,11 @@
 //! Requests and responses as text: HTTP/1.1, and what `curl -v` prints.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri, header::CONTENT_LENGTH};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri,
+    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
+};
 
-use super::{Failure, answer::Answer};
+use super::{Failure, answer::Answer, chunks};
 
 /// One of several requests.
 pub(super) struct Entry {
@@ -11,12 +14,12 @@ pub(super) struct Entry {
     pub(super) request: Result<Request<Vec<u8>>, Failure>,
 }
 
-/// All requests of a text.
-pub(super) fn read_requests(text: &[u8]) -> Vec<Entry> {
+/// All requests of a text. With a body of its own, that in the text does not matter.
+pub(super) fn read_requests(text: &[u8], has_body: bool) -> Vec<Entry> {
     let heads = heads_of_curl(text);
     if heads.is_empty() {
         let (head, body) = split_head(text);
-        return vec![read_entry(&head, body)];
+        return vec![read_entry(&head, if has_body { &[] } else { body })];
     }
     heads.iter().map(|head| read_entry(head, &[])).collect()
 }
@@ -120,25 +123,48 @@ fn read_request(lines: &[String], body: &[u8]) -> Result<Request<Vec<u8>>, Failu
     let uri: Uri = target
         .parse()
         .map_err(|error| format!("the target of the request is no URI ({error}): {remedy}"))?;
-    let mut request = Request::builder()
-        .method(method)
-        .uri(uri)
-        .body(body.to_vec())?;
-    *request.headers_mut() = read_fields(&lines[1..])?;
-    cut_body(&mut request);
+    let headers = read_fields(&lines[1..])?;
+    let body = body_in(body, &headers)?;
+    let mut request = Request::builder().method(method).uri(uri).body(body)?;
+    *request.headers_mut() = headers;
     Ok(request)
 }
 
-/// Takes away what an editor has added behind the body.
-fn cut_body(request: &mut Request<Vec<u8>>) {
-    let len = request.headers().get(CONTENT_LENGTH);
-    let len = len.and_then(|len| len.to_str().ok()?.trim().parse::<usize>().ok());
-    let body_len = request.body().len();
-    if let Some(len) = len.filter(|len| *len < body_len) {
-        if request.body()[len..].trim_ascii().is_empty() {
-            request.body_mut().truncate(len);
-        }
+fn content_length(headers: &HeaderMap) -> Option<usize> {
+    headers
+        .get(CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
+}
+
+/// The body that follows a head.
+fn body_in(text: &[u8], headers: &HeaderMap) -> Result<Vec<u8>, Failure> {
+    if is_no_body(text) {
+        return Ok(Vec::new());
     }
+    let codings = headers.get(TRANSFER_ENCODING);
+    let codings = codings.map(|codings| codings.as_bytes().to_ascii_lowercase());
+    if codings.is_some_and(|codings| codings.ends_with(b"chunked")) {
+        return chunks::put_together(text);
+    }
+    let len = content_length(headers);
+    let split = len.and_then(|len| text.split_at_checked(len));
+    Ok(match split {
+        Some((body, rest)) if is_no_body(rest) => body,
+        // Without a length, a request has no body (RFC 9112, section 6.3). But somebody has put this
+        // text here.
+        _ => text,
+    }
+    .to_vec())
+}
+
+/// Whether this is only what an editor has added, or the response.
+fn is_no_body(text: &[u8]) -> bool {
+    let text = text.trim_ascii_start();
+    text.is_empty() || text.starts_with(b"HTTP/")
 }
 
 fn read_fields(lines: &[String]) -> Result<HeaderMap, Failure> {

@@ -168,7 +168,7 @@ impl<'a> Question<'a> {
         let requests = if text.trim_ascii_start().starts_with(b"{") {
             har::read_requests(&text)?
         } else {
-            captured::read_requests(&text)
+            captured::read_requests(&text, args.body.is_some())
         };
         let mut request = chosen(requests, args.entry)?;
         if let Some(body) = &args.body {

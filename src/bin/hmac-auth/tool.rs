@@ -15,6 +15,7 @@ use clap::{
 
 mod answer;
 mod captured;
+mod chunks;
 mod command;
 mod explain;
 mod har;
