@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     explain::{URL, as_json, explained, now, signed},
-    support::{Host, code, fed, file, has, printed, run, text},
+    support::{Host, code, fed, file, has, printed, run, sh, text},
 };
 
 const POST_URL: &str = "https://host.example/a";
@@ -190,6 +190,34 @@ fn what_is_no_request_is_an_error_with_a_remedy() {
     assert!(stderr.contains(" is no header: "), "{stderr}");
     let output = run(&["explain", "/no/such/file"]);
     assert!(text(&output.stderr).contains("cannot read /no/such/file"));
+}
+
+/// Into a pipe, curl writes its progress too, without a line break behind it.
+#[test]
+fn the_progress_of_curl_hides_no_request() {
+    assert!(has("curl"), "this test needs curl");
+    let host = Host::start(&[]);
+    let url = host.url("/a");
+    let headers = printed(&["sign", "POST", &url, "--data", "{}"]);
+    let (_directory, path) = file("headers", &headers);
+    let (_other, body) = file("body", "{}");
+    let body = [
+        "--external-scheme",
+        "http",
+        "--body",
+        body.to_str().unwrap(),
+    ];
+    for options in ["-v", "-sv", "-v --trace-time"] {
+        let curl = format!("curl {options} -H @'{}' -d {{}} {url} 2>&1", path.display());
+        let log = text(&sh(&curl).stdout);
+        assert!(log.contains("> POST /a HTTP/1.1"), "{log}");
+        assert_accepted(&log, &body);
+        // If the connection takes long, the request stands behind the progress.
+        let meter =
+            "\r  0     0    0     0    0     0      0      0 --:--:--  0:00:01 --:--:--     0";
+        let log = log.replacen("> POST", &format!("{meter}> POST"), 1);
+        assert_accepted(&log, &body);
+    }
 }
 
 /// A HAR file with the request of an HTTP/1.1 text, and this `postData`.

@@ -65,10 +65,10 @@ fn heads_of_curl(text: &[u8]) -> Vec<Vec<String>> {
     let mut heads = Vec::new();
     let mut head: Option<Vec<String>> = None;
     for line in text.split(|byte| *byte == b'\n') {
-        let Some(line) = line.strip_prefix(b"> ").or(line.strip_prefix(b">")) else {
+        let Some(line) = sent_by_curl(line.trim_ascii_end()) else {
             continue;
         };
-        let line = to_chars(line.trim_ascii_end());
+        let line = to_chars(line);
         match &mut head {
             _ if line.is_empty() => heads.extend(head.take()),
             Some(head) => head.push(line),
@@ -78,6 +78,15 @@ fn heads_of_curl(text: &[u8]) -> Vec<Vec<String>> {
     }
     heads.extend(head);
     heads
+}
+
+/// What stands behind `> `. The progress of a transfer or the time may stand before it.
+fn sent_by_curl(line: &[u8]) -> Option<&[u8]> {
+    let before = line.iter().position(|byte| *byte == b'>')?;
+    let (before, line) = line.split_at(before);
+    let is_meter = |byte: &u8| byte.is_ascii_digit() || b" \r:.-kMGTP[]".contains(byte);
+    let line = before.iter().all(is_meter).then(|| &line[1..])?;
+    Some(line.strip_prefix(b" ").unwrap_or(line))
 }
 
 /// Whether this is a method, a target and a version.
