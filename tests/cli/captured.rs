@@ -324,3 +324,40 @@ fn a_body_in_chunks_is_put_together() {
     let stderr = text(&explained(&format!("{head}{trailers}"), &[]).stderr);
     assert!(stderr.contains("trailers_not_covered"), "{stderr}");
 }
+
+/// As PowerShell and some editors write a file.
+#[test]
+fn byte_order_marks_and_utf_16_are_read() {
+    type Form = fn(&str) -> Vec<u8>;
+    fn little(text: &str) -> Vec<u8> {
+        text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+    }
+    fn big(text: &str) -> Vec<u8> {
+        text.encode_utf16().flat_map(u16::to_be_bytes).collect()
+    }
+    let forms: [Form; 5] = [
+        |text| format!("\u{feff}{text}").into_bytes(),
+        |text| little(&format!("\u{feff}{text}")),
+        |text| big(&format!("\u{feff}{text}")),
+        little,
+        big,
+    ];
+    let captured = signed(URL, now(), |base| base.replace("GET", "get"));
+    let base = captured.base.clone();
+    let of_curl: Vec<_> = (captured.text.lines())
+        .map(|line| format!("> {line}\r\n"))
+        .collect();
+    let har = har_of(&post_head("{}", ""), &json!({"text": "{}"}));
+    for form in forms {
+        assert_accepted(form(&har), &[]);
+        let (_directory, path) = file("base", form(&base));
+        for text in [&captured.text, &of_curl.concat()] {
+            let args = ["explain", "--json", "--peer-base", path.to_str().unwrap()];
+            let output = fed(crate::support::tool(&args), &form(text));
+            let answer: Value = serde_json::from_slice(&output.stdout)
+                .unwrap_or_else(|error| panic!("{error}: {:?}", output.stderr));
+            assert_eq!(answer["hints"][0]["mistake"], "method_case", "{answer:#}");
+            assert_eq!(answer["difference"]["line"], 1, "{answer:#}");
+        }
+    }
+}

@@ -23,6 +23,7 @@ use super::{
     print,
     request_args::time,
     secret_source::{Encoding, SecretSource, Source},
+    text::to_utf8,
 };
 
 #[derive(Args)]
@@ -165,6 +166,7 @@ impl<'a> Question<'a> {
         } else {
             read_file(&args.file)?
         };
+        let text = to_utf8(text);
         let requests = if text.trim_ascii_start().starts_with(b"{") {
             har::read_requests(&text)?
         } else {
@@ -176,7 +178,7 @@ impl<'a> Question<'a> {
         }
         let peer_base = match &args.peer_base {
             Some(file) => {
-                let base = String::from_utf8(read_file(file)?);
+                let base = String::from_utf8(to_utf8(read_file(file)?));
                 Some(base.map_err(|_| "the base of the peer is no UTF-8 text")?)
             }
             None => None,

@@ -27,6 +27,7 @@ mod send;
 mod serve;
 mod shell;
 mod sign;
+mod text;
 
 /// What a user reads: each error says what to do.
 type Failure = Box<dyn Error + Send + Sync>;
