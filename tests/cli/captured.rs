@@ -30,6 +30,15 @@ fn assert_accepted(captured: impl AsRef<[u8]>, args: &[&str]) {
     assert!(!all.contains("note: "), "{all}");
 }
 
+/// A capture without its body is no reason to blame anybody for another one.
+#[track_caller]
+fn assert_lacks_body(captured: &str, args: &[&str]) {
+    let answer = as_json(captured, args);
+    let note = "the capture has no body: give `--body FILE`";
+    assert_eq!(answer["notes"], json!([note]), "{captured}\n{answer:#}");
+    assert_eq!(answer["hints"], json!([]), "{answer:#}");
+}
+
 /// The real `curl -v`, against a host that refuses: for a query that curl's user has typed in
 /// another order than the signer.
 #[test]
@@ -218,6 +227,49 @@ fn the_progress_of_curl_hides_no_request() {
         let log = log.replacen("> POST", &format!("{meter}> POST"), 1);
         assert_accepted(&log, &body);
     }
+}
+
+#[test]
+fn a_capture_without_its_body_is_told_so() {
+    let head = post_head("{}", "Content-Length: 2\n");
+    let of_curl: Vec<_> = head.lines().map(|line| format!("> {line}\n")).collect();
+    assert_lacks_body(&of_curl.concat(), &[]);
+    assert_lacks_body(&head, &[]);
+    assert_lacks_body(&format!("{head}\r\n\n"), &[]);
+    assert_lacks_body(&format!("{head}\nHTTP/1.1 401 Unauthorized\n\n{{}}"), &[]);
+    assert_lacks_body(&post_head("{}", ""), &[]);
+    assert_lacks_body(&post_head("{}", "Transfer-Encoding: chunked\n"), &[]);
+    assert_lacks_body(&har_of(&post_head("{}", ""), &Value::Null), &[]);
+    let form = json!({"mimeType": "text/plain", "params": []});
+    assert_lacks_body(&har_of(&post_head("{}", ""), &form), &[]);
+
+    // A body that no digest covers is refused, and would be accepted without it.
+    let uncovered = signed(URL, now(), str::to_owned);
+    let uncovered = uncovered
+        .text
+        .replacen("Host", "Content-Length: 2\r\nHost", 1);
+    assert_eq!(code(&explained(&uncovered, &[])), 0);
+    assert_lacks_body(&uncovered, &[]);
+
+    // An old request is explained twice.
+    let at = (now() - 3_600).to_string();
+    let headers = printed(&["sign", "POST", POST_URL, "--data", "{}", "--at", &at]);
+    let old = format!("POST /a HTTP/1.1\nHost: host.example\n{headers}\n");
+    let answer = as_json(&old, &[]);
+    assert_eq!(answer["notes"].as_array().unwrap().len(), 1, "{answer:#}");
+    assert_eq!(answer["atCreated"]["hints"], json!([]), "{answer:#}");
+
+    // What is no capture without a body.
+    let (_directory, body) = file("body", "{}");
+    let body = body.to_str().unwrap();
+    assert_accepted(&head, &["--body", body]);
+    assert_accepted(of_curl.concat(), &["--body", body]);
+    let (_directory, empty) = file("empty", "");
+    let answer = as_json(&head, &["--body", empty.to_str().unwrap()]);
+    assert_eq!(answer["kind"], "wrong_digest");
+    assert_eq!(answer["notes"], json!([]), "{answer:#}");
+    let without = post_head("", "Content-Length: 0\n");
+    assert_accepted(&without, &[]);
 }
 
 /// A HAR file with the request of an HTTP/1.1 text, and this `postData`.

@@ -139,6 +139,11 @@ fn read_request(lines: &[String], body: &[u8]) -> Result<Request<Vec<u8>>, Failu
     Ok(request)
 }
 
+/// Whether the head says that a body comes.
+pub(super) fn announces_body(headers: &HeaderMap) -> bool {
+    headers.contains_key(TRANSFER_ENCODING) || content_length(headers).is_some_and(|len| len > 0)
+}
+
 fn content_length(headers: &HeaderMap) -> Option<usize> {
     headers
         .get(CONTENT_LENGTH)?

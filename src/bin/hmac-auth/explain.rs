@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::{
     Failure, Outcome,
-    captured::{self, Entry},
+    captured::{self, Entry, announces_body},
     har,
     host_args::HostArgs,
     print,
@@ -116,7 +116,8 @@ pub(super) fn run(args: &ExplainArgs) -> Result<Outcome, Failure> {
     let explanation = question.explained(source.as_ref(), args.at);
     let in_time = question.in_time(source.as_ref(), &explanation);
     let other_encoding = question.other_encoding(in_time.as_ref().unwrap_or(&explanation))?;
-    let notes = notes(source.is_some(), other_encoding);
+    let lacks_body = question.lacks_body(in_time.as_ref().unwrap_or(&explanation));
+    let notes = notes(source.is_some(), lacks_body, other_encoding);
     if args.json {
         let mut all = as_json(&explanation);
         all["notes"] = json!(notes);
@@ -244,6 +245,13 @@ impl<'a> Question<'a> {
             .then(|| self.explained(source, Some(Moment::Created)))
     }
 
+    /// Whether the request had a body that was not captured: `curl -v` prints none, for example.
+    fn lacks_body(&self, explanation: &Explanation) -> bool {
+        let is_captured = self.args.body.is_some() || !self.request.body().is_empty();
+        let is_other_one = explanation.kind() == Some(AuthErrorKind::WrongDigest);
+        !is_captured && (is_other_one || announces_body(self.request.headers()))
+    }
+
     /// The encoding under which the secret is the right one.
     fn other_encoding(&self, explanation: &Explanation) -> Result<Option<Encoding>, Failure> {
         let source = &self.args.source;
@@ -265,8 +273,11 @@ impl<'a> Question<'a> {
     }
 }
 
-fn notes(has_secret: bool, other_encoding: Option<Encoding>) -> Vec<String> {
+fn notes(has_secret: bool, lacks_body: bool, other_encoding: Option<Encoding>) -> Vec<String> {
     let mut notes = Vec::new();
+    if lacks_body {
+        notes.push("the capture has no body: give `--body FILE`".to_owned());
+    }
     if !has_secret {
         notes.push(
             "no secret was given, so no MAC was checked: see `--secret-file` and `--secret-env`"
