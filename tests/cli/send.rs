@@ -198,6 +198,30 @@ fn over_https_curl_gets_the_request_on_its_standard_input() {
     );
 }
 
+/// The configuration is on curl's standard input, and cannot hold all bytes.
+#[test]
+fn a_binary_body_of_standard_input_goes_over_https_too() {
+    let stand_in = "config=$(cat)\n\
+        file=$(printf '%s\\n' \"$config\" | sed -n 's/^data-binary = \"@\\(.*\\)\"$/\\1/p')\n\
+        printf 'HTTP/1.1 200 OK\\r\\nx-args: %s\\r\\nx-file: %s\\r\\nx-mode: %s\\r\\n\\r\\n' \
+            \"$*\" \"$file\" \"$(stat -c %a \"$file\")\"\n\
+        cat \"$file\"\n";
+    let (_directory, path) = stand_in_of_curl(stand_in);
+    let body: Vec<u8> = (0..=255).collect();
+    let args = ["send", "PUT", "https://host.example/a", "--data-file", "-"];
+    let mut command = tool(&args);
+    command.env("PATH", path);
+    let output = fed(command, &body);
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    let answer = text(&output.stdout);
+    assert!(output.stdout.ends_with(&body), "{answer}");
+    // Nobody else reads the file, and none is left behind.
+    assert!(answer.contains("\nx-mode: 600\n"), "{answer}");
+    let name = answer.split_once("\nx-file: ").unwrap().1;
+    let name = name.lines().next().unwrap();
+    assert!(!std::path::Path::new(name).exists(), "{name}");
+}
+
 /// It has read nothing, and ended: that is no success.
 #[test]
 fn a_curl_that_ends_at_once_is_an_error() {

@@ -155,6 +155,11 @@ enum Body<'a> {
     File(&'a str),
 }
 
+/// Whether a body can be an argument of a program, which has no NUL.
+pub(super) fn is_text(body: &[u8]) -> bool {
+    std::str::from_utf8(body).is_ok() && !body.contains(&0)
+}
+
 fn body_of(signed: &Signed) -> Result<Body<'_>, Failure> {
     let body = signed.request.body();
     if body.is_empty() {
@@ -165,9 +170,8 @@ fn body_of(signed: &Signed) -> Result<Body<'_>, Failure> {
         let path = path.ok_or("the name of the body's file is no text: rename it")?;
         return Ok(Body::File(path));
     }
-    // No argument of a program can have a NUL.
     match std::str::from_utf8(body) {
-        Ok(text) if !text.contains('\0') => Ok(Body::Text(text)),
+        Ok(text) if is_text(body) => Ok(Body::Text(text)),
         _ => Err("the body is binary, and a command can only name its file: \
                   give the body as `--data-file FILE`"
             .into()),

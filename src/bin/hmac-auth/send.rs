@@ -15,9 +15,10 @@ use super::{
     Failure, Outcome,
     answer::{Answer, Output},
     captured::read_response,
-    command::curl_config,
+    command::{curl_config, is_text},
     request_args::{RequestArgs, Signed},
     tell,
+    temporary_file::TemporaryFile,
 };
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -35,9 +36,9 @@ pub(super) struct SendArgs {
 }
 
 pub(super) fn run(args: &SendArgs) -> Result<Outcome, Failure> {
-    let signed = args.request.sign()?;
+    let mut signed = args.request.sign()?;
     let answer = if signed.url.scheme() == "https" {
-        by_curl(&signed)?
+        by_curl(&mut signed)?
     } else {
         tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -109,7 +110,14 @@ fn without_query(mut error: reqwest::Error) -> reqwest::Error {
 }
 
 /// This crate brings no TLS: over https, the curl of the system sends the request.
-fn by_curl(signed: &Signed) -> Result<Answer, Failure> {
+fn by_curl(signed: &mut Signed) -> Result<Answer, Failure> {
+    // The configuration cannot hold all bytes, and takes the standard input of curl.
+    let body = signed.request.body();
+    let is_text = signed.file.is_some() || is_text(body);
+    let body = (!is_text).then(|| TemporaryFile::with(body)).transpose()?;
+    if let Some(body) = &body {
+        signed.file = Some(body.path().to_owned());
+    }
     let config = curl_config(signed)?;
     let timeout = TIMEOUT.as_secs().to_string();
     let mut process = Command::new("curl")

@@ -27,6 +27,7 @@ mod send;
 mod serve;
 mod shell;
 mod sign;
+mod temporary_file;
 mod text;
 
 /// What a user reads: each error says what to do.
