@@ -1,6 +1,9 @@
 //! `hmac-auth explain`: each mistake is made in earnest, captured, and named.
 
-use std::process::{Command, Output};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::{Command, Output},
+};
 
 use hmac_auth::Secret;
 use serde_json::{Value, json};
@@ -106,6 +109,48 @@ fn a_line_break_at_the_end_of_the_base_is_no_other_secret() {
     assert_eq!(compared["hints"][0]["mistake"], "line_breaks");
     assert_eq!(compared["hints"][0]["certain"], true);
     assert_eq!(compared["hints"].as_array().unwrap().len(), 1);
+}
+
+/// The page has each key, and no other one.
+#[test]
+fn the_keys_of_the_json_are_those_of_the_page() {
+    const PAGE: &str = include_str!("../../docs/tool.md");
+    let in_code = |text: &str| -> BTreeSet<String> {
+        let words = text.split('`').skip(1).step_by(2);
+        words.map(str::to_owned).collect()
+    };
+    let table = PAGE
+        .split_once("| key | value |\n| --- | --- |\n")
+        .unwrap()
+        .1;
+    let rows: BTreeMap<_, _> = (table.lines())
+        .map_while(|row| row.strip_prefix("| ")?.split_once(" | "))
+        .flat_map(|(keys, value)| in_code(keys).into_iter().map(|key| (key, in_code(value))))
+        .collect();
+    let captured = signed(URL, now() - 3_600, |base| base.replace("GET", "get"));
+    let (_directory, path) = file("base", &captured.base);
+    let answer = as_json(&captured.text, &["--peer-base", path.to_str().unwrap()]);
+    let keys = |value: &Value| -> BTreeSet<String> {
+        value.as_object().unwrap().keys().cloned().collect()
+    };
+    assert_eq!(keys(&answer), rows.keys().cloned().collect());
+    for (key, example) in [
+        ("rules", &answer["rules"][0]),
+        ("hints", &answer["hints"][0]),
+        ("difference", &answer["difference"]),
+    ] {
+        let keys = keys(example);
+        assert!(rows[key].is_superset(&keys), "{key}: {:?}", rows[key]);
+    }
+    let without: BTreeSet<_> = rows["atCreated"].iter().cloned().collect();
+    let all: BTreeSet<_> = keys(&answer["atCreated"])
+        .union(&without)
+        .cloned()
+        .collect();
+    assert!(all.is_superset(&keys(&answer)), "{all:?}");
+
+    let output = explained("nonsense", &["--json"]);
+    assert_eq!((code(&output), text(&output.stdout)), (1, String::new()));
 }
 
 #[test]
