@@ -9,7 +9,9 @@
 //! one only if both have a core: the rate of two threads with a guard each shows whether they had, and is the most there can be.
 //!
 //! Each guard hashes with a key of its own, so a table grows at another claim in each run, and the shortest time of that claim
-//! does not have it. The longest claim of the calmest run has it, and what the system took besides.
+//! does not have it. The longest claim of the calmest run has it, and what the system took besides. So its gate leaves the system
+//! a few time slices. If all places were in one table that grows, a claim would wait for three million of them to move: that takes
+//! longer.
 
 use std::{
     env,
@@ -61,6 +63,7 @@ const MAX_BYTES: f64 = 15.5;
 const MAX_NANOSECONDS: f64 = 120.0;
 const MIN_RATE_OF_TWO: f64 = 1.6;
 const MAX_PAUSE: f64 = 1_000.0;
+const MAX_PAUSE_WITH_THE_SYSTEM: f64 = 10_000.0;
 
 fn main() -> ExitCode {
     let has = |wanted| env::args().any(|arg| arg == wanted);
@@ -184,8 +187,8 @@ fn longest_claims(case: &str, claims: &[(&ReplayId, &str)]) -> [Goal; 2] {
         Goal {
             what: format!("{case}: µs for the longest claim of the calmest run"),
             value: calmest.as_secs_f64() * 1e6,
-            limit: Limit::None,
-            is_checked: false,
+            limit: Limit::AtMost(MAX_PAUSE_WITH_THE_SYSTEM),
+            is_checked: true,
         },
     ]
 }
