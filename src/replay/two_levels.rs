@@ -42,8 +42,8 @@ use crate::validate::{AuthError, ReplayId};
 /// # Security
 ///
 /// The shared guard must remember across the starts of this process, and across its own. If it can
-/// lose what it has accepted, as Redis can in a failover, tell it so: see the guide about
-/// [several hosts](crate::guide::several_hosts).
+/// lose what it has accepted, as Redis can in a failover, tell it so: see the page *several hosts* of
+/// the guide.
 pub struct TwoLevelReplayGuard {
     memory: MemoryReplayGuard,
     shared: Box<dyn ReplayGuard>,
