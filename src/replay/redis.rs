@@ -297,16 +297,19 @@ impl ReplayGuard for RedisReplayGuard {
         let (guard, id, consumer) = (self.clone(), id.clone(), Box::<str>::from(consumer));
         let asked = (self.send)(self.claim(&id));
         UseOnce::pending(async move {
-            match tokio::time::timeout(guard.time_limit, asked).await {
+            let answer = tokio::time::timeout(guard.time_limit, asked).await;
+            // The operator may have spoken meanwhile: a command that has waited for a failover asks
+            // the new primary.
+            if let Some(refusal) = guard.distrusted(&id) {
+                return Err(refusal);
+            }
+            match answer {
                 Ok(Ok(Value::Okay)) => Ok(()),
                 Ok(Ok(Value::Nil)) => Err(AuthErrorKind::Replayed.into()),
                 Ok(Ok(_)) => guard.decide(Trouble::UnexpectedAnswer, &consumer),
                 Ok(Err(error)) => guard.decide(Trouble::of(&error, &guard.key_prefix), &consumer),
                 Err(_) => guard.decide(Trouble::Late(guard.time_limit), &consumer),
-            }?;
-            // The operator may have spoken meanwhile: a command that has waited for a failover asks
-            // the new primary.
-            guard.distrusted(&id).map_or(Ok(()), Err)
+            }
         })
     }
 

@@ -3,13 +3,14 @@
 use std::{
     io::{self, Write},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
-use hmac_auth::DEFAULT_SECRET_NAME;
+use hmac_auth::{AuthErrorKind as Kind, DEFAULT_SECRET_NAME};
 use tracing_subscriber::{fmt::MakeWriter, util::SubscriberInitExt};
 
 use crate::support::{
-    proof::{claim, new_proof},
+    proof::{NOW, claim, new_proof, refusal, time},
     stand_in::guard_with_answer,
 };
 
@@ -36,21 +37,33 @@ impl MakeWriter<'_> for Log {
     }
 }
 
+impl Log {
+    /// What it has as long as the guard lives that comes with it.
+    fn start() -> (Self, impl Sized) {
+        let log = Self::default();
+        let guard = tracing_subscriber::fmt()
+            .with_writer(log.clone())
+            .with_ansi(false)
+            .finish()
+            .set_default();
+        (log, guard)
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
 #[tokio::test]
 async fn each_one_is_an_event_that_says_why() {
-    let log = Log::default();
-    let _guard = tracing_subscriber::fmt()
-        .with_writer(log.clone())
-        .with_ansi(false)
-        .finish()
-        .set_default();
+    let (log, _guard) = Log::start();
     let open = guard_with_answer(FULL)
         .await
         .accept_replays_while_redis_is_down();
     for _ in 0..3 {
         claim(&open, &new_proof()).await.unwrap();
     }
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     let events: Vec<_> = log.lines().filter(|line| line.contains("WARN")).collect();
     assert_eq!(events.len(), 3, "{log}");
     for event in events {
@@ -62,6 +75,22 @@ async fn each_one_is_an_event_that_says_why() {
             assert!(event.contains(part), "{part} is not in: {event}");
         }
     }
+}
+
+/// The operator has spoken while the request waited: it was not accepted.
+#[tokio::test]
+async fn a_distrusted_request_is_no_such_event() {
+    let (log, _guard) = Log::start();
+    let open = guard_with_answer("")
+        .await
+        .accept_replays_while_redis_is_down();
+    let operator = open.clone();
+    let waiting = tokio::spawn(async move { refusal(&open, &new_proof()).await });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    operator.distrust_before(time(NOW + 1));
+    assert_eq!(waiting.await.unwrap(), Kind::BeforeGuardStart);
+    let log = log.text();
+    assert!(!log.contains("may be a replay"), "{log}");
 }
 
 #[cfg(feature = "metrics")]
