@@ -29,6 +29,9 @@ mod trouble;
 /// How long a host waits for Redis, unless configured: 100 ms.
 pub const DEFAULT_REDIS_TIME_LIMIT: Duration = Duration::from_millis(100);
 
+/// A server on the same machine answers within that, unless it is down or slow.
+const MIN_TIME_LIMIT: Duration = Duration::from_millis(10);
+
 /// How much longer than necessary a signature is remembered, unless configured: 20 s.
 pub const DEFAULT_REDIS_MARGIN: Duration = Duration::from_secs(20);
 
@@ -162,10 +165,11 @@ impl RedisReplayGuard {
     }
 
     /// How long a request waits for Redis, including the time to connect. It is refused with 503
-    /// after that. Redis remembers each signature for that much longer.
+    /// after that. Redis remembers each signature for that much longer. Less than 10 ms counts as
+    /// 10 ms: with no time at all, each answer would be late.
     #[must_use]
     pub fn time_limit(mut self, duration: Duration) -> Self {
-        self.time_limit = duration;
+        self.time_limit = duration.max(MIN_TIME_LIMIT);
         self
     }
 

@@ -2,5 +2,6 @@
 
 pub(crate) mod proof;
 pub(crate) mod proxy;
+pub(crate) mod recording;
 pub(crate) mod server;
 pub(crate) mod stand_in;
