@@ -1,10 +1,13 @@
 //! What the operator reads if Redis fails, and that the remedy works.
 
+use std::io;
+
 use hmac_auth::{AuthError, AuthErrorKind as Kind, RedisReplayGuard, ValidateOptions};
 use http::{StatusCode, header::RETRY_AFTER};
-use redis::{ErrorKind, RedisFuture, aio::ConnectionLike};
+use redis::{ErrorKind, RedisError};
 
 use crate::support::{
+    failing::Failing,
     proof::{claim, new_proof, refusal},
     server::{Server, free_port, guard_at},
     stand_in::guard_with_answer,
@@ -135,10 +138,11 @@ async fn a_redis_that_is_gone_is_named() {
         .await
         .time_limit(std::time::Duration::from_secs(20));
     server.kill();
+    // The first one sees the connection break, and the next one that there is none.
     for _ in 0..2 {
         expect(
             &reason(&guard).await,
-            &["no connection to Redis", "start Redis"],
+            &["no connection to Redis (", "): start Redis"],
         );
     }
 }
@@ -171,8 +175,19 @@ async fn no_other_answer_accepts_anything() {
             "-CLUSTERDOWN The cluster is down\r\n",
             &["CLUSTERDOWN", "cluster"],
         ),
-        ("-TRYAGAIN Multiple keys request\r\n", &["TRYAGAIN"]),
-        ("-BUSY Redis is busy running a script.\r\n", &["BUSY"]),
+        (
+            "-TRYAGAIN Multiple keys request\r\n",
+            &["TRYAGAIN", "does not write"],
+        ),
+        (
+            "-BUSY Redis is busy running a script.\r\n",
+            &["BUSY", "does not write"],
+        ),
+        ("-ASK 3999 127.0.0.1:6381\r\n", &["ASK", "does not write"]),
+        (
+            "-NOREPLICAS Not enough good replicas to write.\r\n",
+            &["NOREPLICAS", "does not write"],
+        ),
         (
             "-MOVED 3999 127.0.0.1:6381\r\n",
             &["MOVED", "ClusterConnection"],
@@ -184,6 +199,19 @@ async fn no_other_answer_accepts_anything() {
         ("-ERR syntax error\r\n", &["ERR", "refuses the command"]),
         // Whatever an unknown code stands before is not shown.
         ("-NEWCODE a-password-that-nobody-may-see\r\n", &["NEWCODE"]),
+        // At the limit of what may be a code, and beyond it.
+        (
+            "-ABCDEFGHIJKLMNOPQRSTUVWX text\r\n",
+            &["NX PX` (ABCDEFGHIJKLMNOPQRSTUVWX): see"],
+        ),
+        (
+            "-ABCDEFGHIJKLMNOPQRSTUVWXY text\r\n",
+            &["refuses the command `SET … NX PX`: see"],
+        ),
+        (
+            "-NEWcODE text\r\n",
+            &["refuses the command `SET … NX PX`: see"],
+        ),
         (
             "-a-password-that-nobody-may-see\r\n",
             &["refuses the command `SET … NX PX`: see"],
@@ -221,6 +249,11 @@ async fn failing_open_is_for_outages_only() {
         "-READONLY You can't write against a read only replica.\r\n",
         "-MISCONF Errors writing to the AOF file\r\n",
         "-CLUSTERDOWN The cluster is down\r\n",
+        "-MASTERDOWN Link with MASTER is down\r\n",
+        "-TRYAGAIN Multiple keys request\r\n",
+        "-ASK 3999 127.0.0.1:6381\r\n",
+        "-NOREPLICAS Not enough good replicas to write.\r\n",
+        "-BUSY Redis is busy running a script.\r\n",
     ] {
         let (guard, proof) = (open(outage).await, new_proof());
         for _ in 0..2 {
@@ -232,6 +265,7 @@ async fn failing_open_is_for_outages_only() {
         "-WRONGPASS invalid username-password pair\r\n",
         "-NOPERM User hmac-auth has no permissions to run the 'set' command\r\n",
         "-ERR syntax error\r\n",
+        "-NEWCODE text\r\n",
         // A connection that does not know of clusters gets this for most keys, and for ever.
         "-MOVED 3999 127.0.0.1:6381\r\n",
         ":1\r\n",
@@ -257,51 +291,64 @@ async fn failing_open_trusts_no_distrusted_signature() {
     assert_eq!(refusal(&guard, &proof).await, Kind::BeforeGuardStart);
 }
 
-/// A connection that only fails.
-#[derive(Clone)]
-struct Failing(redis::RedisError);
+fn failing(error: impl Into<RedisError>) -> RedisReplayGuard {
+    RedisReplayGuard::new(Failing(error.into()))
+}
 
-impl ConnectionLike for Failing {
-    fn req_packed_command<'a>(&'a mut self, _: &'a redis::Cmd) -> RedisFuture<'a, redis::Value> {
-        let error = self.0.clone();
-        Box::pin(async { Err(error) })
-    }
+/// What the client itself says, what the operator reads of it, and whether it is an outage.
+const OF_THE_CLIENT: [(ErrorKind, &str, bool); 11] = [
+    (ErrorKind::Io, "no connection to Redis:", true),
+    (
+        ErrorKind::ClusterConnectionNotFound,
+        "no connection to Redis:",
+        true,
+    ),
+    (
+        ErrorKind::MasterNameNotFoundBySentinel,
+        "no connection to Redis:",
+        true,
+    ),
+    (
+        ErrorKind::NoValidReplicasFoundBySentinel,
+        "no connection to Redis:",
+        true,
+    ),
+    (ErrorKind::InvalidClientConfig, "set up wrongly", false),
+    (ErrorKind::Client, "set up wrongly", false),
+    (ErrorKind::EmptySentinelList, "set up wrongly", false),
+    (ErrorKind::RESP3NotSupported, "set up wrongly", false),
+    (ErrorKind::AuthenticationFailed, "refuses the login:", false),
+    (ErrorKind::Parse, "the answer is not that of Redis", false),
+    (
+        ErrorKind::UnexpectedReturnType,
+        "the answer is not that of Redis",
+        false,
+    ),
+];
 
-    fn req_packed_commands<'a>(
-        &'a mut self,
-        _: &'a redis::Pipeline,
-        _: usize,
-        _: usize,
-    ) -> RedisFuture<'a, Vec<redis::Value>> {
-        unreachable!("one request is one command")
-    }
-
-    fn get_db(&self) -> i64 {
-        0
+#[tokio::test]
+async fn what_the_client_itself_says_is_named_without_its_text() {
+    for (kind, part, is_outage) in OF_THE_CLIENT {
+        let error = RedisError::from((kind, "it says", PASSWORD.to_owned()));
+        let guard = failing(error);
+        expect(&reason(&guard).await, &[part]);
+        let open = guard.accept_replays_while_redis_is_down();
+        let is_accepted = claim(&open, &new_proof()).await.is_ok();
+        assert_eq!(is_accepted, is_outage, "{kind:?}");
     }
 }
 
 #[tokio::test]
-async fn what_the_client_itself_says_is_named_without_its_text() {
-    for (kind, part) in [
-        (ErrorKind::InvalidClientConfig, "set up wrongly"),
-        (ErrorKind::RESP3NotSupported, "set up wrongly"),
-        (ErrorKind::AuthenticationFailed, "refuses the login:"),
-        (ErrorKind::Io, "no connection to Redis:"),
-        (ErrorKind::MasterNameNotFoundBySentinel, "no connection"),
-        (ErrorKind::ClusterConnectionNotFound, "no connection"),
-        (ErrorKind::Parse, "the answer is not that of Redis"),
-    ] {
-        let error = redis::RedisError::from((kind, "it says", PASSWORD.to_owned()));
-        expect(
-            &reason(&RedisReplayGuard::new(Failing(error))).await,
-            &[part],
-        );
-    }
-    let late = std::io::Error::from(std::io::ErrorKind::TimedOut);
-    let guard = RedisReplayGuard::new(Failing(late.into()));
+async fn what_the_system_says_is_named() {
+    let guard = failing(io::Error::from(io::ErrorKind::TimedOut));
     expect(
         &reason(&guard).await,
         &["gave up waiting", "response_timeout"],
     );
+    let open = guard.accept_replays_while_redis_is_down();
+    claim(&open, &new_proof()).await.unwrap();
+
+    let refused = io::Error::new(io::ErrorKind::ConnectionRefused, PASSWORD);
+    let reason = reason(&failing(refused)).await;
+    expect(&reason, &["no connection to Redis (connection refused):"]);
 }

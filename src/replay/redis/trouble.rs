@@ -111,14 +111,13 @@ impl Trouble {
 }
 
 fn io_kind(error: &RedisError) -> Option<io::ErrorKind> {
-    let mut source = error.source();
-    while let Some(error) = source {
-        if let Some(error) = error.downcast_ref::<io::Error>() {
-            return Some(error.kind());
-        }
-        source = error.source();
-    }
-    None
+    let cause = error.source()?;
+    // The crate `redis` shares it among the clones of the error.
+    let cause = match cause.downcast_ref::<Arc<dyn Error + Send + Sync>>() {
+        Some(shared) => &**shared,
+        None => cause,
+    };
+    cause.downcast_ref().map(io::Error::kind)
 }
 
 impl fmt::Display for Trouble {
