@@ -198,6 +198,10 @@ impl RedisReplayGuard {
     /// that stays one look like an outage that does not end. Behind a
     /// [`TwoLevelReplayGuard`](crate::TwoLevelReplayGuard), a request can be replayed once to each
     /// other host.
+    ///
+    /// Redis does not know of what was accepted unchecked. So those requests can be replayed until
+    /// their window is over, also after Redis is back. To end that, call
+    /// [`distrust_before`](Self::distrust_before) then, with the time since which Redis answers again.
     #[must_use]
     pub fn accept_replays_while_redis_is_down(mut self) -> Self {
         self.if_down = IfDown::Accept;
@@ -207,9 +211,14 @@ impl RedisReplayGuard {
     /// Refuses each signature that was made earlier than this, from now on.
     ///
     /// For the operator, after Redis has lost what it knew: in a failover, after a restart without
-    /// persistence, or after `FLUSHALL`. Name the time of that event, and add
-    /// [`max_clock_skew`](crate::ValidateOptions::max_clock_skew) for consumers whose clocks run
-    /// ahead. Consumers sign anew, and honest ones are accepted at once, or after the skew.
+    /// persistence, or after `FLUSHALL`. Name the time of that event, the same on all hosts, and add:
+    ///
+    /// - [`max_clock_skew`](crate::ValidateOptions::max_clock_skew), in whole seconds rounded up as the
+    ///   validation does it, for consumers whose clocks run ahead;
+    /// - the greatest difference between the clocks of two hosts, or of a host and the clock that has
+    ///   shown the time: a host whose clock is ahead has accepted later signatures.
+    ///
+    /// Consumers sign anew. Honest ones are accepted when that time is over.
     ///
     /// Call it at the start of the host, or while it runs: it counts at once for all clones, and for
     /// each [`TwoLevelReplayGuard`](crate::TwoLevelReplayGuard) that has one of them. Each process
@@ -217,11 +226,15 @@ impl RedisReplayGuard {
     ///
     /// ```no_run
     /// # fn example(redis: &hmac_auth::RedisReplayGuard) {
-    /// use std::time::SystemTime;
+    /// use std::time::{Duration, SystemTime};
     ///
     /// use hmac_auth::DEFAULT_MAX_CLOCK_SKEW;
     ///
-    /// redis.distrust_before(SystemTime::now() + DEFAULT_MAX_CLOCK_SKEW);
+    /// /// No two clocks differ by more.
+    /// const CLOCKS_APART: Duration = Duration::from_secs(5);
+    ///
+    /// let now = SystemTime::now();
+    /// redis.distrust_before(now + DEFAULT_MAX_CLOCK_SKEW + CLOCKS_APART);
     /// # }
     /// ```
     pub fn distrust_before(&self, time: SystemTime) {

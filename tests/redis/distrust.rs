@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use hmac_auth::{AuthErrorKind as Kind, MemoryReplayGuard, ReplayGuard, TwoLevelReplayGuard};
 
+use tokio::time::{Instant, sleep};
+
 use crate::support::{
-    proof::{NOW, Signed, claim, refusal, time},
+    proof::{NOW, Signed, claim, options_at, refusal, time},
     server::Server,
 };
 
@@ -94,4 +96,52 @@ async fn the_reason_names_the_setting() {
         text.contains("7 s before the time of `distrust_before`"),
         "{text}"
     );
+}
+
+/// A host accepts what a consumer has signed ahead of it, within the skew; a host whose clock is
+/// behind is told to distrust.
+#[tokio::test]
+async fn the_recipe_of_the_guide_holds_for_clocks_that_differ() {
+    const CLOCKS_APART: Duration = Duration::from_secs(5);
+    // As `DEFAULT_MAX_CLOCK_SKEW`, and one that the validation rounds up to 2 s.
+    for (skew, in_whole_seconds) in [(10_000, 10), (1_500, 2)] {
+        let server = Server::start().await;
+        let (ahead, behind) = (server.guard().await, server.guard().await);
+        let signed = Signed::at(NOW + in_whole_seconds);
+        let proof = signed.validate(&options_at(NOW).max_clock_skew(Duration::from_millis(skew)));
+        claim(&ahead, &proof).await.unwrap();
+        server.ask::<()>(&["FLUSHALL"]).await;
+
+        // Just after that, but its clock is behind.
+        let now = time(NOW) + Duration::from_millis(500) - CLOCKS_APART;
+        behind.distrust_before(now + Duration::from_secs(in_whole_seconds) + CLOCKS_APART);
+        assert_eq!(refusal(&behind, &proof).await, Kind::BeforeGuardStart);
+        // The skew alone would not do.
+        let careless = server.guard().await;
+        careless.distrust_before(now + Duration::from_secs(in_whole_seconds));
+        claim(&careless, &proof).await.unwrap();
+    }
+}
+
+/// Redis does not know of what was accepted while it was down.
+#[tokio::test]
+async fn it_ends_what_failing_open_leaves_behind() {
+    let mut server = Server::start().await;
+    let (one, other) = (server.guard().await, server.guard().await);
+    let one = one.accept_replays_while_redis_is_down();
+    let (first, second) = (Signed::at(NOW).proof_at(NOW), Signed::at(NOW).proof_at(NOW));
+    server.kill();
+    for proof in [&first, &second] {
+        claim(&one, proof).await.unwrap();
+    }
+    server.restart().await;
+    let back = Instant::now() + Duration::from_secs(20);
+    while let Err(error) = claim(&other, &first).await {
+        // A claim that fails stays unused here: Redis is down.
+        assert_eq!(error.kind(), Kind::ReplayGuardUnavailable);
+        assert!(Instant::now() < back, "Redis does not come back");
+        sleep(Duration::from_millis(50)).await;
+    }
+    other.distrust_before(time(NOW + 1));
+    assert_eq!(refusal(&other, &second).await, Kind::BeforeGuardStart);
 }
