@@ -3,7 +3,6 @@
 use std::{
     fmt,
     future::Future,
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -14,7 +13,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use redis::{Cmd, RedisResult, Value, aio::ConnectionLike};
 
-use self::trouble::Trouble;
+use self::{connection::Connection, trouble::Trouble};
 use super::{guard::ReplayGuard, use_once::UseOnce};
 #[cfg(feature = "metrics")]
 use crate::metrics;
@@ -24,6 +23,7 @@ use crate::{
     validate::{AuthError, AuthErrorKind, ReplayId},
 };
 
+mod connection;
 mod trouble;
 
 /// How long a host waits for Redis, unless configured: 100 ms.
@@ -65,8 +65,10 @@ const LONGEST: u64 = 100 * 365 * 24 * 60 * 60 * 1_000;
 ///
 /// # async fn start(secrets: MemorySecrets, options: ValidateOptions)
 /// #     -> redis::RedisResult<ValidateAuthLayer> {
-/// let client = redis::Client::open("redis://user:password@redis.example/")?;
-/// let redis = RedisReplayGuard::new(ConnectionManager::new(client).await?);
+/// let client = redis::Client::open("rediss://user:password@redis.example/")?;
+/// let connect = move || ConnectionManager::new(client.clone());
+/// // The manager gives up when Redis refuses the login. The guard does not.
+/// let redis = RedisReplayGuard::new(connect().await?).connect_again(connect);
 /// // The memory refuses what this host itself has seen, without Redis.
 /// let guard = TwoLevelReplayGuard::new(MemoryReplayGuard::new(), redis);
 /// let layer = ValidateAuthLayer::new(secrets, options).replay_guard(guard);
@@ -86,6 +88,7 @@ const LONGEST: u64 = 100 * 365 * 24 * 60 * 60 * 1_000;
 /// | [`key_prefix`](Self::key_prefix) | `hmac-auth:` |
 /// | [`time_limit`](Self::time_limit) | [`DEFAULT_REDIS_TIME_LIMIT`], 100 ms |
 /// | [`margin`](Self::margin) | [`DEFAULT_REDIS_MARGIN`], 20 s |
+/// | [`connect_again`](Self::connect_again) | the connection connects again by itself, or not at all |
 /// | if Redis fails | the request is refused |
 /// | [`distrust_before`](Self::distrust_before) | no signature is distrusted |
 ///
@@ -107,7 +110,7 @@ const LONGEST: u64 = 100 * 365 * 24 * 60 * 60 * 1_000;
 /// refused, and may stay used: the consumer signs anew. The guard never sends a command twice,
 /// because it would take its own first one for that of a replay.
 pub struct RedisReplayGuard {
-    send: Arc<dyn Fn(Cmd) -> Reply + Send + Sync>,
+    connection: Connection,
     key_prefix: Arc<str>,
     time_limit: Duration,
     margin: Duration,
@@ -115,8 +118,6 @@ pub struct RedisReplayGuard {
     /// In seconds since 1970. Shared by all clones.
     trusted_from: Arc<AtomicI64>,
 }
-
-type Reply = Pin<Box<dyn Future<Output = RedisResult<Value>> + Send>>;
 
 /// What becomes of a request about which Redis cannot be asked.
 #[derive(Clone, Copy, Debug)]
@@ -129,7 +130,8 @@ impl RedisReplayGuard {
     /// A guard with the defaults that asks through this connection.
     ///
     /// The connection is cloned for each request, so the clones must share it. Take a
-    /// `redis::aio::ConnectionManager`, which connects again by itself.
+    /// `redis::aio::ConnectionManager`, which connects again by itself when the connection breaks, and
+    /// give [`connect_again`](Self::connect_again) what made it.
     ///
     /// For a cluster, a `redis::cluster_async::ClusterConnection` is right, because each command has
     /// one key. Build it with `ClusterClientBuilder::retries(0)`: a command that a connection sends
@@ -139,18 +141,46 @@ impl RedisReplayGuard {
     where
         C: ConnectionLike + Clone + Send + Sync + 'static,
     {
-        let send = move |command: Cmd| -> Reply {
-            let mut connection = connection.clone();
-            Box::pin(async move { command.query_async(&mut connection).await })
-        };
         Self {
-            send: Arc::new(send),
+            connection: Connection::new(connection),
             key_prefix: DEFAULT_KEY_PREFIX.into(),
             time_limit: DEFAULT_REDIS_TIME_LIMIT,
             margin: DEFAULT_REDIS_MARGIN,
             if_down: IfDown::Refuse,
             trusted_from: Arc::new(AtomicI64::new(i64::MIN)),
         }
+    }
+
+    /// Makes another connection if Redis refuses the present one.
+    ///
+    /// A `redis::aio::ConnectionManager` gives up for good when Redis refuses the login, as after a
+    /// restart that has lost the user. Without this setting, each request is then refused until the
+    /// host is started again. With it, the guard goes on by itself once Redis takes the login, or once
+    /// `connect` gives a connection with the new password.
+    ///
+    /// The guard calls `connect` in a task of its own, after a request about which Redis could not be
+    /// asked and which is no outage. It waits for the connection and one second more before it calls
+    /// again. All clones made later share the new connection. Let `connect` wait until the connection
+    /// is there: a lazy one would hide why Redis refuses.
+    ///
+    /// ```no_run
+    /// use hmac_auth::RedisReplayGuard;
+    /// use redis::aio::ConnectionManager;
+    ///
+    /// # async fn start() -> redis::RedisResult<RedisReplayGuard> {
+    /// let client = redis::Client::open("rediss://user:password@redis.example/")?;
+    /// let connect = move || ConnectionManager::new(client.clone());
+    /// Ok(RedisReplayGuard::new(connect().await?).connect_again(connect))
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn connect_again<C, F>(mut self, connect: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        C: ConnectionLike + Clone + Send + Sync + 'static,
+        F: Future<Output = RedisResult<C>> + Send + 'static,
+    {
+        self.connection = self.connection.connect_again(connect);
+        self
     }
 
     /// What each key begins with. Give hosts with another
@@ -187,9 +217,10 @@ impl RedisReplayGuard {
     /// Accepts a request that Redis cannot be asked about.
     ///
     /// With the feature `tracing`, each of them is an event at the level `WARN`, and with the feature
-    /// `metrics`, each one counts in `hmac_auth_replay_guard_unchecked_total`. If Redis refuses the
-    /// login or the command, or is a cluster and the connection does not know that, each request is
-    /// still refused.
+    /// `metrics`, each one counts in `hmac_auth_replay_guard_unchecked_total`. If Redis refuses the login or the
+    /// command, or is a cluster and the connection does not know that, each request is still refused.
+    /// Until the connection gives up to log in, some seconds, that looks like an outage, and in a
+    /// cluster always.
     ///
     /// # Security
     ///
@@ -296,12 +327,16 @@ impl RedisReplayGuard {
 
     /// What a request gets about which Redis could not be asked.
     fn decide(&self, trouble: Trouble, consumer: &str) -> Result<(), AuthError> {
-        match self.if_down {
-            IfDown::Accept if trouble.is_outage() => {
-                report(&trouble, consumer);
+        let outage = trouble.outage();
+        if outage.is_none() {
+            self.connection.replace();
+        }
+        match (self.if_down, outage) {
+            (IfDown::Accept, Some(outage)) => {
+                report(&trouble, outage, consumer);
                 Ok(())
             }
-            IfDown::Refuse | IfDown::Accept => Err(AuthError::replay_guard_unavailable(trouble)),
+            _ => Err(AuthError::replay_guard_unavailable(trouble)),
         }
     }
 }
@@ -312,7 +347,7 @@ impl ReplayGuard for RedisReplayGuard {
             return UseOnce::ready(Err(refusal));
         }
         let (guard, id, consumer) = (self.clone(), id.clone(), Box::<str>::from(consumer));
-        let asked = (self.send)(self.claim(&id));
+        let asked = self.connection.ask(self.claim(&id));
         UseOnce::pending(async move {
             let answer = tokio::time::timeout(guard.time_limit, asked).await;
             // The operator may have spoken meanwhile: a command that has waited for a failover asks
@@ -336,10 +371,13 @@ impl ReplayGuard for RedisReplayGuard {
 }
 
 /// Says that a request was accepted which may be a replay.
-#[cfg_attr(not(feature = "tracing"), expect(unused_variables))]
-fn report(trouble: &Trouble, consumer: &str) {
+#[cfg_attr(
+    not(all(feature = "metrics", feature = "tracing")),
+    expect(unused_variables)
+)]
+fn report(trouble: &Trouble, outage: &'static str, consumer: &str) {
     #[cfg(feature = "metrics")]
-    metrics::count_by(metrics::UNCHECKED, "reason", trouble.as_str());
+    metrics::count_by(metrics::UNCHECKED, "reason", outage);
     #[cfg(feature = "tracing")]
     tracing::warn!(
         target: "hmac_auth",
@@ -352,7 +390,7 @@ fn report(trouble: &Trouble, consumer: &str) {
 impl Clone for RedisReplayGuard {
     fn clone(&self) -> Self {
         Self {
-            send: Arc::clone(&self.send),
+            connection: self.connection.clone(),
             key_prefix: Arc::clone(&self.key_prefix),
             trusted_from: Arc::clone(&self.trusted_from),
             ..*self

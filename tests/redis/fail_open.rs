@@ -96,7 +96,11 @@ async fn a_distrusted_request_is_no_such_event() {
 #[cfg(feature = "metrics")]
 #[test]
 fn each_one_counts_by_its_reason() {
+    use hmac_auth::RedisReplayGuard;
     use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+    use redis::ErrorKind;
+
+    use crate::support::failing::Failing;
 
     let recorder = DebuggingRecorder::new();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -105,27 +109,55 @@ fn each_one_counts_by_its_reason() {
         .unwrap();
     metrics::with_local_recorder(&recorder, || {
         runtime.block_on(async {
-            let open = guard_with_answer(FULL)
-                .await
-                .accept_replays_while_redis_is_down();
-            for _ in 0..3 {
-                claim(&open, &new_proof()).await.unwrap();
+            for (answer, times) in [
+                (FULL, 3),
+                ("", 1),
+                (
+                    "-READONLY You can't write against a read only replica.\r\n",
+                    1,
+                ),
+                ("-LOADING Redis is loading the dataset in memory\r\n", 1),
+                ("-MISCONF Errors writing to the AOF file\r\n", 1),
+            ] {
+                let closed = guard_with_answer(answer).await;
+                let open = closed.clone().accept_replays_while_redis_is_down();
+                for _ in 0..times {
+                    claim(&open, &new_proof()).await.unwrap();
+                }
+                // What is refused counts as a refusal, in the layer.
+                claim(&closed, &new_proof()).await.unwrap_err();
             }
-            // What is refused counts as a refusal, in the layer.
-            let closed = guard_with_answer(FULL).await;
-            claim(&closed, &new_proof()).await.unwrap_err();
+            let broken = RedisReplayGuard::new(Failing((ErrorKind::Io, "broken").into()));
+            let open = broken.accept_replays_while_redis_is_down();
+            claim(&open, &new_proof()).await.unwrap();
         });
     });
     let snapshot = recorder.snapshotter().snapshot().into_vec();
-    let [(key, _, _, value)] = snapshot.as_slice() else {
-        panic!("{snapshot:?}");
-    };
-    assert_eq!(key.key().name(), "hmac_auth_replay_guard_unchecked_total");
-    let labels: Vec<_> = key
-        .key()
-        .labels()
-        .map(|label| (label.key(), label.value()))
+    let mut counted: Vec<_> = snapshot
+        .iter()
+        .map(|(key, _, _, value)| {
+            assert_eq!(key.key().name(), "hmac_auth_replay_guard_unchecked_total");
+            let labels: Vec<_> = key.key().labels().collect();
+            let [reason] = labels.as_slice() else {
+                panic!("{labels:?}");
+            };
+            assert_eq!(reason.key(), "reason");
+            let DebugValue::Counter(count) = value else {
+                panic!("{value:?}");
+            };
+            (reason.value(), *count)
+        })
         .collect();
-    assert_eq!(labels, [("reason", "full")]);
-    assert_eq!(*value, DebugValue::Counter(3));
+    counted.sort_unstable();
+    assert_eq!(
+        counted,
+        [
+            ("connection", 1),
+            ("full", 3),
+            ("late", 1),
+            ("loading", 1),
+            ("read_only", 1),
+            ("stopped", 1),
+        ]
+    );
 }

@@ -72,9 +72,12 @@ async fn a_cluster_without_retries_keeps_to_that() {
     }
     let proxy = Proxy::listening(announced, port).await;
     // With the permissions of the guide.
-    let user = "ACL SETUSER hmac-auth reset on >password %W~hmac-auth:* +set +cluster|slots";
+    let user = "ACL SETUSER hmac-auth reset on >PASSWORD %W~hmac-auth:* +set \
+                +cluster|slots +readonly +ping";
+    let guide = include_str!("../../docs/several-hosts.md");
+    assert!(guide.contains(user), "the guide permits something else");
     server.ask::<()>(&user.split(' ').collect::<Vec<_>>()).await;
-    let url = proxy.url().replace("//", "//hmac-auth:password@");
+    let url = proxy.url().replace("//", "//hmac-auth:PASSWORD@");
     let client = ClusterClientBuilder::new([url]).retries(0).build().unwrap();
     let connection = client.get_async_connection().await.unwrap();
     let guard = RedisReplayGuard::new(connection).time_limit(Duration::from_secs(5));
@@ -90,6 +93,28 @@ async fn a_cluster_without_retries_keeps_to_that() {
     assert_eq!(server.ask::<usize>(&["DBSIZE"]).await, 51);
     accepted_in_the_end(&guard).await;
     assert_eq!(refusal(&guard, &proof).await, Kind::Replayed);
+    assert_eq!(denied(&server).await, Vec::<String>::new());
+
+    // A login that is lost for a while, as after a restart that has forgotten the user. The
+    // connection has no word for it: to fail open would be to accept.
+    server.ask::<()>(&["ACL", "DELUSER", "hmac-auth"]).await;
+    let limit = Instant::now() + Duration::from_secs(2);
+    while Instant::now() < limit {
+        let error = claim(&guard, &new_proof()).await.unwrap_err();
+        let text = format!("{error:#}");
+        let reasons = ["there is no connection to Redis", "did not answer within"];
+        assert!(reasons.iter().any(|part| text.contains(part)), "{text}");
+        sleep(Duration::from_millis(100)).await;
+    }
+    server.ask::<()>(&user.split(' ').collect::<Vec<_>>()).await;
+    accepted_in_the_end(&guard).await;
+}
+
+/// What the server has denied its users, but the name that the crate `redis` gives itself.
+async fn denied(server: &Server) -> Vec<String> {
+    let log: Vec<redis::Value> = server.ask(&["ACL", "LOG"]).await;
+    let entries = log.iter().map(|entry| format!("{entry:?}"));
+    entries.filter(|entry| !entry.contains("setinfo")).collect()
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod distrust;
 mod fail_open;
 mod lost_answers;
 mod once;
+mod reconnect;
 mod support;
 mod trouble;
 mod two_levels;

@@ -126,7 +126,11 @@ async fn a_changed_password_is_named_and_never_shown() {
     let _ = reason(&guard).await;
     expect(
         &reason(&guard).await,
-        &["refuses the login", "password in the URL"],
+        &[
+            "refuses the login",
+            "password in the URL",
+            "`connect_again`",
+        ],
     );
 }
 

@@ -71,41 +71,22 @@ impl Trouble {
         }
     }
 
-    /// Whether time or a repair of Redis helps; if not, the two are set up wrongly.
-    pub(super) fn is_outage(&self) -> bool {
+    /// A word for metrics if this is an outage: time or a repair of Redis helps. If not, the two are
+    /// set up wrongly.
+    pub(super) fn outage(&self) -> Option<&'static str> {
         match self {
-            Self::Late(_)
-            | Self::GaveUp
-            | Self::Connection(_)
-            | Self::Full
-            | Self::ReadOnly
-            | Self::Loading
-            | Self::Stopped(_) => true,
+            Self::Late(_) | Self::GaveUp => Some("late"),
+            Self::Connection(_) => Some("connection"),
+            Self::Full => Some("full"),
+            Self::ReadOnly => Some("read_only"),
+            Self::Loading => Some("loading"),
+            Self::Stopped(_) => Some("stopped"),
             Self::Moved
             | Self::SetUp
             | Self::Login(_)
             | Self::NotPermitted(_)
             | Self::Refused(_)
-            | Self::UnexpectedAnswer => false,
-        }
-    }
-
-    /// A word for metrics.
-    #[cfg(feature = "metrics")]
-    pub(super) fn as_str(&self) -> &'static str {
-        match self {
-            Self::Late(_) | Self::GaveUp => "late",
-            Self::Connection(_) => "connection",
-            Self::Full => "full",
-            Self::ReadOnly => "read_only",
-            Self::Loading => "loading",
-            Self::Stopped(_) => "stopped",
-            Self::Moved => "moved",
-            Self::SetUp => "set_up",
-            Self::Login(_) => "login",
-            Self::NotPermitted(_) => "not_permitted",
-            Self::Refused(_) => "refused",
-            Self::UnexpectedAnswer => "unexpected_answer",
+            | Self::UnexpectedAnswer => None,
         }
     }
 }
@@ -166,7 +147,7 @@ impl fmt::Display for Trouble {
             Self::Login(code) => write!(
                 f,
                 "Redis refuses the login{code}: give the right user and password in the URL, and \
-                 see `ACL LIST`"
+                 see `ACL LIST`; without `connect_again`, start this host again after that"
             ),
             Self::NotPermitted(prefix) => write!(
                 f,

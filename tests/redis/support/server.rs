@@ -8,7 +8,7 @@ use std::{
 
 use hmac_auth::RedisReplayGuard;
 use redis::{
-    Client, FromRedisValue,
+    Client, FromRedisValue, RedisResult,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
 use tempfile::TempDir;
@@ -74,7 +74,7 @@ impl Server {
         self.try_ask(words).await.unwrap()
     }
 
-    async fn try_ask<T: FromRedisValue>(&self, words: &[&str]) -> redis::RedisResult<T> {
+    async fn try_ask<T: FromRedisValue>(&self, words: &[&str]) -> RedisResult<T> {
         let client = Client::open(self.url())?;
         let mut connection = client.get_multiplexed_async_connection().await?;
         let mut command = redis::cmd(words[0]);
@@ -103,13 +103,14 @@ pub(crate) async fn guard_at(url: &str) -> RedisReplayGuard {
 }
 
 pub(crate) async fn connect(url: &str) -> ConnectionManager {
+    try_connect(url.to_owned()).await.unwrap()
+}
+
+pub(crate) async fn try_connect(url: String) -> RedisResult<ConnectionManager> {
     let config = ConnectionManagerConfig::new()
         .set_max_delay(Duration::from_millis(200))
         .set_response_timeout(None);
-    let client = Client::open(url).unwrap();
-    ConnectionManager::new_with_config(client, config)
-        .await
-        .unwrap()
+    ConnectionManager::new_with_config(Client::open(url)?, config).await
 }
 
 pub(crate) fn free_port() -> u16 {
