@@ -216,8 +216,8 @@ impl RedisReplayGuard {
 
     /// Accepts a request that Redis cannot be asked about.
     ///
-    /// With the feature `tracing`, each of them is an event at the level `WARN`, and with the feature
-    /// `metrics`, each one counts in `hmac_auth_replay_guard_unchecked_total`. If Redis refuses the login or the
+    /// Each of them is an event of `tracing` at the level `WARN`. With the feature `metrics`, each one
+    /// counts in `hmac_auth_replay_guard_unchecked_total`, too. If Redis refuses the login or the
     /// command, or is a cluster and the connection does not know that, each request is still refused.
     /// Until the connection gives up to log in, some seconds, that looks like an outage, and in a
     /// cluster always.
@@ -371,14 +371,10 @@ impl ReplayGuard for RedisReplayGuard {
 }
 
 /// Says that a request was accepted which may be a replay.
-#[cfg_attr(
-    not(all(feature = "metrics", feature = "tracing")),
-    expect(unused_variables)
-)]
+#[cfg_attr(not(feature = "metrics"), expect(unused_variables))]
 fn report(trouble: &Trouble, outage: &'static str, consumer: &str) {
     #[cfg(feature = "metrics")]
     metrics::count_by(metrics::UNCHECKED, "reason", outage);
-    #[cfg(feature = "tracing")]
     tracing::warn!(
         target: "hmac_auth",
         consumer,
