@@ -32,6 +32,10 @@ const CONNECT_TIME: Duration = Duration::from_secs(4);
 /// A partition is for one minute, and there are some ahead: this may fail for a while.
 const KEEP_EVERY: Duration = Duration::from_secs(20);
 
+/// How long that may take. A server that vanishes without a word would end it for as long as TCP
+/// waits.
+const KEEP_TIME: Duration = Duration::from_secs(10);
+
 #[derive(Clone)]
 pub(crate) struct PostgresReplayGuard {
     pool: PgPool,
@@ -67,8 +71,12 @@ impl PostgresReplayGuard {
     /// may do so.
     pub(crate) async fn keep(self) {
         loop {
-            if let Err(error) = sqlx::query(KEEP).execute(&self.pool).await {
-                eprintln!("the partitions of `used_signatures` are not kept: {error}");
+            let problem = match timeout(KEEP_TIME, sqlx::query(KEEP).execute(&self.pool)).await {
+                Ok(kept) => kept.err().map(Problem::from),
+                Err(late) => Some(late.into()),
+            };
+            if let Some(problem) = problem {
+                eprintln!("the partitions of `used_signatures` are not kept: {problem}");
             }
             sleep(KEEP_EVERY).await;
         }
