@@ -122,6 +122,11 @@ impl Scene {
             must_differ.then_some("both copies went to one host")
         } else if promise == Promise::EachOnce {
             Some("not accepted first and then refused")
+        } else if self
+            .fault
+            .is_some_and(|fault| second.is_before(fault) && first.is_before(fault))
+        {
+            Some("not accepted first and then refused, before the fault")
         } else if lost > 0 && promise != Promise::NeverTwiceLosing {
             Some("no answer")
         } else if self
@@ -146,14 +151,9 @@ impl Scene {
                 problems.push(problem.to_owned());
             }
         };
-        let mut copies = self.sent.iter().flat_map(|sent| &sent.copies);
-        let failed = copies.any(|copy| {
-            let is_meanwhile = fault.began < copy.sent && copy.sent < fault.ended;
-            is_meanwhile && matches!(copy.outcome, Outcome::TryLater(_) | Outcome::Lost)
-        });
-        check(failed || fault.host.is_some(), "the fault had no effect");
+        check(self.is_seen(fault), "the fault had no effect");
         let is_across = |[first, second]: &[Copy; 2]| {
-            let was_accepted = first.outcome == Outcome::Accepted && first.answered < fault.began;
+            let was_accepted = first.outcome == Outcome::Accepted && first.is_before(fault);
             was_accepted && second.sent > fault.ended
         };
         let across = self.sent.iter().any(|sent| is_across(&sent.copies));
@@ -164,6 +164,29 @@ impl Scene {
         let in_time = self.recovery(fault).is_some_and(|time| time <= limit);
         check(in_time, "nothing was accepted in time after the fault");
         problems
+    }
+
+    /// Whether requests had no answer or 503, or those for a killed host went to the others.
+    fn is_seen(&self, fault: Fault) -> bool {
+        let copies = self.sent.iter().flat_map(|sent| &sent.copies);
+        let sent_since = |began| {
+            let is_meanwhile = move |copy: &&Copy| began < copy.sent && copy.sent < fault.ended;
+            copies.filter(is_meanwhile)
+        };
+        let Some(host) = fault.host else {
+            let is_failure =
+                |copy: &Copy| matches!(copy.outcome, Outcome::TryLater(_) | Outcome::Lost);
+            return sent_since(fault.began).any(is_failure);
+        };
+        // It takes a moment until the host is dead.
+        let mut late = sent_since(fault.began + (fault.ended - fault.began) / 2).peekable();
+        late.peek().is_some() && late.all(|copy| copy.host != Some(host))
+    }
+}
+
+impl Copy {
+    fn is_before(&self, fault: Fault) -> bool {
+        self.answered < fault.began
     }
 }
 
