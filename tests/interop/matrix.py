@@ -1,6 +1,7 @@
 """Prints the interop matrix: each peer as signer and as verifier, against this crate. `.ci/interop` runs it.
 
-Each cell that is no success needs a note in `notes.py`, and each note such a cell: else the exit code is 1.
+Each cell that is no success needs a note in `notes.py` about just this failure, and each note such a cell: else the
+exit code is 1.
 """
 
 import argparse
@@ -49,8 +50,9 @@ class Refused(Exception):
 
 
 def expect(answer):
-    if "refused" in answer:
-        raise Refused(answer["refused"])
+    reason = answer.get("refused") or answer.get("failed")
+    if reason is not None:
+        raise Refused(reason)
     return answer
 
 
@@ -112,7 +114,10 @@ def refused(signer, verifier, row):
 
 
 def refusal_of(verifier, kind, operation, **call):
-    reason = verifier.call(operation, **call).get("refused")
+    answer = verifier.call(operation, **call)
+    if "failed" in answer:
+        return f"failed: {answer['failed']}"
+    reason = answer.get("refused")
     if reason is None:
         return "accepted"
     if verifier.name == "hmac-auth" and reason != kind:
@@ -149,6 +154,14 @@ def cells(ours, peer, direction):
         yield name, response(ours, signer, verifier, change, kind)
 
 
+def problem_of(reason, failure):
+    """Why a note is not that of this cell, or nothing."""
+    if failure is None:
+        return "the note is out of date: it works"
+    if reason not in failure:
+        return f"the note is about {reason!r}, and this is {failure}"
+
+
 class Matrix:
     def __init__(self, versions):
         self.versions = versions
@@ -156,9 +169,10 @@ class Matrix:
         self.problems = []
 
     def add(self, direction, peer, row, failure):
-        note = NOTES.get((direction, peer, row))
-        if (failure is None) != (note is None):
-            self.problems.append(f"{peer} {direction}: {row}: {failure or 'the note is out of date: it works'}")
+        note, reason = NOTES.get((direction, peer, row), (None, None))
+        problem = failure if note is None else problem_of(reason, failure)
+        if problem:
+            self.problems.append(f"{peer} {direction}: {row}: {problem}")
         self.cells[direction, peer, row] = note if failure else "yes"
 
     def print(self):

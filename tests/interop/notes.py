@@ -43,21 +43,31 @@ PORT = (
 )
 RESPONSES = ("lacks", "The package signs requests only.")
 
-NOTES = {("verifies", peer, "refused: sent twice"): REPLAY for peer in (HMS, REQUESTS, NPM_HMS, NPM_SIG, HTTPSIG)}
-NOTES |= {
-    (direction, peer, row): note
-    for directions, peers, rows, note in [
-        (["verifies", "signs"], [HMS, REQUESTS], ["no key id"], KEY_ID),
-        (["verifies"], [REQUESTS], ["encoded path"], PATH),
-        (["verifies", "signs"], [NPM_HMS], ["quotes in the query"], QUOTE),
-        (["verifies"], [NPM_HMS, NPM_SIG], ["refused: changed body", "refused: changed response body"], DIGEST),
-        (["verifies", "signs"], [HTTPSIG], ["default port"], PORT),
-        (["verifies"], [HTTPSIG], ["refused: 10 minutes old"], AGE),
+# Each note with a text that the reason of its cell has to contain: another failure needs another note.
+NOTES = {
+    (direction, peer, row): (note, reason)
+    for directions, peers, rows, note, reason in [
+        (["verifies"], [HMS, REQUESTS, NPM_HMS, NPM_SIG, HTTPSIG], ["refused: sent twice"], REPLAY, "accepted"),
+        (["verifies", "signs"], [HMS, REQUESTS], ["no key id"], KEY_ID, '"keyid"'),
+        (["verifies"], [REQUESTS], ["encoded path"], PATH, "Signature did not match"),
+        (["verifies"], [NPM_HMS], ["quotes in the query"], QUOTE, "verifyMessage answers false"),
+        (["signs"], [NPM_HMS], ["quotes in the query"], QUOTE, "wrong_mac"),
+        (
+            ["verifies"],
+            [NPM_HMS, NPM_SIG],
+            ["refused: changed body", "refused: changed response body"],
+            DIGEST,
+            "accepted",
+        ),
+        (["verifies"], [HTTPSIG], ["default port"], PORT, "Invalid signature for the verifying key"),
+        (["signs"], [HTTPSIG], ["default port"], PORT, "wrong_mac"),
+        (["verifies"], [HTTPSIG], ["refused: 10 minutes old"], AGE, "accepted"),
         (
             ["signs"],
             [REQUESTS],
             ["response", "refused: changed status", "refused: changed response body"],
             RESPONSES,
+            "no operation sign_response",
         ),
     ]
     for direction in directions

@@ -3,13 +3,16 @@
 import { createHash } from 'node:crypto';
 import { createInterface } from 'node:readline';
 
-// Each error of a package is its refusal.
-export async function answerAll(operations) {
+// The errors of this type are refusals. Any other one is a failure, whatever was to be refused.
+export async function answerAll(operations, Refusal) {
   for await (const line of createInterface({ input: process.stdin })) {
     const call = JSON.parse(line);
     const keys = Object.entries(call.keys);
     call.keys = Object.fromEntries(keys.map(([name, key]) => [name, Buffer.from(key, 'base64')]));
-    const answer = await operations[call.operation](call).catch((error) => ({ refused: `${error.name}: ${error.message}` }));
+    const answer = await operations[call.operation](call).catch((error) => {
+      const text = `${error.name}: ${error.message}`;
+      return error instanceof Refusal ? { refused: text } : { failed: text };
+    });
     console.log(JSON.stringify(answer));
   }
 }

@@ -5,15 +5,18 @@ import json
 import sys
 
 
-def answer_all(operations):
-    """Each error of a package is its refusal."""
+def answer_all(operations, refusals):
+    """The errors of these types are refusals. Any other one is a failure, whatever was to be refused."""
     for line in sys.stdin:
         call = json.loads(line)
         call["keys"] = {name: base64.b64decode(key) for name, key in call["keys"].items()}
+        name = call["operation"]
         try:
-            answer = operations[call["operation"]](call)
-        except Exception as error:
+            answer = operations[name](call) if name in operations else {"failed": f"no operation {name}"}
+        except refusals as error:
             answer = {"refused": f"{type(error).__name__}: {error}"}
+        except Exception as error:
+            answer = {"failed": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), flush=True)
 
 

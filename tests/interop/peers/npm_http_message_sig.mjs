@@ -1,6 +1,6 @@
 // The package http-message-sig of npm: it signs and verifies requests and responses, with algorithms of its user.
 
-import { component, createSignature, verifySignature } from 'http-message-sig';
+import { component, createSignature, SignatureError, verifySignature } from 'http-message-sig';
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { answerAll, digested } from './calls.mjs';
 
@@ -67,4 +67,4 @@ await answerAll({
   verify: verify('request'),
   sign_response: sign('response'),
   verify_response: verify('response'),
-});
+}, SignatureError);

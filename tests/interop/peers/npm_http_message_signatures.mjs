@@ -1,6 +1,6 @@
 // The package http-message-signatures of npm: it signs and verifies requests and responses.
 
-import { createSigner, createVerifier, httpbis } from 'http-message-signatures';
+import { createSigner, createVerifier, httpbis, VerificationError } from 'http-message-signatures';
 import { answerAll, digested } from './calls.mjs';
 
 // One value for each name, or an array of the lines.
@@ -53,4 +53,4 @@ await answerAll({
   verify: verify('request'),
   sign_response: sign('response'),
   verify_response: verify('response'),
-});
+}, VerificationError);

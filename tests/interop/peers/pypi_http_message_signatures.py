@@ -3,7 +3,13 @@
 import datetime
 from types import SimpleNamespace
 
-from http_message_signatures import HTTPMessageSigner, HTTPMessageVerifier, MappingKeyResolver, algorithms
+from http_message_signatures import (
+    HTTPMessageSignaturesException,
+    HTTPMessageSigner,
+    HTTPMessageVerifier,
+    MappingKeyResolver,
+    algorithms,
+)
 
 from calls import answer_all, body_of
 
@@ -72,5 +78,6 @@ answer_all(
         "verify": lambda call: verify_message(call, request_of(call), "request"),
         "sign_response": lambda call: sign_message(call, response_of(call), "response"),
         "verify_response": lambda call: verify_message(call, response_of(call), "response"),
-    }
+    },
+    HTTPMessageSignaturesException,
 )

@@ -5,7 +5,7 @@ import datetime
 
 import requests
 from requests_http_signature import HTTPSignatureAuth, algorithms
-from http_message_signatures import MappingKeyResolver
+from http_message_signatures import HTTPMessageSignaturesException, MappingKeyResolver
 
 from calls import answer_all, body_of
 
@@ -33,7 +33,7 @@ def sign(call):
     request = request_of(call)
     Auth(
         signature_algorithm=algorithms.HMAC_SHA256,
-        key=call["keys"][call["keyid"]],
+        key=call["keys"][call["keyid"] or ""],
         key_id=call["keyid"],
         covered_component_ids=names,
         use_nonce=True,
@@ -73,4 +73,7 @@ def verify_response(call):
     return verify(call, response, ["@status", '"@method";req', '"@authority";req', '"@path";req', '"@query";req'])
 
 
-answer_all({"sign": sign, "verify": verify_request, "verify_response": verify_response})
+answer_all(
+    {"sign": sign, "verify": verify_request, "verify_response": verify_response},
+    HTTPMessageSignaturesException,
+)
