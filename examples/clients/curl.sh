@@ -16,6 +16,9 @@ case $url in
 esac
 authority=${url#*://}
 authority=${authority%%/*}
+case $authority in
+*@*) echo "a user in the URL is not signed: leave it out" >&2; exit 2 ;;
+esac
 path=/${url#*://*/}
 
 mac() { openssl dgst -sha256 -hmac "$HMAC_AUTH_SECRET" -binary | openssl base64 -A; }

@@ -51,6 +51,10 @@ function sign() {
   if (strange) throw new Error(`percent-encode ${JSON.stringify(strange[0])} in the URL`);
   const [, scheme, host, path, query] = /^(https?):\/\/([^/?]+)([^?]*)(.*)$/.exec(url) ?? [];
   if (!host) throw new Error('the URL has to begin with http:// or https://');
+  // The program takes a name and a password out of the URL, and rewrites other hosts.
+  if (!/^([A-Za-z0-9\-._]+|\[[0-9A-Fa-f:.]+\])(:[1-9][0-9]*)?$/.test(host)) {
+    throw new Error('the host of the URL cannot be signed: write a name and a port only, without a user');
+  }
   const authority = host.toLowerCase().replace(scheme === 'https' ? /:443$/ : /:80$/, '');
 
   const lines = [

@@ -55,12 +55,32 @@ function withBru({ method, url, body }) {
 }
 
 const path = new URL(url).pathname;
+const signedBy = { pm: withPm, bru: withBru }[program];
+// What the program would change after the script, and what it says of that. It shows no password.
+for (const [strange, complaint] of [
+  ['http://user:password@host.example/', 'without a user'],
+  ['http://user@host.example/', 'without a user'],
+  ['http://@host.example/', 'without a user'],
+  ['http://host.example:/', 'cannot be signed'],
+  ['http://host.example:080/', 'cannot be signed'],
+  ['http://h%6fst.example/', 'cannot be signed'],
+  ['http://host.example/ü', 'percent-encode'],
+  ['host.example/', 'has to begin with'],
+]) {
+  let said = 'nothing';
+  try {
+    signedBy({ method: 'GET', url: strange });
+  } catch ({ message }) {
+    said = message;
+  }
+  if (!said.includes(complaint) || said.includes('password')) throw new Error(`the script says ${said} of ${strange}`);
+}
 for (const request of [
   { method: 'GET', url: `{{host}}${path}` },
   { method: 'GET', url: `{{host}}${path}?name=a%27b&tag=b&tag=a` },
   { method: 'POST', url: `{{host}}${path}`, body: '{"month":"{{month}}","name":"Zoë"}' },
 ]) {
-  const { url, ...sent } = { pm: withPm, bru: withBru }[program](request);
+  const { url, ...sent } = signedBy(request);
   const response = await fetch(url, { ...sent, redirect: 'manual' });
   console.log(response.status, await response.text());
   if (response.status !== 200) process.exit(1);
