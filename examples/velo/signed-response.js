@@ -28,7 +28,7 @@ const SENTENCES = {
   unsupported_algorithm: 'the algorithm is not hmac-sha256',
   missing_nonce: 'the signature has no nonce, and may belong to another request',
   replayed: 'the response is an old one, and answers another request',
-  other_request: 'the response answers another request: the answers were mixed up',
+  other_request: 'the response answers another request: the answers were mixed up, or somebody has replayed a young one',
   wrong_key_id: 'the key id is not that of the request',
   wrong_tag: 'the tag is not that of the request',
   not_covered: 'a component is not covered: somebody has added it, or the host signs less',
@@ -155,7 +155,7 @@ function checkOrigin({ values }, request, refuse) {
   if (values.nonce === undefined) refuse('missing_nonce');
   if (values.nonce !== sent.nonce) {
     // The two clocks may differ.
-    const isOlder = values.created === undefined || values.created + MAX_CLOCK_SKEW < sent.created;
+    const isOlder = values.created !== undefined && values.created + MAX_CLOCK_SKEW < sent.created;
     refuse(isOlder ? 'replayed' : 'other_request');
   }
   if (values.keyid !== sent.keyid) refuse('wrong_key_id', shown('keyid'));

@@ -78,9 +78,10 @@ kinds! {
     /// The nonce is that of another request, which was answered before this one was signed.
     Replayed: "replayed",
         "the response is an old one, and answers another request";
-    /// The nonce is that of another request.
+    /// The nonce is that of another request, and nothing says which of the two came first.
     OtherRequest: "other_request",
-        "the response answers another request: the answers were mixed up";
+        "the response answers another request: the answers were mixed up, or somebody has replayed a \
+         young one";
     /// The key id is not that of the request.
     WrongKeyId: "wrong_key_id",
         "the key id is not that of the request";

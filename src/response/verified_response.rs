@@ -201,11 +201,10 @@ impl<'a> Check<'a> {
             return Err(self.refuse(ResponseErrorKind::MissingNonce));
         }
         if nonce != sent.nonce() {
-            let latest = input.created().map(|created| {
-                // The two clocks may differ.
-                created.saturating_add(self.options.max_skew())
-            });
-            let is_older = latest < sent.created();
+            // The two clocks may differ.
+            let latest = |created: i64| created.saturating_add(self.options.max_skew());
+            let times = input.created().zip(sent.created());
+            let is_older = times.is_some_and(|(created, sent)| latest(created) < sent);
             return Err(self.refuse(if is_older {
                 ResponseErrorKind::Replayed
             } else {

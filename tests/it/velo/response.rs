@@ -214,7 +214,7 @@ fn the_crate_and_the_site_agree_about_changed_responses() {
     let Some(mut worker) = Worker::start() else {
         return;
     };
-    let changes: [(&str, Change); 26] = [
+    let changes: [(&str, Change); 27] = [
         ("wrong_status", |response| {
             *response.status_mut() = StatusCode::OK;
         }),
@@ -268,6 +268,11 @@ fn the_crate_and_the_site_agree_about_changed_responses() {
         ("replayed", |response| {
             edit(response, SIGNATURE_INPUT, ";nonce=\"", ";nonce=\"x");
             edit(response, SIGNATURE_INPUT, "created=17", "created=16");
+        }),
+        // Nobody can tell how old it is.
+        ("other_request", |response| {
+            edit(response, SIGNATURE_INPUT, ";nonce=\"", ";nonce=\"x");
+            edit(response, SIGNATURE_INPUT, ";created", ";other");
         }),
         ("missing_created", |response| {
             edit(response, SIGNATURE_INPUT, ";created", ";other");

@@ -141,7 +141,12 @@ fn a_replayed_response_is_refused() {
     let mut recent = created();
     let options = sign_response_options().at(time(NOW - 10));
     sign_response(&mut recent, &validate(&old_request).unwrap(), &options).unwrap();
-    assert_eq!(refusal(&recent, &sent), Kind::OtherRequest);
+    let error = check(&recent, &sent).unwrap_err();
+    assert_eq!(error.kind(), Kind::OtherRequest);
+    // So the operator reads of both causes.
+    for cause in ["mixed up", "replayed"] {
+        assert!(error.to_string().contains(cause), "{error}");
+    }
 }
 
 /// With our nonce written into it.

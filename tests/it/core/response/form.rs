@@ -82,7 +82,7 @@ fn parameters_that_are_wrong_are_refused_each_by_its_kind() {
         (";created=1700000000;nonce=\"\"", Kind::OtherRequest),
         (";created=1700000000;nonce=\"another\"", Kind::OtherRequest),
         (";created=1600000000;nonce=\"another\"", Kind::Replayed),
-        (";nonce=\"another\"", Kind::Replayed),
+        (";nonce=\"another\"", Kind::OtherRequest),
         (";NONCE", Kind::MissingCreated),
         (";created=1600000000;NONCE", Kind::Stale),
         (";created=-999999999999999;NONCE", Kind::Stale),
