@@ -25,8 +25,11 @@ impl AuthError {
     ///
     /// A 401 has `WWW-Authenticate`, and an `Accept-Signature` with what the `options` ask for. A
     /// 503 has `Retry-After`. `.map(Body::from)` makes the response one of axum or of any other
-    /// server. `Accept-Signature` always lists `content-digest`, which a request without a body
-    /// does not need.
+    /// server.
+    ///
+    /// `Accept-Signature` is the same for all requests. So it also lists `content-digest`, which a
+    /// request without a body does not need, and the fields of
+    /// [`require_if_present`](ValidateOptions::require_if_present), which a request may not have.
     #[must_use]
     pub fn to_response(&self, options: &ValidateOptions) -> Response<&'static str> {
         let mut response = refusal_response(self.status(), self.public_body(), "Signature");
@@ -44,9 +47,16 @@ fn accept_signature(options: &ValidateOptions) -> HeaderValue {
     let parts = Coverage::ALWAYS | options.required_parts() | Coverage::CONTENT_DIGEST;
     let mut text = Vec::with_capacity(256);
     let mut member = MemberWriter::new(&mut text, DEFAULT_LABEL);
-    let mut add = |name: &str| member.component(ComponentName::new(name));
-    parts.names().for_each(&mut add);
-    options.required_fields().for_each(&mut add);
+    let mut names: Vec<&str> = parts.names().collect();
+    let of_host = options.required_fields();
+    for name in of_host.chain(options.fields_required_if_present()) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    for name in names {
+        member.component(ComponentName::new(name));
+    }
     member.end_components();
     member.flag("created");
     member.algorithm();

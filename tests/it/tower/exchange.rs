@@ -251,13 +251,15 @@ async fn further_fields_are_asked_for_and_checked() {
 
 /// A host that requires `x-tenant`, and counts how often it is asked.
 fn strict(asked: &Arc<AtomicUsize>) -> Router {
+    counting(options().require("x-tenant"), asked)
+}
+
+fn counting(options: ValidateOptions, asked: &Arc<AtomicUsize>) -> Router {
     let asked = Arc::clone(asked);
-    host_with(options().require("x-tenant")).layer(MapResponseLayer::new(
-        move |response: Response| {
-            asked.fetch_add(1, Ordering::Relaxed);
-            response
-        },
-    ))
+    host_with(options).layer(MapResponseLayer::new(move |response: Response| {
+        asked.fetch_add(1, Ordering::Relaxed);
+        response
+    }))
 }
 
 #[tokio::test]
@@ -280,15 +282,20 @@ async fn a_request_is_repeated_once_as_the_host_asks() {
     assert_eq!(asked.swap(0, Ordering::Relaxed), 1);
 
     // The second refusal is the last one.
-    let counted = Arc::clone(&asked);
-    let never = host_with(options().require("x-tenant").authorities(["other.example"]));
-    let never = never.layer(MapResponseLayer::new(move |response: Response| {
-        counted.fetch_add(1, Ordering::Relaxed);
-        response
-    }));
-    let error = refusal(&again, never, post()).await;
+    let never = options().require("x-tenant").authorities(["other.example"]);
+    let error = refusal(&again, counting(never, &asked), post()).await;
     assert_eq!(error.unproven_status(), 401);
     assert_eq!(asked.swap(0, Ordering::Relaxed), 2);
+
+    // What it requires only where it is present counts alike.
+    let present = || counting(options().require_if_present("x-tenant"), &asked);
+    let response = send(&again, present(), post()).await.unwrap();
+    assert_eq!(response.body(), "text");
+    assert_eq!(asked.swap(0, Ordering::Relaxed), 2);
+    let mut without = post();
+    without.headers_mut().remove("x-tenant");
+    send(&again, present(), without).await.unwrap();
+    assert_eq!(asked.swap(0, Ordering::Relaxed), 1);
 }
 
 /// What a host asks for is added, and nothing else changes.

@@ -178,6 +178,32 @@ fn accept_signature_names_what_is_asked_for() {
     );
 }
 
+/// The answer is the same for all requests, so it cannot depend on what this one has.
+#[test]
+fn accept_signature_names_what_must_be_covered_where_it_is_present() {
+    let options = options()
+        .require("x-site")
+        .require_if_present("impersonate-user")
+        .require_if_present("x-site")
+        .require_if_present("content-type")
+        .require_if_present("content-digest")
+        .require_if_present("x-tenant")
+        .require_if_present("x-tenant");
+    let (components, _) = accept_signature(&options);
+    let expected = [
+        "@method",
+        "@authority",
+        "@path",
+        "@query",
+        "content-digest",
+        "x-site",
+        "impersonate-user",
+        "content-type",
+        "x-tenant",
+    ];
+    assert_eq!(components, expected);
+}
+
 /// Who signs what the answer asks for is accepted.
 #[test]
 fn a_consumer_that_follows_accept_signature_is_accepted() {
