@@ -20,6 +20,8 @@ const DEFAULT_MAX_TIME_DIFF = 60_000; // milliseconds
 const MAX_CLOCK_SKEW = 10; // seconds that the clock of a consumer may run ahead
 const MIN_SECRET_LEN = 16; // bytes
 const MAX_COMPONENTS = 32; // of one signature
+/** What each request has beyond what `invoke` covers anyway. */
+const FURTHER_COMPONENTS = ['@target-uri', '@scheme', '@request-target'];
 const MAX_SECRETS = 4; // the current one and three previous ones
 const MAX_CANDIDATES = 4; // signatures of one request that may be meant for this host
 const MAX_REMEMBERED = 10_000; // signatures, in one process
@@ -113,13 +115,15 @@ export function wixForwardedUrl({ headers }) {
  * body, whatever was wrong: a caller that learns the reason learns what to try next.
  *
  * @param {AuthError} error
+ * @param {object} [options] those of `validateAuth`: the answer names what a consumer has to cover, the same for all requests
  */
-export function refusalOf({ status }) {
+export function refusalOf({ status }, options) {
   // A shared cache must not keep a refusal.
   const headers = { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' };
   if (status === 503) return { status, headers: { ...headers, 'Retry-After': '5' }, body: { error: 'Authentication unavailable' } };
   if (status === 400) return { status, headers, body: { error: 'Incomplete body' } };
-  const hint = 'sig1=("@method" "@authority" "@path" "@query" "content-digest");created;alg="hmac-sha256"';
+  const asked = new Set(['@method', '@authority', '@path', '@query', 'content-digest', ...(options?.requireIfPresent ?? [])]);
+  const hint = `sig1=(${[...asked].map((name) => `"${name}"`).join(' ')});created;alg="hmac-sha256"`;
   return { status: 400, headers: { ...headers, 'Accept-Signature': hint }, body: { error: 'Invalid authentication token' } };
 }
 
@@ -136,10 +140,10 @@ export function refusalOf({ status }) {
  *   has read and checked
  * @param {number} [options.maxTimeDiff] how old the signature of a response may be, in milliseconds
  * @param {string[]} [options.coverInResponse] further fields, such as `etag`, that the signature of a response must cover where it
- *   has them. The request asks the host for that
+ *   has them. The request asks the host for that with `Accept-Signature`, in place of such a header that it already has
  * @param {boolean} [options.retryAsAsked] signs and sends once more if an unsigned refusal asks with `Accept-Signature` for fields
- *   of the request that were not covered. Somebody on the way can write such a refusal although the host has acted: only for what
- *   may happen twice
+ *   or other components of the request that were not covered, all without parameters. Somebody on the way can write such a refusal
+ *   although the host has acted: only for what may happen twice
  * @returns {Promise<WixFetchResponse>}
  * @throws {ResponseError} if the response must be signed and is not the host's. A host signs no refusal, so its refusals are such
  *   an error too, with the kind `unsigned_refusal` and a `status` that nobody has proven
@@ -156,15 +160,16 @@ export async function invoke(endpointUrl, fetchOptions, options) {
   return signed.sent ? validatedResponse(response, signed.sent) : response;
 }
 
-/** The fields of the request that a refusal asks for and that were not covered. Nobody has signed it, so it can only add some. */
+/** What the request has, a refusal asks for, and was not covered. Nobody has signed the refusal, so it can only add something. */
 function askedBy({ status, headers }, { init, covered, keyId }) {
   const fields = fieldsOf(headers);
   // A Wix site refuses with 400.
   if ((status !== 400 && status !== 401) || fieldOf(fields, 'signature') !== undefined) return [];
   const isMeant = (parameters) => Object.entries({ alg: 'hmac-sha256', keyid: keyId, tag: undefined })
     .every(([name, ours]) => parameters.get(name)?.type !== 'string' || parameters.get(name).value === ours);
-  const isToAdd = (name) => isFieldName(name) && has(init.headers, name) && isPrintable(init.headers[name])
-    && !covered.includes(name) && !/^signature(-input)?$/.test(name);
+  const isOfRequest = (name) => isFieldName(name) && has(init.headers, name) && isPrintable(init.headers[name])
+    && !/^signature(-input)?$/.test(name);
+  const isToAdd = (name) => !covered.includes(name) && (FURTHER_COMPONENTS.includes(name) || isOfRequest(name));
   try {
     const asked = [...new Set(readAsked(fields, isMeant))].filter(isToAdd);
     return covered.length + asked.length <= MAX_COMPONENTS ? asked : [];
@@ -560,7 +565,9 @@ async function sign(endpointUrl, fetchOptions, options, now, asked = []) {
   const nonce = crypto.randomBytes(16).toString('base64').replace(/\+/g, '-').replace(/\//g, '_').replace(/=/g, '');
   const keyid = keyId === undefined ? '' : `;keyid="${keyId.replace(/["\\]/g, '\\$&')}"`;
   const input = `(${components});created=${now};nonce="${nonce}"${keyid}`;
-  const message = { method: method.toUpperCase(), authority: url.host, path: url.pathname, query: url.search.slice(1), headers };
+  const query = url.href.includes('?') ? url.search.slice(1) : undefined;
+  const scheme = url.protocol.slice(0, -1);
+  const message = { method: method.toUpperCase(), scheme, authority: url.host, path: url.pathname, query, headers };
   const read = readInput(input);
   const base = signatureBase(message, read);
   headers['signature-input'] = `sig1=${input}`;

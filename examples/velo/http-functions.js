@@ -29,7 +29,7 @@ async function authenticated(request, handle) {
     if (!(error instanceof AuthError)) throw error;
     // The reason is for the log alone.
     console.warn(`request refused: ${error.kind}: ${error.message}`);
-    return response(refusalOf(error));
+    return response(refusalOf(error, hmacOptions));
   }
   // Signed, for consumers that require it. Nothing may change it afterwards.
   return response(signResponse(request, { status: 200, headers, body: await handle() }));

@@ -52,7 +52,7 @@ export function signatureBase(message, { components, text }, signatures = 1) {
   return base;
 }
 
-function valueOf({ method, authority, path, query, headers }, { name, parameters }, queryParam, refuse) {
+function valueOf({ method, scheme = 'https', authority, path, query, headers }, { name, parameters }, queryParam, refuse) {
   const target = query === undefined ? path : `${path}?${query}`;
   if (name === '@query-param') {
     const wanted = parameters.get('name');
@@ -66,9 +66,9 @@ function valueOf({ method, authority, path, query, headers }, { name, parameters
     case '@authority': return authority;
     case '@path': return path;
     case '@query': return `?${query ?? ''}`;
-    // A Wix site is reached by https, whatever `request.url` says inside of Wix.
-    case '@scheme': return 'https';
-    case '@target-uri': return `https://${authority}${target}`;
+    // A Wix site is reached by https, whatever `request.url` says inside of Wix. What it sends may have another scheme.
+    case '@scheme': return scheme;
+    case '@target-uri': return `${scheme}://${authority}${target}`;
     case '@request-target': return target;
   }
   if (!isFieldName(name)) refuse('unsupported_component');

@@ -2,8 +2,8 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac_auth::{
-    ResponseErrorKind, sign_response,
-    signature::{CONTENT_DIGEST, SIGNATURE, SIGNATURE_INPUT},
+    AuthErrorKind, ResponseErrorKind, ValidateOptions, sign_response,
+    signature::{CONTENT_DIGEST, SIGNATURE, SIGNATURE_INPUT, Scheme},
     validate_auth,
 };
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
@@ -170,7 +170,7 @@ fn give(worker: &mut Worker, response: &TestResponse) -> Value {
 
 /// An answer that the crate has signed.
 fn answer(request: &TestRequest, response: TestResponse) -> TestResponse {
-    let options = hmac_auth::ValidateOptions::new().at(time(NOW));
+    let options = ValidateOptions::new().at(time(NOW));
     let validated = validate_auth(request, &secrets(), &options).unwrap();
     let mut response = response;
     sign_response(&mut response, &validated, &sign_response_options()).unwrap();
@@ -471,5 +471,76 @@ fn a_site_signs_once_more_as_a_refusal_asks() {
         let called = calls(&mut worker, &options, &json!([answer]))["ok"].take();
         let count = called["calls"].as_array().map(Vec::len);
         assert_eq!(count, Some(1), "{answer}: {called}");
+    }
+}
+
+/// What `invoke` has sent, as a host gets it over HTTP/1.1.
+fn sent_by_site(call: &Value) -> TestRequest {
+    let url = call["url"].as_str().unwrap();
+    let (_, target) = url.split_once("://host.example").unwrap();
+    let mut request = Request::get(target).header("host", "host.example");
+    for (name, value) in call["init"]["headers"].as_object().unwrap() {
+        request = request.header(name, value.as_str().unwrap());
+    }
+    request.body(Vec::new()).unwrap()
+}
+
+/// Also components that are no fields, as far as they have no parameters.
+#[test]
+fn a_site_covers_further_components_as_a_refusal_asks() {
+    let Some(mut worker) = Worker::start() else {
+        return;
+    };
+    let further = ["@target-uri", "@scheme", "@request-target"];
+    for (url, scheme) in [
+        ("https://host.example/orders?page=2", Scheme::Https),
+        ("https://host.example/orders?", Scheme::Https),
+        ("https://host.example", Scheme::Https),
+        ("http://host.example/orders", Scheme::Http),
+    ] {
+        let host = ValidateOptions::new().at(time(NOW)).external_scheme(scheme);
+        let host = further.into_iter().fold(host, ValidateOptions::require);
+        let asks = "a=(\"@method\" \"@query-param\";name=\"page\" \"@status\" \"@target-uri\" \
+                    \"@scheme\" \"@request-target\" \"@unknown\")";
+        let refusal = json!({ "status": 401, "headers": { "accept-signature": asks } });
+        let called = worker.ok(json!({
+            "operation": "calls", "now": NOW, "url": url, "fetchOptions": {},
+            "options": { "retryAsAsked": true },
+            "answers": [refusal, { "status": 200, "headers": {} }],
+        }));
+        let [first, second] = &called["calls"].as_array().unwrap()[..] else {
+            panic!("{called}");
+        };
+        let error = validate_auth(&sent_by_site(first), &secrets(), &host).unwrap_err();
+        assert_eq!(error.kind(), AuthErrorKind::NotCovered, "{url}");
+        validate_auth(&sent_by_site(second), &secrets(), &host)
+            .unwrap_or_else(|error| panic!("{url}: {error:#}"));
+    }
+}
+
+/// A site names what it requires, and so a consumer can help itself.
+#[test]
+fn a_site_asks_for_the_fields_that_it_requires_if_present() {
+    let Some(mut worker) = Worker::start() else {
+        return;
+    };
+    let plain = "sig1=(\"@method\" \"@authority\" \"@path\" \"@query\" \"content-digest\"";
+    let parameters = ");created;alg=\"hmac-sha256\"";
+    let host = json!({ "requireIfPresent": ["x-tenant", "content-digest", "x-absent"] });
+    for (options, further) in [
+        (Value::Null, ""),
+        (json!({}), ""),
+        (host, " \"x-tenant\" \"x-absent\""),
+    ] {
+        let call = json!({ "operation": "refusal", "status": 401, "options": options });
+        let refusal = worker.ok(call);
+        let asks = refusal["headers"]["Accept-Signature"].as_str().unwrap();
+        assert_eq!(asks, format!("{plain}{further}{parameters}"));
+        let answer = json!({ "status": 400, "headers": { "accept-signature": asks } });
+        let accepted = json!({ "status": 200, "headers": {} });
+        let retry = json!({ "retryAsAsked": true });
+        let called = calls(&mut worker, &retry, &json!([answer, accepted]))["ok"].take();
+        let expected = if further.is_empty() { 400 } else { 200 };
+        assert_eq!(called["status"], expected, "{called}");
     }
 }

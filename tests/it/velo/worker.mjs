@@ -6,7 +6,7 @@ import { become } from './site.mjs';
 import { WixHttpFunctionRequest } from './stand_ins.mjs';
 
 become(process.argv[2] ?? 'www.example.com');
-let { invoke, signResponse, validateAuth, wixForwardedUrl } = await import('backend/hmac-auth.js');
+let { invoke, refusalOf, signResponse, validateAuth, wixForwardedUrl } = await import('backend/hmac-auth.js');
 const wire = await import('backend/http-signature.js');
 const site = await import('backend/backend.web.js');
 
@@ -83,6 +83,9 @@ const operations = {
     return { url: call[0], init: call[1] };
   },
 
+  /** What the caller of a refused request gets. */
+  refusal: ({ status, options }) => refusalOf({ status }, options),
+
   /** Validates a request and signs this answer to it. */
   async answer({ request, options, answer, unproven }) {
     const received = new WixHttpFunctionRequest({ ...request, body: Buffer.from(request.body ?? '', 'base64') });
@@ -148,7 +151,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     process.env.VELO_SECRETS = JSON.stringify(secrets);
     // A new process of the site, which remembers no secret.
     processes += 1;
-    ({ invoke, signResponse, validateAuth, wixForwardedUrl } = await import(`backend/hmac-auth.js?${processes}`));
+    ({ invoke, refusalOf, signResponse, validateAuth, wixForwardedUrl } = await import(`backend/hmac-auth.js?${processes}`));
   }
   let answer;
   try {
