@@ -217,7 +217,7 @@ impl Client {
     /// of its features is on: the signature is that of the compressed body.
     ///
     /// If `options` name [further fields](ValidateResponseOptions::cover), each request asks for
-    /// them with `Accept-Signature`.
+    /// them with `Accept-Signature`, in place of such a field that it already has.
     ///
     /// ```
     /// use hmac_auth::{ValidateResponseOptions, client::Client};

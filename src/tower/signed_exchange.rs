@@ -90,7 +90,7 @@ impl SignRequestLayer {
     /// Requires that the host has signed each response for its request.
     ///
     /// If `options` name [further fields](ValidateResponseOptions::cover), each request asks for
-    /// them with `Accept-Signature`.
+    /// them with `Accept-Signature`, in place of such a field that it already has.
     #[must_use]
     pub fn require_signed_response(self, options: ValidateResponseOptions) -> SignedExchangeLayer {
         let sign_options = self.signer.options.clone();
