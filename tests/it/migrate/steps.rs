@@ -201,7 +201,7 @@ pub(super) fn signed(mut request: TestRequest) -> TestRequest {
 }
 
 /// Signs in the name of site-a, with another secret.
-fn forged(mut request: TestRequest) -> TestRequest {
+pub(super) fn forged(mut request: TestRequest) -> TestRequest {
     let secrets = MemorySecrets::new();
     let secret = Secret::from_text("a guess at the new secret").unwrap();
     secrets.insert("site-a-secret", secret);
