@@ -72,8 +72,6 @@ pub use self::{
 
 #[cfg(all(feature = "tracing", feature = "client"))]
 pub(crate) use self::events::request_signed;
-#[cfg(feature = "actix")]
-pub(crate) use self::events::response_not_signed;
 #[cfg(all(feature = "tracing", feature = "wix"))]
 pub(crate) use self::events::{is_recording, record_on_span, refusal_event};
 #[cfg(feature = "wix-webhooks")]
@@ -86,6 +84,7 @@ pub(crate) use self::{
     hashed_body::Rest,
     policy::{Consumers, Policy},
     record_uri::Received,
+    response_signer::{Begun, ReadBody, ResponseSigner, not_signed},
     unsigned::Exception,
     upgrade::{is_signed as is_upgrade_signed, remove_unsigned as remove_unsigned_upgrade},
     validation::validate,
@@ -112,6 +111,7 @@ mod previous_secret;
 mod proven_response;
 mod record_uri;
 mod reply;
+mod response_signer;
 mod sign_request;
 mod sign_response;
 mod signed_exchange;

@@ -27,7 +27,7 @@ use crate::{
     replay::ReplayGuard,
     response::SignResponseOptions,
     secret::SecretStore,
-    tower::{Consumers, Exception, Policy, Rest, validate},
+    tower::{Consumers, Exception, Policy, ResponseSigner, Rest, validate},
     validate::{AuthError, ConsumerDirectory, ValidateOptions, Validated},
 };
 
@@ -65,6 +65,7 @@ use crate::{
 /// | [`unprotected`](Self::unprotected) | none: each route is protected |
 /// | [`map_refusal`](Self::map_refusal) | none: the peer gets [`AuthError::to_response`] |
 /// | [`sign_responses`](Self::sign_responses) | no: answers prove nothing |
+/// | [`max_signed_body_len`](Self::max_signed_body_len) | [`DEFAULT_MAX_BODY_LEN`](crate::tower::DEFAULT_MAX_BODY_LEN), 2 MiB |
 ///
 /// # Security
 ///
@@ -73,7 +74,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct ValidateAuth {
     policy: Arc<Policy>,
-    signs: Option<Arc<SignResponseOptions>>,
+    signer: Arc<ResponseSigner>,
+    signs: bool,
 }
 
 impl ValidateAuth {
@@ -116,7 +118,8 @@ impl ValidateAuth {
         let policy = Policy::with_guard(consumers, options, Arc::new(replay_guard));
         Self {
             policy: Arc::new(policy.continues_unasked()),
-            signs: None,
+            signer: Arc::default(),
+            signs: false,
         }
     }
 
@@ -265,14 +268,24 @@ impl ValidateAuth {
     }
 
     /// Signs the answers to validated requests, too: see
-    /// [signed responses](crate::tower::SignResponseLayer).
+    /// [`SignResponseLayer`](crate::tower::SignResponseLayer), which says what passes unsigned.
     ///
-    /// Only an answer is signed whose body is in memory, such as a text, `web::Json` or
-    /// `web::Bytes`. A stream passes unsigned. `Compress` belongs inside of this middleware: it makes a
-    /// stream of a body, which is then unsigned, and outside it would make the signature wrong.
+    /// A signature stands in the head, so the middleware reads the whole body of an answer first.
+    /// `Compress` belongs inside of this middleware: outside, it makes the signature wrong.
     #[must_use]
     pub fn sign_responses(mut self, options: SignResponseOptions) -> Self {
-        self.signs = Some(Arc::new(options));
+        Arc::make_mut(&mut self.signer).options = options;
+        self.signs = true;
+        self
+    }
+
+    /// Sets the largest body of an answer that is signed, in bytes. A larger one passes unsigned,
+    /// as it comes.
+    ///
+    /// Each answer that is signed takes as much memory as its body has bytes.
+    #[must_use]
+    pub fn max_signed_body_len(mut self, bytes: u64) -> Self {
+        Arc::make_mut(&mut self.signer).max_body_len = bytes;
         self
     }
 
@@ -296,7 +309,7 @@ where
         ready(Ok(ValidateAuthMiddleware {
             inner: Rc::new(inner),
             policy: Arc::clone(&self.policy),
-            signs: self.signs.clone(),
+            signer: self.signs.then(|| Arc::clone(&self.signer)),
         }))
     }
 }
@@ -305,7 +318,8 @@ where
 pub struct ValidateAuthMiddleware<S> {
     inner: Rc<S>,
     policy: Arc<Policy>,
-    signs: Option<Arc<SignResponseOptions>>,
+    /// `None` if answers are not signed.
+    signer: Option<Arc<ResponseSigner>>,
 }
 
 impl<S, B> Service<ServiceRequest> for ValidateAuthMiddleware<S>
@@ -323,7 +337,7 @@ where
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let (inner, policy) = (Rc::clone(&self.inner), Arc::clone(&self.policy));
-        let signs = self.signs.clone();
+        let signer = self.signer.clone();
         Box::pin(async move {
             match enter(&policy, request).await {
                 Entry::Open(request) => {
@@ -336,9 +350,9 @@ where
                         close_connection(response.response_mut());
                     }
                     let validated = response.request().extensions().get::<Validated>().cloned();
-                    match (signs, validated) {
-                        (Some(options), Some(validated)) => {
-                            Ok(sign_response::sign(response, &validated, &options))
+                    match (signer, validated) {
+                        (Some(signer), Some(validated)) => {
+                            Ok(sign_response::sign(response, &validated, &signer).await)
                         }
                         _ => Ok(response.map_into_left_body()),
                     }

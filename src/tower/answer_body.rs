@@ -7,10 +7,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use pin_project_lite::pin_project;
+
+use super::response_signer::{Last, ReadBody};
 
 pin_project! {
     /// The body of a response behind [`SignResponseLayer`](super::SignResponseLayer): the same bytes
@@ -31,20 +32,6 @@ pin_project! {
     }
 }
 
-/// What follows the bytes that were read of a body.
-pub(super) enum Last<R: Body> {
-    Rest {
-        body: Pin<Box<R>>,
-    },
-    Trailers {
-        trailers: HeaderMap,
-        body: Pin<Box<R>>,
-    },
-    Error {
-        error: R::Error,
-    },
-}
-
 impl<R: Body> AnswerBody<R> {
     /// Of a response of which nothing was read.
     pub(super) fn passing(body: R) -> Self {
@@ -53,19 +40,17 @@ impl<R: Body> AnswerBody<R> {
         }
     }
 
-    pub(super) fn whole(bytes: Bytes) -> Self {
-        Self {
-            state: State::Whole {
+    pub(crate) fn read(body: ReadBody<R>) -> Self {
+        let state = match body {
+            ReadBody::Whole(bytes) => State::Whole {
                 body: Full::new(bytes),
             },
-        }
-    }
-
-    pub(super) fn partly_read(read: Bytes, last: Last<R>) -> Self {
-        let last = Some(last);
-        Self {
-            state: State::PartlyRead { read, last },
-        }
+            ReadBody::Partly { read, last } => State::PartlyRead {
+                read,
+                last: Some(last),
+            },
+        };
+        Self { state }
     }
 }
 

@@ -106,7 +106,7 @@ pub(super) fn request_accepted(proof: &Proof) {
 }
 
 /// Records that the answer to a validated request goes out without a signature.
-pub(crate) fn response_not_signed(reason: &str) {
+pub(super) fn response_not_signed(reason: &str) {
     tracing::warn!(target: "hmac_auth", reason, "response not signed");
 }
 

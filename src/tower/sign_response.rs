@@ -9,24 +9,18 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode, header::CONTENT_TYPE, response::Parts};
+use http::Response;
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_layer::{Layer, Stack};
 use tower_service::Service;
 
-#[cfg(feature = "tracing")]
-use super::events;
 use super::{
-    DEFAULT_MAX_BODY_LEN, ValidateAuthLayer, ValidateStreamLayer,
-    answer_body::{AnswerBody, Last},
-    pieces::Pieces,
+    ValidateAuthLayer, ValidateStreamLayer,
+    answer_body::AnswerBody,
+    response_signer::{Begun, Reading, ResponseSigner},
 };
-use crate::{
-    eventual::POLLED_AFTER_END,
-    response::{SignResponseOptions, is_without_content, sign_response_parts},
-    validate::Validated,
-};
+use crate::{eventual::POLLED_AFTER_END, response::SignResponseOptions};
 
 /// Signs each answer to a validated request (RFC 9421 section 2.4).
 ///
@@ -84,17 +78,10 @@ use crate::{
 /// | option | default |
 /// | --- | --- |
 /// | [`options`](Self::options) | those of [`SignResponseOptions::new`] |
-/// | [`max_body_len`](Self::max_body_len) | [`DEFAULT_MAX_BODY_LEN`], 2 MiB |
+/// | [`max_body_len`](Self::max_body_len) | [`DEFAULT_MAX_BODY_LEN`](super::DEFAULT_MAX_BODY_LEN), 2 MiB |
 #[derive(Clone, Debug)]
 pub struct SignResponseLayer {
-    signer: Arc<Signer>,
-}
-
-#[derive(Clone, Debug)]
-struct Signer {
-    options: SignResponseOptions,
-    /// In bytes.
-    max_body_len: u64,
+    signer: Arc<ResponseSigner>,
 }
 
 impl Default for SignResponseLayer {
@@ -108,10 +95,7 @@ impl SignResponseLayer {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            signer: Arc::new(Signer {
-                options: SignResponseOptions::new(),
-                max_body_len: DEFAULT_MAX_BODY_LEN,
-            }),
+            signer: Arc::default(),
         }
     }
 
@@ -167,7 +151,7 @@ impl<S> Layer<S> for SignResponseLayer {
 #[derive(Clone, Debug)]
 pub struct SignResponse<S> {
     inner: S,
-    signer: Arc<Signer>,
+    signer: Arc<ResponseSigner>,
 }
 
 impl<S, Q, R> Service<Q> for SignResponse<S>
@@ -196,7 +180,7 @@ where
 pin_project! {
     /// The response, signed if it answers a validated request.
     pub struct SignResponseFuture<F, R> {
-        signer: Arc<Signer>,
+        signer: Arc<ResponseSigner>,
         #[pin]
         state: State<F, R>,
     }
@@ -209,16 +193,6 @@ pin_project! {
         // `None` after the end.
         Reading { reading: Option<Reading<R>> },
     }
-}
-
-/// A response whose body is read before it is signed.
-struct Reading<R> {
-    parts: Parts,
-    /// Boxed, because it may go on as the body of the response after it was polled.
-    body: Pin<Box<R>>,
-    pieces: Pieces,
-    /// In bytes.
-    len: u64,
 }
 
 impl<F, R, E> Future for SignResponseFuture<F, R>
@@ -237,7 +211,9 @@ where
                     let begun = response.map(|response| this.signer.begin(response));
                     let (result, reading) = match begun {
                         Ok(Begun::Reading(reading)) => (None, Some(reading)),
-                        Ok(Begun::Answered(response)) => (Some(Ok(response)), None),
+                        Ok(Begun::Passing(response)) => {
+                            (Some(Ok(response.map(AnswerBody::passing))), None)
+                        }
                         Err(error) => (Some(Err(error)), None),
                     };
                     this.state.set(State::Reading { reading });
@@ -247,155 +223,14 @@ where
                 }
                 StateProjection::Reading { reading } => {
                     let read = reading.as_mut().expect(POLLED_AFTER_END);
-                    let end = ready!(read.poll_end(cx, this.signer.max_body_len));
+                    let end = ready!(this.signer.poll_end(read, cx));
                     let reading = reading.take().expect("it was just read");
-                    return Poll::Ready(Ok(this.signer.end(reading, end)));
+                    let response = this.signer.end(reading, end);
+                    return Poll::Ready(Ok(response.map(AnswerBody::read)));
                 }
             }
         }
     }
-}
-
-impl<R: Body<Data = Bytes>> Reading<R> {
-    /// Reads until the body can be signed, or cannot be.
-    fn poll_end(&mut self, cx: &mut Context<'_>, max_len: u64) -> Poll<End<R::Error>> {
-        loop {
-            let frame = match ready!(self.body.as_mut().poll_frame(cx)) {
-                None => return Poll::Ready(End::Whole),
-                Some(Err(error)) => return Poll::Ready(End::Broken(error)),
-                Some(Ok(frame)) => frame,
-            };
-            match frame.into_data() {
-                Ok(data) => {
-                    self.len += u64::try_from(data.len()).unwrap_or(u64::MAX);
-                    self.pieces.push(data);
-                    if self.len > max_len {
-                        return Poll::Ready(End::TooLarge);
-                    }
-                }
-                Err(frame) => match frame.into_trailers() {
-                    Ok(trailers) if !trailers.is_empty() => {
-                        return Poll::Ready(End::Trailers(trailers));
-                    }
-                    _ => {}
-                },
-            }
-        }
-    }
-}
-
-/// How the reading of a body ends.
-enum End<E> {
-    Whole,
-    TooLarge,
-    Trailers(HeaderMap),
-    Broken(E),
-}
-
-/// What becomes of a response.
-enum Begun<R: Body> {
-    Answered(Response<AnswerBody<R>>),
-    Reading(Reading<R>),
-}
-
-impl Signer {
-    /// Signs what needs no look at the body, and lets pass what cannot be signed.
-    fn begin<R: Body<Data = Bytes>>(&self, response: Response<R>) -> Begun<R> {
-        let pass = |response: Response<R>| Begun::Answered(response.map(AnswerBody::passing));
-        let Some(validated) = response.extensions().get::<Validated>() else {
-            return pass(response);
-        };
-        if let Some(why) = unsignable(&response) {
-            not_signed(why);
-            return pass(response);
-        }
-        let is_read = !response.body().is_end_stream()
-            && !is_without_content(validated.proof().answered(), response.status());
-        if is_read && response.body().size_hint().lower() > self.max_body_len {
-            not_signed(TOO_LARGE);
-            return pass(response);
-        }
-        let (mut parts, body) = response.into_parts();
-        if is_read {
-            return Begun::Reading(Reading {
-                parts,
-                body: Box::pin(body),
-                pieces: Pieces::default(),
-                len: 0,
-            });
-        }
-        self.sign(&mut parts, &[]);
-        Begun::Answered(Response::from_parts(parts, AnswerBody::passing(body)))
-    }
-
-    /// Signs a body that was read whole, and else gives back what was read of it.
-    fn end<R: Body<Data = Bytes>>(
-        &self,
-        reading: Reading<R>,
-        end: End<R::Error>,
-    ) -> Response<AnswerBody<R>> {
-        let Reading {
-            mut parts,
-            body,
-            pieces,
-            ..
-        } = reading;
-        let read = pieces.into_bytes();
-        let body = match end {
-            End::Whole => {
-                self.sign(&mut parts, &read);
-                AnswerBody::whole(read)
-            }
-            End::TooLarge => {
-                not_signed(TOO_LARGE);
-                AnswerBody::partly_read(read, Last::Rest { body })
-            }
-            End::Trailers(trailers) => {
-                not_signed("the body has trailers, which no signature covers");
-                AnswerBody::partly_read(read, Last::Trailers { trailers, body })
-            }
-            End::Broken(error) => {
-                not_signed("the body broke off");
-                AnswerBody::partly_read(read, Last::Error { error })
-            }
-        };
-        Response::from_parts(parts, body)
-    }
-
-    fn sign(&self, parts: &mut Parts, body: &[u8]) {
-        let Some(validated) = parts.extensions.get::<Validated>().cloned() else {
-            return;
-        };
-        if let Err(error) = sign_response_parts(parts, body, &validated, &self.options) {
-            not_signed(&format!("{error:#}"));
-        }
-    }
-}
-
-const TOO_LARGE: &str = "the body is larger than `max_body_len`";
-
-/// Why nothing may be read ahead of the body of a response, if so.
-fn unsignable<R>(response: &Response<R>) -> Option<&'static str> {
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return Some("101 leads to another protocol");
-    }
-    let content_type = response.headers().get(CONTENT_TYPE)?.as_bytes();
-    let begins_with = |start: &str| {
-        let found = content_type.get(..start.len());
-        found.is_some_and(|found| found.eq_ignore_ascii_case(start.as_bytes()))
-    };
-    if begins_with("text/event-stream") {
-        return Some("events are sent as they come");
-    }
-    begins_with("application/grpc").then_some("gRPC has trailers, which no signature covers")
-}
-
-/// Notes for the operator that a response goes out without a signature.
-fn not_signed(why: &str) {
-    #[cfg(feature = "tracing")]
-    events::response_not_signed(why);
-    #[cfg(not(feature = "tracing"))]
-    let _ = why;
 }
 
 impl<F, R> fmt::Debug for SignResponseFuture<F, R> {

@@ -200,8 +200,8 @@ async fn answer_of(response: HttpResponse) -> Response<Bytes> {
     answer
 }
 
-/// A script as a payload. Actix keeps trailers to itself.
-struct Scripted(Script);
+/// A script as a payload, or as the stream of an answer. Actix keeps trailers to itself.
+pub(crate) struct Scripted(pub(crate) Script);
 
 impl Stream for Scripted {
     type Item = Result<Bytes, PayloadError>;
