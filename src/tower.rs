@@ -56,6 +56,7 @@ pub use self::{
     answer_body::AnswerBody,
     buffered_body::BufferedBody,
     correct_clock::{CorrectClock, CorrectClockFuture, CorrectClockLayer},
+    leave_unsigned::LeaveUnsigned,
     observe_auth::{ObserveAuth, ObserveAuthFuture, ObserveAuthLayer},
     observed::Observed,
     observed_body::ObservedBody,
@@ -100,6 +101,7 @@ mod drain;
 mod events;
 mod grpc;
 mod hashed_body;
+mod leave_unsigned;
 mod observe_auth;
 mod observed;
 mod observed_body;

@@ -19,7 +19,7 @@ use pin_project_lite::pin_project;
 
 use crate::{
     message::{CONTENT_DIGEST, SIGNATURE, SIGNATURE_INPUT},
-    tower::{AnswerBody, Begun, ReadBody, ResponseSigner, not_signed},
+    tower::{AnswerBody, Begun, LeaveUnsigned, ReadBody, ResponseSigner, not_signed},
     validate::Validated,
 };
 
@@ -39,6 +39,9 @@ pub(super) async fn sign<B: MessageBody + 'static>(
         }
     };
     parts.extensions.insert(request.clone());
+    if let Some(mark) = response.extensions().get::<LeaveUnsigned>() {
+        parts.extensions.insert(*mark);
+    }
     let (parts, body) = match signer.begin(Response::from_parts(parts, Answered::new(body))) {
         Begun::Passing(passing) => {
             let (parts, body) = passing.into_parts();

@@ -270,7 +270,9 @@ impl ValidateAuth {
     /// Signs the answers to validated requests, too: see
     /// [`SignResponseLayer`](crate::tower::SignResponseLayer), which says what passes unsigned.
     ///
-    /// A signature stands in the head, so the middleware reads the whole body of an answer first.
+    /// A signature stands in the head, so the middleware reads the whole body of an answer first,
+    /// and as long as that takes. For a stream that comes slowly or has no end, put
+    /// [`LeaveUnsigned`](crate::tower::LeaveUnsigned) into the extensions of the response.
     /// `Compress` belongs inside of this middleware: outside, it makes the signature wrong.
     #[must_use]
     pub fn sign_responses(mut self, options: SignResponseOptions) -> Self {

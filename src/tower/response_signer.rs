@@ -12,7 +12,7 @@ use http_body::Body;
 
 #[cfg(feature = "tracing")]
 use super::events;
-use super::{DEFAULT_MAX_BODY_LEN, pieces::Pieces};
+use super::{DEFAULT_MAX_BODY_LEN, LeaveUnsigned, pieces::Pieces};
 use crate::{
     response::{SignResponseOptions, is_without_content, sign_response_parts},
     validate::Validated,
@@ -184,6 +184,9 @@ const TOO_LARGE: &str = "the body is larger than `max_body_len`";
 fn unsignable<R>(response: &Response<R>) -> Option<&'static str> {
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Some("101 leads to another protocol");
+    }
+    if response.extensions().get::<LeaveUnsigned>().is_some() {
+        return Some("the handler leaves it unsigned");
     }
     let content_type = response.headers().get(CONTENT_TYPE)?.as_bytes();
     let begins_with = |start: &str| {

@@ -41,12 +41,14 @@ use crate::{eventual::POLLED_AFTER_END, response::SignResponseOptions};
 /// # Bodies
 ///
 /// A signature stands in the head, so the layer reads the whole body first, up to
-/// [`max_body_len`](Self::max_body_len). These answers pass unsigned, and a consumer that requires a
-/// signed response refuses them:
+/// [`max_body_len`](Self::max_body_len), and as long as that takes: the peer gets no head before.
+/// These answers pass unsigned, and a consumer that requires a signed response refuses them:
 ///
 /// - a larger body, which goes on as it comes;
 /// - a body with trailers, such as that of gRPC, or one that breaks off;
 /// - `text/event-stream`, gRPC and 101, of which nothing is read ahead;
+/// - one with [`LeaveUnsigned`](super::LeaveUnsigned) in its extensions, for other streams that
+///   come slowly or have no end;
 /// - the answer to a request without a nonce;
 /// - behind [`ValidateStreamLayer`], an answer that comes before the end of the request.
 ///

@@ -18,7 +18,8 @@ use actix_web::{
 };
 use bytes::Bytes;
 use hmac_auth::{
-    ResponseError, SentRequest, ValidatedResponse, actix::ValidateAuth, validate_response,
+    ResponseError, SentRequest, ValidatedResponse, actix::ValidateAuth, tower::LeaveUnsigned,
+    validate_response,
 };
 use http::{HeaderName, HeaderValue, Request, Response};
 
@@ -204,9 +205,12 @@ async fn of_what_cannot_be_signed_nothing_is_read_ahead() {
         response.content_type(content_type);
         response
     };
+    let mut marked = of_type("application/x-ndjson");
+    marked.extensions_mut().insert(LeaveUnsigned);
     for (name, mut response, len) in [
         ("events", of_type("text/event-stream"), None),
         ("gRPC", of_type("application/grpc+proto"), None),
+        ("marked", marked, None),
         ("sized", of_type("text/plain"), Some(5)),
     ] {
         let script = script([Step::Wait, data("12345")]);

@@ -12,7 +12,7 @@ use hmac_auth::{
     AuthErrorKind, ResponseError, ResponseErrorKind as Kind, SentRequest, SignResponseOptions,
     ValidatedResponse,
     signature::{CONTENT_DIGEST, SIGNATURE, SIGNATURE_INPUT},
-    tower::{AnswerBody, SignResponseLayer, StreamedBody, ValidateAuthLayer},
+    tower::{AnswerBody, LeaveUnsigned, SignResponseLayer, StreamedBody, ValidateAuthLayer},
     validate_response,
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
@@ -269,6 +269,23 @@ async fn of_what_is_sent_as_it_comes_nothing_is_read_ahead() {
         let polls = polls.load(std::sync::atomic::Ordering::Relaxed);
         assert_eq!(polls, 0, "{status} {content_type}");
     }
+}
+
+/// A long poll, or lines of JSON that have no end.
+#[tokio::test]
+async fn of_what_a_handler_leaves_unsigned_nothing_is_read_ahead() {
+    let (_, request) = sent(get());
+    let mut response = script([Step::Wait, data("line\n")]);
+    let ndjson = HeaderValue::from_static("application/x-ndjson");
+    response.headers_mut().insert(header::CONTENT_TYPE, ndjson);
+    response.extensions_mut().insert(LeaveUnsigned);
+    let polls = Arc::clone(&response.body().polls);
+    let response = ask(request, response).await;
+    assert!(response.status().is_success() && !is_signed(&response));
+    assert!(!response.headers().contains_key(CONTENT_DIGEST));
+    assert_eq!(polls.load(std::sync::atomic::Ordering::Relaxed), 0);
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(body, "line\n");
 }
 
 #[tokio::test]
