@@ -178,7 +178,8 @@ impl ResponseSigner {
     }
 }
 
-const TOO_LARGE: &str = "the body is larger than `max_body_len`";
+const TOO_LARGE: &str =
+    "the body is larger than `max_body_len`, or on actix than `max_signed_body_len`";
 
 /// Why nothing may be read ahead of the body of a response, if so.
 fn unsignable<R>(response: &Response<R>) -> Option<&'static str> {
