@@ -8,6 +8,7 @@ use std::{
     pin::pin,
     process::Command,
     task::{Context, Poll, Waker},
+    time::SystemTime,
 };
 
 use axum::body::Body;
@@ -115,12 +116,16 @@ fn count() -> Result<[f64; 4], String> {
 }
 
 /// Each variant twice, because the first time it warms up.
+///
+/// All requests are signed in one second. Otherwise, the guards would begin as many seconds as the run takes, and the counts would
+/// depend on what else the machine does.
 pub(crate) fn run() {
     let (secrets, guard, mut with_layer) = (
         secrets(),
         replay_guard(),
         layer().layer(service_fn(service)),
     );
+    let created = SystemTime::now();
     let recorder = PrometheusBuilder::new().build_recorder();
     let secret = secrets
         .lookup(SITES[0])
@@ -128,7 +133,7 @@ pub(crate) fn run() {
         .current()
         .clone();
     for _ in 0..2 {
-        let requests = self::requests();
+        let requests = self::requests(created);
         let mut texts = requests
             .iter()
             .map(signature_base)
@@ -159,11 +164,11 @@ pub(crate) fn run() {
             black_box(validated.expect("a genuine request"));
             service(request.map(Body::from)).await
         });
-        counted_run(validating, self::requests());
+        counted_run(validating, self::requests(created));
 
-        counted_run(&mut with_layer, self::requests());
+        counted_run(&mut with_layer, self::requests(created));
 
-        let requests = self::requests();
+        let requests = self::requests(created);
         metrics::with_local_recorder(&recorder, || counted_run(&mut with_layer, requests));
     }
 }
@@ -198,8 +203,8 @@ fn service(request: Request<Body>) -> Ready<Result<Response<Body>, Infallible>> 
     ready(Ok(response))
 }
 
-fn requests() -> Vec<Request<Body>> {
-    let (secrets, options) = (secrets(), sign_options());
+fn requests(created: SystemTime) -> Vec<Request<Body>> {
+    let (secrets, options) = (secrets(), sign_options().at(created));
     let one = |_| {
         let mut request = Request::post(format!("https://{AUTHORITY}/layer"))
             .header("content-type", "application/json")

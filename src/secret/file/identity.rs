@@ -98,3 +98,37 @@ impl From<&Metadata> for Identity {
         }
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    /// Changed so many milliseconds after the second 1,000.
+    fn changed_at(millis: i64) -> Identity {
+        Identity {
+            len: 1,
+            modified: None,
+            node: Node {
+                device: 1,
+                inode: 1,
+                changed: (1_000, millis * 1_000_000),
+            },
+        }
+    }
+
+    #[test]
+    fn a_file_is_at_rest_once_its_clock_has_ticked() {
+        // A time in whole seconds may be that of a slow clock.
+        for (millis, tick) in [(500, 100), (1, 100), (999, 100), (0, 2_000)] {
+            let file = changed_at(millis);
+            let changed = Duration::from_secs(1_000) + Duration::from_millis(millis.unsigned_abs());
+            for (distance, is_at_rest) in [(0, false), (tick, false), (tick + 1, true)] {
+                let distance = Duration::from_millis(distance);
+                let after = UNIX_EPOCH + changed + distance;
+                assert_eq!(file.is_at_rest(after), is_at_rest, "{millis}, {after:?}");
+                let before = UNIX_EPOCH + (changed - distance);
+                assert_eq!(file.is_at_rest(before), is_at_rest, "{millis}, {before:?}");
+            }
+        }
+    }
+}
