@@ -41,6 +41,27 @@ const program =
         },
       };
 
+// Whether a parser of URLs leaves a host as it is. It takes 127.1 and 0x7f.1 for addresses, and writes them anew.
+function isAsParsed(host) {
+  if (host.startsWith('[')) return isShortest(host.slice(1, -1).toLowerCase());
+  const isAddress = /(^|\.)([0-9]+|0x[0-9a-f]*)\.?$/i.test(host);
+  return !isAddress || /^((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(\.(?=[0-9])|$)){4}$/.test(host);
+}
+
+// Whether this is an address of IPv6 in its only form: `::` stands for the first of the longest runs of zeros.
+function isShortest(address) {
+  const sides = address.split('::').map((side) => (side ? side.split(':') : []));
+  const [before, after = []] = sides;
+  const missing = 8 - before.length - after.length;
+  const isWhole = sides.length === 1 ? missing === 0 : sides.length === 2 && missing > 1;
+  if (!isWhole || ![...before, ...after].every((group) => /^(0|[1-9a-f][0-9a-f]{0,3})$/.test(group))) return false;
+  const all = [...before, ...Array(missing).fill('0'), ...after].join(':');
+  const runs = [...all.matchAll(/\b0(:0)+\b/g)].sort((one, other) => other[0].length - one[0].length);
+  if (!runs.length) return address === all;
+  const [{ 0: run, index }] = runs;
+  return address === `${all.slice(0, index).replace(/:$/, '')}::${all.slice(index + run.length + 1)}`;
+}
+
 function sign() {
   const secret = program.variable('hmac_auth_secret');
   const keyId = program.variable('hmac_auth_key_id');
@@ -54,6 +75,9 @@ function sign() {
   // The program takes a name and a password out of the URL, and rewrites other hosts.
   if (!/^([A-Za-z0-9\-._]+|\[[0-9A-Fa-f:.]+\])(:[1-9][0-9]*)?$/.test(host)) {
     throw new Error('the host of the URL cannot be signed: write a name and a port only, without a user');
+  }
+  if (!isAsParsed(host.replace(/:[0-9]*$/, ''))) {
+    throw new Error('the program rewrites the address of the URL: write it in full, like 127.0.0.1, or like [::1]');
   }
   const authority = host.toLowerCase().replace(scheme === 'https' ? /:443$/ : /:80$/, '');
 

@@ -56,6 +56,15 @@ function withBru({ method, url, body }) {
 
 const path = new URL(url).pathname;
 const signedBy = { pm: withPm, bru: withBru }[program];
+function saidOf(url) {
+  try {
+    signedBy({ method: 'GET', url });
+  } catch ({ message }) {
+    return message;
+  }
+  return 'nothing';
+}
+
 // What the program would change after the script, and what it says of that. It shows no password.
 for (const [strange, complaint] of [
   ['http://user:password@host.example/', 'without a user'],
@@ -67,13 +76,18 @@ for (const [strange, complaint] of [
   ['http://host.example/ü', 'percent-encode'],
   ['host.example/', 'has to begin with'],
 ]) {
-  let said = 'nothing';
-  try {
-    signedBy({ method: 'GET', url: strange });
-  } catch ({ message }) {
-    said = message;
-  }
+  const said = saidOf(strange);
   if (!said.includes(complaint) || said.includes('password')) throw new Error(`the script says ${said} of ${strange}`);
+}
+// The program parses the URL: the script signs an address only if that changes nothing.
+const addresses =
+  '127.0.0.1 255.255.255.255 256.0.0.1 127.1 127.0.0.01 127.0.0.1. 0x7f.1 0X7F000001 2130706433 0 a.1 a.0x a.0x1g 1.a ' +
+  '1.2.3.4.5 1.2.3.4.a [::] [::1] [::0001] [1::] [0:0:0:0:0:0:0:1] [1:2:3:4:5:6:7:8] [1:2:3:4:5:6:7] [1:2:3] ' +
+  '[1:2:3:0:5:6:7:8] [1:2:3::5:6:7:8] [1::2:0:0:3] [1:0:0:2::3] [1::2:0:0:0:3] [1::10:0:0:3] [1::2::3] [::127.0.0.1]';
+for (const host of addresses.split(' ')) {
+  const kept = URL.canParse(`http://${host}/`) && new URL(`http://${host}/`).host === host;
+  const said = saidOf(`http://${host}/`);
+  if (kept ? said !== 'nothing' : !said.includes('the address')) throw new Error(`the script says ${said} of ${host}`);
 }
 for (const request of [
   { method: 'GET', url: `{{host}}${path}` },
