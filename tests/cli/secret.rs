@@ -90,12 +90,12 @@ fn an_unusable_secret_is_an_error_with_a_remedy() {
         (
             &["--secret-file", missing.to_str().unwrap()],
             "",
-            "there is no file",
+            "the file of `--secret-file` does not exist",
         ),
         (
             &["--secret-env", "NO_SUCH_VARIABLE"],
             "",
-            "environment variable NO_SUCH_VARIABLE",
+            "the variable of `--secret-env` does not exist",
         ),
         (&["--secret-stdin"], "", "0 bytes"),
         (&["--secret-stdin"], &long, "more than 4096 bytes"),
@@ -255,6 +255,49 @@ fn wrong_arguments_are_not_repeated() {
         assert!(stderr.contains(complaint), "{stderr}");
         assert!(!stderr.contains("HIDDEN"), "{stderr}");
     }
+}
+
+/// `--secret-file "$SECRET"` is soon written, and such a value names no place.
+#[test]
+fn a_secret_that_stands_for_its_place_is_not_repeated() {
+    let (_directory, path) = file("file", "");
+    let below_a_file = path.join("HIDDEN");
+    let long = "HIDDEN".repeat(100);
+    for (option, value) in [
+        ("--secret-file", "HIDDEN"),
+        ("--secret-file", "HIDDEN/+=="),
+        ("--secret-file", "HIDDEN/.."),
+        ("--secret-file", "HIDDEN.previous"),
+        ("--secret-file", &long),
+        ("--secret-file", below_a_file.to_str().unwrap()),
+        ("--secret-env", "HIDDEN"),
+        ("--secret-env", "HIDDEN_1"),
+        ("--secret-env", "HIDDEN_PREVIOUS"),
+    ] {
+        for command in [
+            &["secret", "--fingerprint"][..],
+            &["sign", "GET", URL],
+            &["send", "GET", "http://127.0.0.1:1/"],
+            &["serve", "--listen", "127.0.0.1:0"],
+            &["explain"],
+            &["explain", "--json"],
+        ] {
+            let args = [command, &[option, value]].concat();
+            let output = fed(tool(&args), b"GET / HTTP/1.1\nHost: host.example\n\n");
+            let stderr = text(&output.stderr);
+            assert_eq!(code(&output), 1, "{args:?}: {stderr}");
+            assert!(stderr.contains(option), "{stderr}");
+            let all = text(&output.stdout) + &stderr;
+            assert!(!all.to_uppercase().contains("HIDDEN"), "{args:?}: {all}");
+        }
+    }
+    // No argument has the name of the variable that counts otherwise.
+    let output = tool(&["sign", "GET", URL])
+        .env_remove("HMAC_AUTH_SECRET")
+        .output()
+        .unwrap();
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains("HMAC_AUTH_SECRET"), "{stderr}");
 }
 
 #[test]

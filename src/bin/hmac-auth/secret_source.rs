@@ -7,7 +7,9 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
-use hmac_auth::{EnvSecrets, FileSecrets, MemorySecrets, Secret, SecretEncoding, SecretStore};
+use hmac_auth::{
+    EnvSecrets, FileSecrets, MemorySecrets, Secret, SecretEncoding, SecretError, SecretStore,
+};
 use zeroize::Zeroizing;
 
 use super::Failure;
@@ -80,8 +82,33 @@ pub(super) struct Source {
 
 impl SecretSource {
     /// Opens the store. Reads standard input if the secret is there.
+    ///
+    /// The value of an option may be the secret itself, by mistake. If there is no such place, the
+    /// error names the option alone.
     pub(super) fn open(&self) -> Result<Source, Failure> {
-        self.open_as(self.encoding())
+        let source = self.open_as(self.encoding())?;
+        let option = match (&self.secret_file, &self.secret_env) {
+            (Some(_), _) => "file of `--secret-file`",
+            (_, Some(_)) => "variable of `--secret-env`",
+            (None, None) => return Ok(source),
+        };
+        match source.store.lookup(&source.name) {
+            Err(SecretError::NotFound { .. }) => Err(format!(
+                "the {option} does not exist: name the place of the secret, not the secret"
+            )
+            .into()),
+            Err(SecretError::InvalidName { .. }) => Err(format!(
+                "the name of the {option} cannot be that of a secret: use letters, digits, `-`, `_` \
+                 and `.`, and no ending such as `.previous` or `_PREVIOUS`"
+            )
+            .into()),
+            Err(SecretError::Unreadable { source, .. }) => {
+                // `FILE.previous` and `FILE.revoked` are read too.
+                Err(format!("the {option} or one beside it cannot be read: {source}").into())
+            }
+            // The value is the name of a place, or there is a secret.
+            _ => Ok(source),
+        }
     }
 
     pub(super) fn reads_stdin(&self) -> bool {
@@ -124,7 +151,7 @@ impl SecretSource {
 
 fn from_file(path: &Path, encoding: SecretEncoding) -> Result<Source, Failure> {
     let name = path.file_name().and_then(|name| name.to_str());
-    let name = name.ok_or_else(|| format!("`{}` is no file of a secret", path.display()))?;
+    let name = name.ok_or("the value of `--secret-file` is no name of a file")?;
     let directory = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty());
