@@ -221,8 +221,8 @@ fn capitalised(host: &str, labels: usize) -> String {
     changed.collect::<Vec<_>>().join(".")
 }
 
-/// Why the digest is not that of the body. Without a body, nothing shows what was signed.
-pub(super) fn mistakes_of_body(facts: &Facts<'_>) -> Option<Hint> {
+/// Why the digest is not that of the body.
+pub(super) fn mistakes_of_body(facts: &Facts<'_>) -> Hint {
     let fields = facts.request.fields();
     let is_digest_of = |body: &[u8]| {
         let digest = BodyDigest::read(fields.lines(KnownField::ContentDigest));
@@ -247,13 +247,14 @@ pub(super) fn mistakes_of_body(facts: &Facts<'_>) -> Option<Hint> {
         without_returns,
     ];
     if others.iter().any(|other| is_digest_of(other)) {
-        return Some(Hint::proven(Mistake::BodyLineBreaks));
+        return Hint::proven(Mistake::BodyLineBreaks);
     }
     let is_coded = fields.has(KnownField::ContentEncoding) || body.starts_with(&[0x1f, 0x8b]);
-    let mistake = if is_coded {
+    Hint::likely(if body.trim_ascii().is_empty() {
+        Mistake::BodyMissing
+    } else if is_coded {
         Mistake::ContentCoding
     } else {
         Mistake::OtherBody
-    };
-    (!body.is_empty()).then(|| Hint::likely(mistake))
+    })
 }

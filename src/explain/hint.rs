@@ -121,6 +121,10 @@ mistakes! {
          `--data-binary`)";
     /// Another body.
     OtherBody: "other_body",
+    /// Nothing is left of the body that was signed.
+    BodyMissing: "body_missing",
+        "the body that was signed is not here: a proxy has dropped it, a program has read it before \
+         this check, or the capture has none";
         "the body is not the one that was signed: sign after its last change, and let no program write \
          it anew";
     /// The clocks differ, or the request came late.
@@ -199,7 +203,7 @@ pub(super) fn hints(
 
     let hint = error.and_then(|error| match error.kind() {
         Kind::WrongMac => mistakes_of_text(facts),
-        Kind::WrongDigest => mistakes_of_body(facts),
+        Kind::WrongDigest => Some(mistakes_of_body(facts)),
         Kind::Stale | Kind::InFuture | Kind::Expired => Some(of_time(facts, is_right_in_time)),
         Kind::UnlistedAuthority => Some(of_authority(facts)),
         // A field that has gone, or one that has come.
