@@ -107,24 +107,26 @@ mistakes! {
     LineBreaks: "line_breaks",
         "the peer signs other line breaks: lines are separated by one line feed, and none follows the \
          last one";
-    /// The body was encoded or decoded after it was signed.
+    /// The body was encoded or decoded after it was signed, or `Content-Encoding` is not covered.
     ContentCoding: "content_coding",
         "the body or its `Content-Encoding` is not as it was signed: mostly, a proxy has compressed or \
-         decompressed it, or the client has compressed it after signing";
-    /// `Content-Type` has come or gone after the request was signed.
+         decompressed it, or the client has compressed it after signing. Or the signer leaves the field \
+         out of its components";
+    /// `Content-Type` has come or gone after the request was signed, or is not covered.
     ContentType: "content_type",
         "a program has added or removed `Content-Type` after signing: mostly an HTTP client, which adds \
-         one to each body (set the field before you sign)";
+         one to each body (set the field before you sign). Or the signer leaves the field out of its \
+         components";
     /// The body has other line breaks, or one more or less at its end.
     BodyLineBreaks: "body_line_breaks",
         "the body that was signed has other line breaks (`curl --data @file` removes them: use \
          `--data-binary`)";
-    /// Another body.
-    OtherBody: "other_body",
     /// Nothing is left of the body that was signed.
     BodyMissing: "body_missing",
         "the body that was signed is not here: a proxy has dropped it, a program has read it before \
          this check, or the capture has none";
+    /// Another body.
+    OtherBody: "other_body",
         "the body is not the one that was signed: sign after its last change, and let no program write \
          it anew";
     /// The clocks differ, or the request came late.

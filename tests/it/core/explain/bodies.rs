@@ -93,6 +93,18 @@ fn a_content_coding_that_has_come_or_gone() {
     }
 }
 
+/// An own signer has the field when it signs, and does not list it.
+#[test]
+fn a_field_of_the_content_that_the_signer_leaves_out() {
+    for name in [CONTENT_TYPE, CONTENT_ENCODING] {
+        let request = with(signed(without(post(), &CONTENT_TYPE)), &name, "a");
+        let explanation = explained(&request);
+        assert_eq!(explanation.kind(), Some(AuthErrorKind::NotCovered));
+        let hint = explanation.hints()[0].to_string();
+        assert!(hint.contains("leaves the field out"), "{hint}");
+    }
+}
+
 /// Many clients add the field to each body; some programs take it away.
 #[test]
 fn a_content_type_that_has_come_or_gone() {
