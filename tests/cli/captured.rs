@@ -250,7 +250,10 @@ fn a_capture_without_its_body_is_told_so() {
     let of_curl: Vec<_> = head.lines().map(|line| format!("> {line}\n")).collect();
     assert_lacks_body(&of_curl.concat(), &[]);
     assert_lacks_body(&head, &[]);
-    assert_lacks_body(&format!("{head}\r\n\n"), &[]);
+    // The empty lines of an editor may be as long as the body was.
+    for lines in ["\n", "\r\n", "\n\n", "\r\n\n"] {
+        assert_lacks_body(&format!("{head}{lines}"), &[]);
+    }
     assert_lacks_body(&format!("{head}\nHTTP/1.1 401 Unauthorized\n\n{{}}"), &[]);
     assert_lacks_body(&post_head("{}", ""), &[]);
     assert_lacks_body(&post_head("{}", "Transfer-Encoding: chunked\n"), &[]);
@@ -348,6 +351,16 @@ fn empty_lines_behind_the_head_are_no_body() {
     assert_eq!(answer["kind"], "body_not_covered");
 }
 
+#[test]
+fn a_body_of_its_length_may_look_like_none() {
+    for body in ["\n", "\r\n", "  ", "HTTP/1.1 200 OK", "HTTP/2 is good\n"] {
+        let head = post_head(body, &format!("Content-Length: {}\n", body.len()));
+        for behind in ["", "\n", "\r\n\r\n", "\n\nHTTP/1.1 401 Unauthorized\n\n"] {
+            assert_accepted(format!("{head}{body}{behind}"), &[]);
+        }
+    }
+}
+
 /// As `http -v` and Wireshark print a request.
 #[test]
 fn a_response_behind_the_request_is_no_body() {
@@ -394,6 +407,30 @@ fn a_body_in_chunks_is_put_together() {
     let trailers = "c\n{\"month\":11}\n0\nX-Trailer: a\n\n";
     let stderr = text(&explained(&format!("{head}{trailers}"), &[]).stderr);
     assert!(stderr.contains("trailers_not_covered"), "{stderr}");
+}
+
+/// The body was put together before, and begins as a chunk does.
+#[test]
+fn a_number_is_a_body_and_no_chunk() {
+    for body in ["12", "deadbeef", "0", "0c;a", "ffffffffffffffffffff"] {
+        let head = post_head(body, "Transfer-Encoding: chunked\n");
+        assert_accepted(format!("{head}{body}"), &[]);
+    }
+    let head = post_head("12", "Transfer-Encoding: chunked\n");
+    let answer = as_json(&format!("{head}12\n"), &[]);
+    assert_eq!(mistakes(&answer), ["body_line_breaks"], "{answer:#}");
+}
+
+#[test]
+fn a_body_of_no_chunks_is_empty_and_not_missing() {
+    let head = post_head("", "Transfer-Encoding: chunked\n");
+    for end in ["0\r\n\r\n", "0\n\n", "0\n"] {
+        assert_accepted(format!("{head}{end}"), &[]);
+    }
+    let head = post_head("{}", "Transfer-Encoding: chunked\n");
+    let answer = as_json(&format!("{head}0\r\n\r\n"), &[]);
+    assert_eq!(mistakes(&answer), ["body_missing"], "{answer:#}");
+    assert_eq!(answer["notes"], json!([]), "{answer:#}");
 }
 
 /// As PowerShell and some editors write a file.

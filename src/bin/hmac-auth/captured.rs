@@ -14,6 +14,10 @@ pub(super) struct Entry {
     pub(super) request: Result<Request<Vec<u8>>, Failure>,
 }
 
+/// In the extensions of a request whose body was captured in chunks, even if they are empty.
+#[derive(Clone)]
+pub(super) struct InChunks;
+
 /// All requests of a text. With a body of its own, that in the text does not matter.
 pub(super) fn read_requests(text: &[u8], has_body: bool) -> Vec<Entry> {
     let heads = heads_of_curl(text);
@@ -133,10 +137,24 @@ fn read_request(lines: &[String], body: &[u8]) -> Result<Request<Vec<u8>>, Failu
         .parse()
         .map_err(|error| format!("the target of the request is no URI ({error}): {remedy}"))?;
     let headers = read_fields(&lines[1..])?;
-    let body = body_in(body, &headers)?;
-    let mut request = Request::builder().method(method).uri(uri).body(body)?;
+    let mut request = Request::builder()
+        .method(method)
+        .uri(uri)
+        .body(Vec::new())?;
+    if is_chunked(&headers) && !is_no_body(body) {
+        *request.body_mut() = chunks::put_together(body)?;
+        request.extensions_mut().insert(InChunks);
+    } else {
+        *request.body_mut() = body_in(body, &headers).to_vec();
+    }
     *request.headers_mut() = headers;
     Ok(request)
+}
+
+fn is_chunked(headers: &HeaderMap) -> bool {
+    let codings = headers.get(TRANSFER_ENCODING);
+    let codings = codings.map(|codings| codings.as_bytes().to_ascii_lowercase());
+    codings.is_some_and(|codings| codings.ends_with(b"chunked"))
 }
 
 /// Whether the head says that a body comes.
@@ -154,25 +172,18 @@ fn content_length(headers: &HeaderMap) -> Option<usize> {
         .ok()
 }
 
-/// The body that follows a head.
-fn body_in(text: &[u8], headers: &HeaderMap) -> Result<Vec<u8>, Failure> {
-    if is_no_body(text) {
-        return Ok(Vec::new());
-    }
-    let codings = headers.get(TRANSFER_ENCODING);
-    let codings = codings.map(|codings| codings.as_bytes().to_ascii_lowercase());
-    if codings.is_some_and(|codings| codings.ends_with(b"chunked")) {
-        return chunks::put_together(text);
-    }
+/// The body that follows a head, not in chunks.
+fn body_in<'t>(text: &'t [u8], headers: &HeaderMap) -> &'t [u8] {
     let len = content_length(headers);
     let split = len.and_then(|len| text.split_at_checked(len));
-    Ok(match split {
+    match split {
+        // A body of this length may be a line break, or begin as a response does.
         Some((body, rest)) if is_no_body(rest) => body,
+        _ if is_no_body(text) => &[],
         // Without a length, a request has no body (RFC 9112, section 6.3). But somebody has put this
         // text here.
         _ => text,
     }
-    .to_vec())
 }
 
 /// Whether this is only what an editor has added, or the response.

@@ -4,6 +4,22 @@ use super::Failure;
 
 /// The body of some chunks. Some programs have put it together before they save it.
 pub(super) fn put_together(text: &[u8]) -> Result<Vec<u8>, Failure> {
+    // Chunks have several lines. So a number alone is a body that was put together.
+    let is_body = |text: &[u8]| !text.contains(&b'\n');
+    if is_body(text) {
+        return Ok(text.to_vec());
+    }
+    // An editor may have added the line break, if the number is not that of the last chunk.
+    from_chunks(text).or_else(|error| {
+        if is_body(text.trim_ascii_end()) {
+            Ok(text.to_vec())
+        } else {
+            Err(error)
+        }
+    })
+}
+
+fn from_chunks(text: &[u8]) -> Result<Vec<u8>, Failure> {
     // An editor may have changed the line breaks.
     let first = text.split_inclusive(|byte| *byte == b'\n').next();
     let line_break: &[u8] = match first {

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::{
     Failure, Outcome,
-    captured::{self, Entry, announces_body},
+    captured::{self, Entry, InChunks, announces_body},
     har,
     host_args::HostArgs,
     print,
@@ -247,9 +247,15 @@ impl<'a> Question<'a> {
 
     /// Whether the request had a body that was not captured: `curl -v` prints none, for example.
     fn lacks_body(&self, explanation: &Explanation) -> bool {
-        let is_captured = self.args.body.is_some() || !self.request.body().is_empty();
+        let is_in_chunks = self.request.extensions().get::<InChunks>().is_some();
+        if self.args.body.is_some() || is_in_chunks {
+            return false;
+        }
+        let body = self.request.body();
+        // An editor adds line breaks, and may add as many bytes as the body had.
         let is_other_one = explanation.kind() == Some(AuthErrorKind::WrongDigest);
-        !is_captured && (is_other_one || announces_body(self.request.headers()))
+        let is_lost = is_other_one && body.trim_ascii().is_empty();
+        is_lost || (body.is_empty() && announces_body(self.request.headers()))
     }
 
     /// The encoding under which the secret is the right one.
