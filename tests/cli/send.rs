@@ -1,8 +1,10 @@
 //! `hmac-auth send`: signed, sent, and shown.
 
 use std::{
+    ffi::OsStr,
     io::{Read, Write},
     net::TcpListener,
+    os::unix::ffi::OsStrExt,
     process::Command,
     thread,
 };
@@ -220,6 +222,22 @@ fn a_binary_body_of_standard_input_goes_over_https_too() {
     let name = answer.split_once("\nx-file: ").unwrap().1;
     let name = name.lines().next().unwrap();
     assert!(!std::path::Path::new(name).exists(), "{name}");
+}
+
+/// The configuration of curl is text. The user has given no file, so there is none to rename.
+#[test]
+fn a_directory_for_temporary_files_needs_a_name_that_is_text() {
+    let (_directory, path) = stand_in_of_curl("exit 2\n");
+    let temporary = TempDir::new().unwrap();
+    let temporary = temporary.path().join(OsStr::from_bytes(b"\xff"));
+    std::fs::create_dir(&temporary).unwrap();
+    let mut command = tool(&["send", "PUT", "https://host.example/a", "--data-file", "-"]);
+    command.env("PATH", path).env("TMPDIR", &temporary);
+    let output = fed(command, b"\0");
+    let stderr = text(&output.stderr);
+    assert_eq!(code(&output), 1, "{stderr}");
+    assert!(stderr.contains("set `TMPDIR`"), "{stderr}");
+    assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0);
 }
 
 /// It has read nothing, and ended: that is no success.

@@ -20,6 +20,14 @@ impl TemporaryFile {
     pub(super) fn with(content: &[u8]) -> Result<Self, Failure> {
         // Nobody can guess the name, and a file of this name that is there already is an error.
         let path = env::temp_dir().join(format!("hmac-auth-{}", generate_secret()?));
+        // The configuration of curl is text, and names the file.
+        if path.to_str().is_none() {
+            return Err(
+                "the name of the directory for temporary files is no text: set `TMPDIR`, or \
+                        `TMP` on Windows, to another one"
+                    .into(),
+            );
+        }
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]
