@@ -126,7 +126,7 @@ mod tests {
                 let distance = Duration::from_millis(distance);
                 let after = UNIX_EPOCH + changed + distance;
                 assert_eq!(file.is_at_rest(after), is_at_rest, "{millis}, {after:?}");
-                let before = UNIX_EPOCH + (changed - distance);
+                let before = UNIX_EPOCH + changed - distance;
                 assert_eq!(file.is_at_rest(before), is_at_rest, "{millis}, {before:?}");
             }
         }
