@@ -97,7 +97,7 @@ fn soak(seconds: u32) -> ExitCode {
                 busy = host.busy();
             }
             if let Some(kib) = host.memory("VmRSS") {
-                memory.read(elapsed, kib);
+                memory.read(elapsed, kib, traffic.answered());
             }
         }
         let busy = host
@@ -133,7 +133,7 @@ fn print_and_judge(
             1e6 * busy.as_secs_f64() / all
         );
     }
-    println!("{memory}");
+    println!("\n{memory}");
     report.wrong_answers(tally.wrong());
     report.count_at_most("kinds that never came", tally.missing(), 0.0);
     report.count_at_most(

@@ -2,27 +2,41 @@
 
 use std::{fmt, time::Duration};
 
+/// So many rows show how it went, beside the rate: the guard remembers as many signatures as come.
+const ROWS: usize = 10;
+
 #[derive(Default)]
 pub(crate) struct Memory {
-    /// Seconds, and MiB.
-    readings: Vec<(f64, f64)>,
+    readings: Vec<Reading>,
+}
+
+struct Reading {
+    /// In seconds.
+    at: f64,
+    mib: f64,
+    /// How many requests were answered until then.
+    answered: f64,
 }
 
 impl Memory {
-    pub(crate) fn read(&mut self, at: Duration, kib: f64) {
-        self.readings.push((at.as_secs_f64(), kib / 1024.0));
+    pub(crate) fn read(&mut self, at: Duration, kib: f64, answered: f64) {
+        self.readings.push(Reading {
+            at: at.as_secs_f64(),
+            mib: kib / 1024.0,
+            answered,
+        });
     }
 
     /// MiB, by least squares. Without readings, nobody can say that memory is flat.
     pub(crate) fn slope_per_second(&self) -> f64 {
-        let mean = |of: fn(&(f64, f64)) -> f64| {
-            self.readings.iter().map(of).sum::<f64>() / count(self.readings.len())
-        };
-        let (second, mib) = (mean(|(second, _)| *second), mean(|(_, mib)| *mib));
+        let (second, mib) = (
+            mean(&self.readings, |reading| reading.at),
+            mean(&self.readings, |reading| reading.mib),
+        );
         let (mut with_mib, mut alone) = (0.0, 0.0);
-        for (at, value) in &self.readings {
-            with_mib += (at - second) * (value - mib);
-            alone += (at - second) * (at - second);
+        for reading in &self.readings {
+            with_mib += (reading.at - second) * (reading.mib - mib);
+            alone += (reading.at - second) * (reading.at - second);
         }
         if alone > 0.0 {
             with_mib / alone
@@ -34,15 +48,34 @@ impl Memory {
 
 impl fmt::Display for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let values = self.readings.iter().map(|(_, mib)| *mib);
+        writeln!(f, "| minute | requests/s | MiB of the host |")?;
+        writeln!(f, "| ---: | ---: | ---: |")?;
+        for row in self
+            .readings
+            .chunks(self.readings.len().div_ceil(ROWS).max(2))
+        {
+            let [first, .., last] = row else { continue };
+            writeln!(
+                f,
+                "| {:.1} | {:.0} | {:.1} |",
+                first.at / 60.0,
+                (last.answered - first.answered) / (last.at - first.at),
+                mean(row, |reading| reading.mib)
+            )?;
+        }
+        let values = self.readings.iter().map(|reading| reading.mib);
         let lowest = values.clone().fold(f64::INFINITY, f64::min);
         let highest = values.fold(0.0, f64::max);
         write!(
             f,
-            "Its memory was {lowest:.1} to {highest:.1} MiB, with a slope of {:+.2} MiB per hour.",
+            "\nIts memory was {lowest:.1} to {highest:.1} MiB, with a slope of {:+.2} MiB per hour.",
             3600.0 * self.slope_per_second()
         )
     }
+}
+
+fn mean(readings: &[Reading], of: fn(&Reading) -> f64) -> f64 {
+    readings.iter().map(of).sum::<f64>() / count(readings.len())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a reading a second")]

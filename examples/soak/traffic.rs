@@ -127,6 +127,11 @@ impl Traffic {
         self.tally().begin_measuring();
     }
 
+    /// How many requests were answered rightly after the warm-up, until now.
+    pub(crate) fn answered(&self) -> f64 {
+        self.tally().measured()
+    }
+
     /// When no client is left.
     pub(crate) fn into_tally(self) -> Tally {
         let tally = Arc::into_inner(self.tally).expect("the clients are gone");
