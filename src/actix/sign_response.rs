@@ -10,7 +10,7 @@ use std::{
 use actix_web::{
     body::{BodySize, BoxBody, EitherBody, MessageBody},
     dev::{ResponseHead, ServiceResponse},
-    http::header::{HeaderName, HeaderValue},
+    http::header::{CONTENT_LENGTH, HeaderName, HeaderValue},
 };
 use bytes::Bytes;
 use http::{Response, StatusCode, response::Parts};
@@ -42,7 +42,8 @@ pub(super) async fn sign<B: MessageBody + 'static>(
     if let Some(mark) = response.extensions().get::<LeaveUnsigned>() {
         parts.extensions.insert(*mark);
     }
-    let (parts, body) = match signer.begin(Response::from_parts(parts, Answered::new(body))) {
+    let body = Answered::new(response.head(), body);
+    let (parts, body) = match signer.begin(Response::from_parts(parts, body)) {
         Begun::Passing(passing) => {
             let (parts, body) = passing.into_parts();
             (parts, EitherBody::left(body.body))
@@ -94,17 +95,23 @@ pin_project! {
     struct Answered<B> {
         #[pin]
         body: B,
-        // What is still to come of the length that the body has announced.
+        // What is still to come of the length that the body or its head has announced.
         left: Option<u64>,
     }
 }
 
 impl<B: MessageBody> Answered<B> {
-    fn new(body: B) -> Self {
+    fn new(head: &ResponseHead, body: B) -> Self {
         let left = match body.size() {
             BodySize::None => Some(0),
             BodySize::Sized(len) => Some(len),
-            BodySize::Stream => None,
+            // If the answer is chunked, actix does not send the length of the head, which may be
+            // that of a body before its compression.
+            BodySize::Stream if head.chunked() => None,
+            BodySize::Stream => {
+                let len = head.headers.get(CONTENT_LENGTH);
+                len.and_then(|len| len.to_str().ok()?.parse().ok())
+            }
         };
         Self { body, left }
     }

@@ -70,7 +70,7 @@ impl<R: Body<Data = Bytes>> Body for AnswerBody<R> {
                     return Poll::Ready(Some(Ok(Frame::data(mem::take(read)))));
                 }
                 match last.take() {
-                    None => Poll::Ready(None),
+                    None | Some(Last::WrongEnd) => Poll::Ready(None),
                     Some(Last::Error { error }) => Poll::Ready(Some(Err(error))),
                     Some(Last::Trailers { trailers, body }) => {
                         *last = Some(Last::Rest { body });
@@ -94,7 +94,7 @@ impl<R: Body<Data = Bytes>> Body for AnswerBody<R> {
                 let is_over = match last {
                     None => true,
                     Some(Last::Rest { body }) => body.is_end_stream(),
-                    Some(Last::Trailers { .. } | Last::Error { .. }) => false,
+                    Some(Last::Trailers { .. } | Last::Error { .. } | Last::WrongEnd) => false,
                 };
                 read.is_empty() && is_over
             }
@@ -109,8 +109,9 @@ impl<R: Body<Data = Bytes>> Body for AnswerBody<R> {
                 let read = u64::try_from(read.len()).unwrap_or(u64::MAX);
                 let rest = match last {
                     Some(Last::Rest { body }) => body.size_hint(),
-                    // Nobody knows how much more there would have been.
-                    Some(Last::Error { .. }) => SizeHint::new(),
+                    // Nobody knows how much more there would have been. A server that knew of a
+                    // length would not compare it with the head.
+                    Some(Last::Error { .. } | Last::WrongEnd) => SizeHint::new(),
                     Some(Last::Trailers { .. }) | None => SizeHint::with_exact(0),
                 };
                 let mut sum = SizeHint::new();

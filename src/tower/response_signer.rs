@@ -7,7 +7,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode, header::CONTENT_TYPE, response::Parts};
+use http::{
+    HeaderMap, Response, StatusCode,
+    header::{CONTENT_LENGTH, CONTENT_TYPE},
+    response::Parts,
+};
 use http_body::Body;
 
 #[cfg(feature = "tracing")]
@@ -56,6 +60,8 @@ pub(crate) struct Reading<R> {
 pub(crate) enum End<E> {
     Whole,
     TooLarge,
+    /// It is not as long as its head says.
+    WrongLength,
     Trailers(HeaderMap),
     Broken(E),
 }
@@ -78,6 +84,17 @@ pub(crate) enum Last<R: Body> {
     Error {
         error: R::Error,
     },
+    /// The body has ended, and is not as long as its head says.
+    WrongEnd,
+}
+
+impl<R> Reading<R> {
+    /// Whether the head announces another length than was read.
+    pub(super) fn differs_from_head(&self) -> bool {
+        let announced = self.parts.headers.get(CONTENT_LENGTH);
+        let announced = announced.and_then(|len| len.to_str().ok()?.parse::<u64>().ok());
+        announced.is_some_and(|len| len != self.len)
+    }
 }
 
 impl ResponseSigner {
@@ -158,6 +175,10 @@ impl ResponseSigner {
                 return Response::from_parts(parts, ReadBody::Whole(read));
             }
             End::TooLarge => (TOO_LARGE, Last::Rest { body }),
+            End::WrongLength => (
+                "the body is not as long as its `Content-Length` says",
+                Last::WrongEnd,
+            ),
             End::Trailers(trailers) => (
                 "the body has trailers, which no signature covers",
                 Last::Trailers { trailers, body },

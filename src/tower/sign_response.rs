@@ -18,7 +18,7 @@ use tower_service::Service;
 use super::{
     ValidateAuthLayer, ValidateStreamLayer,
     answer_body::AnswerBody,
-    response_signer::{Begun, Reading, ResponseSigner},
+    response_signer::{Begun, End, Reading, ResponseSigner},
 };
 use crate::{eventual::POLLED_AFTER_END, response::SignResponseOptions};
 
@@ -46,6 +46,7 @@ use crate::{eventual::POLLED_AFTER_END, response::SignResponseOptions};
 ///
 /// - a larger body, which goes on as it comes;
 /// - a body with trailers, such as that of gRPC, or one that breaks off;
+/// - a body that is not as long as its `Content-Length` says;
 /// - `text/event-stream`, gRPC and 101, of which nothing is read ahead;
 /// - one with [`LeaveUnsigned`](super::LeaveUnsigned) in its extensions, for other streams that
 ///   come slowly or have no end;
@@ -225,7 +226,12 @@ where
                 }
                 StateProjection::Reading { reading } => {
                     let read = reading.as_mut().expect(POLLED_AFTER_END);
-                    let end = ready!(this.signer.poll_end(read, cx));
+                    let end = match ready!(this.signer.poll_end(read, cx)) {
+                        // Signed, a part would pass for the whole. The server would believe its
+                        // length, too, and the next answer would begin in the wrong place.
+                        End::Whole if read.differs_from_head() => End::WrongLength,
+                        end => end,
+                    };
                     let reading = reading.take().expect("it was just read");
                     let response = this.signer.end(reading, end);
                     return Poll::Ready(Ok(response.map(AnswerBody::read)));
