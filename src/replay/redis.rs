@@ -329,7 +329,7 @@ impl RedisReplayGuard {
     fn decide(&self, trouble: Trouble, consumer: &str) -> Result<(), AuthError> {
         let outage = trouble.outage();
         if outage.is_none() {
-            self.connection.replace();
+            self.connection.replace(&self.key_prefix);
         }
         match (self.if_down, outage) {
             (IfDown::Accept, Some(outage)) => {

@@ -1,58 +1,17 @@
 //! Each request that is accepted without asking Redis leaves a trace.
 
-use std::{
-    io::{self, Write},
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::time::Duration;
 
 use hmac_auth::{AuthErrorKind as Kind, DEFAULT_SECRET_NAME};
-use tracing_subscriber::{fmt::MakeWriter, util::SubscriberInitExt};
+use tokio::time::sleep;
 
 use crate::support::{
+    log::Log,
     proof::{NOW, claim, new_proof, refusal, time},
     stand_in::guard_with_answer,
 };
 
 const FULL: &str = "-OOM command not allowed when used memory > 'maxmemory'.\r\n";
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
-
-impl Log {
-    /// What it has as long as the guard lives that comes with it.
-    fn start() -> (Self, impl Sized) {
-        let log = Self::default();
-        let guard = tracing_subscriber::fmt()
-            .with_writer(log.clone())
-            .with_ansi(false)
-            .finish()
-            .set_default();
-        (log, guard)
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
 
 #[tokio::test]
 async fn each_one_is_an_event_that_says_why() {
@@ -86,7 +45,7 @@ async fn a_distrusted_request_is_no_such_event() {
         .accept_replays_while_redis_is_down();
     let operator = open.clone();
     let waiting = tokio::spawn(async move { refusal(&open, &new_proof()).await });
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    sleep(Duration::from_millis(100)).await;
     operator.distrust_before(time(NOW + 1));
     assert_eq!(waiting.await.unwrap(), Kind::BeforeGuardStart);
     let log = log.text();

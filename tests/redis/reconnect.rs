@@ -1,6 +1,7 @@
 //! What the guard does when Redis refuses the connection itself, and when it does so no more.
 
 use std::{
+    future::pending,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -17,6 +18,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::support::{
     failing::Failing,
+    log::Log,
     proof::{claim, new_proof, refusal},
     server::{Server, TIME_LIMIT, free_port, try_connect},
 };
@@ -158,6 +160,66 @@ async fn many_refused_requests_make_one_connection_a_second() {
     // Between three of them are two pauses.
     let elapsed = began.elapsed();
     assert!(elapsed >= Duration::from_secs(2), "{elapsed:?}");
+}
+
+/// The old connection still says why it gave up, which is perhaps repaired by now.
+#[tokio::test]
+async fn the_operator_reads_why_no_connection_could_be_made() {
+    let (log, _log) = Log::start();
+    let connect = async || RedisResult::<Failing>::Err((ErrorKind::Io, "gone").into());
+    let guard = RedisReplayGuard::new(Failing((ErrorKind::AuthenticationFailed, "no").into()))
+        .connect_again(connect);
+    for _ in 0..3 {
+        let error = claim(&guard, &new_proof()).await.unwrap_err();
+        assert!(format!("{error:#}").contains(LOGIN), "{error:#}");
+        sleep(Duration::from_millis(50)).await;
+    }
+    let log = log.text();
+    let events: Vec<_> = log.lines().filter(|line| line.contains("WARN")).collect();
+    assert!(!events.is_empty(), "{log}");
+    for event in events {
+        for part in ["connect_again", "there is no connection to Redis"] {
+            assert!(event.contains(part), "{part} is not in: {event}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_is_made_is_no_such_event() {
+    let server = Server::start().await;
+    let url = server.url();
+    let (log, _log) = Log::start();
+    let guard = RedisReplayGuard::new(Failing((ErrorKind::AuthenticationFailed, "no").into()))
+        .connect_again(move || try_connect(url.clone()))
+        .time_limit(TIME_LIMIT);
+    is_accepted_again(&guard).await;
+    assert!(!log.text().contains("WARN"), "{}", log.text());
+}
+
+/// As behind a firewall that drops all packets. It takes half a minute until the guard gives up.
+#[tokio::test]
+async fn a_try_that_hangs_is_not_the_last() {
+    let (log, _log) = Log::start();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&calls);
+    let connect = move || {
+        counter.fetch_add(1, Ordering::SeqCst);
+        pending::<RedisResult<Failing>>()
+    };
+    let guard = RedisReplayGuard::new(Failing((ErrorKind::AuthenticationFailed, "no").into()))
+        .connect_again(connect);
+    let began = Instant::now();
+    while calls.load(Ordering::SeqCst) < 2 {
+        claim(&guard, &new_proof()).await.unwrap_err();
+        sleep(Duration::from_millis(100)).await;
+        assert!(began.elapsed() < Duration::from_secs(60));
+    }
+    assert!(began.elapsed() >= Duration::from_secs(30));
+    assert!(
+        log.text().contains("not ended within 30s"),
+        "{}",
+        log.text()
+    );
 }
 
 #[tokio::test]

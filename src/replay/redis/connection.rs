@@ -1,6 +1,7 @@
 //! The connection of the guard, and what takes its place.
 
 use std::{
+    fmt::Display,
     future::Future,
     pin::Pin,
     sync::{Arc, PoisonError, RwLock},
@@ -8,10 +9,19 @@ use std::{
 };
 
 use redis::{Cmd, RedisResult, Value, aio::ConnectionLike};
-use tokio::{sync::Semaphore, time::sleep};
+use tokio::{
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
+
+use super::trouble::Trouble;
 
 /// How long a new connection, or the failure to make one, keeps the next one off.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// How long a try to connect may take: a manager gives up much earlier. While one hangs, there is
+/// no other.
+const LONGEST_TRY: Duration = Duration::from_secs(30);
 
 pub(super) type Reply = Pin<Box<dyn Future<Output = RedisResult<Value>> + Send>>;
 
@@ -58,7 +68,7 @@ impl Connection {
     }
 
     /// Makes another connection in the background, unless that was just done.
-    pub(super) fn replace(&self) {
+    pub(super) fn replace(&self, key_prefix: &Arc<str>) {
         let Some(connect) = &self.connect else {
             return;
         };
@@ -66,14 +76,30 @@ impl Connection {
             return;
         };
         let (connect, current) = (Arc::clone(connect), Arc::clone(&self.ask));
+        let key_prefix = Arc::clone(key_prefix);
         tokio::spawn(async move {
-            if let Ok(ask) = connect().await {
-                *current.write().unwrap_or_else(PoisonError::into_inner) = ask;
+            match timeout(LONGEST_TRY, connect()).await {
+                Ok(Ok(ask)) => {
+                    *current.write().unwrap_or_else(PoisonError::into_inner) = ask;
+                }
+                // The present connection goes on to say why it gave up: an outage instead would be
+                // accepted by a guard that accepts those.
+                Ok(Err(error)) => report(Trouble::of(&error, &key_prefix)),
+                Err(_) => report(format_args!("it has not ended within {LONGEST_TRY:?}")),
             }
             sleep(PAUSE).await;
             drop(turn);
         });
     }
+}
+
+/// Says why there is no other connection.
+fn report(reason: impl Display) {
+    tracing::warn!(
+        target: "hmac_auth",
+        %reason,
+        "Redis refuses the connection of the replay guard, and `connect_again` has made no other"
+    );
 }
 
 fn ask_by(connection: impl ConnectionLike + Clone + Send + Sync + 'static) -> Ask {
