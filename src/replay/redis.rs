@@ -159,9 +159,22 @@ impl RedisReplayGuard {
     /// `connect` gives a connection with the new password.
     ///
     /// The guard calls `connect` in a task of its own, after a request about which Redis could not be
-    /// asked and which is no outage. It waits for the connection and one second more before it calls
-    /// again. All clones made later share the new connection. Let `connect` wait until the connection
-    /// is there: a lazy one would hide why Redis refuses.
+    /// asked, unless the reason is an outage. It waits for the connection, at most 30 s, and one
+    /// second more before it calls again. If there is none, an event of `tracing` at the level
+    /// `WARN` says why. All clones share the new connection, but those made before this setting do
+    /// not ask for one.
+    ///
+    /// A connection that breaks is an outage, after which it must itself connect again. A
+    /// `ConnectionManager` does. A `MultiplexedConnection` does not: once Redis is restarted, each
+    /// request is refused until the host is started again, also with this setting.
+    ///
+    /// # Security
+    ///
+    /// Let `connect` wait until the connection is there, as `ConnectionManager::new` does. With a
+    /// lazy one, a refused login looks like an outage for some seconds, then like what it is, and
+    /// then the next lazy connection takes its place. So with
+    /// [`accept_replays_while_redis_is_down`](Self::accept_replays_while_redis_is_down), the guard
+    /// accepts nearly all replays for as long as Redis refuses the login.
     ///
     /// ```no_run
     /// use hmac_auth::RedisReplayGuard;
@@ -230,6 +243,11 @@ impl RedisReplayGuard {
     /// [`TwoLevelReplayGuard`](crate::TwoLevelReplayGuard), a request can be replayed once to each
     /// other host.
     ///
+    /// Two connections must not be combined with this setting. A `MultiplexedConnection` never
+    /// connects again: once it is broken, each request is accepted until the host is started again.
+    /// A lazy connection from [`connect_again`](Self::connect_again) makes an outage of a refused
+    /// login.
+    ///
     /// Redis does not know of what was accepted unchecked. So those requests can be replayed until
     /// their window is over, also after Redis is back. To end that, call
     /// [`distrust_before`](Self::distrust_before) then, with the time since which Redis answers again.
@@ -256,17 +274,17 @@ impl RedisReplayGuard {
     /// has to be told. An earlier time than that of the last call changes nothing.
     ///
     /// ```no_run
-    /// # fn example(redis: &hmac_auth::RedisReplayGuard) {
     /// use std::time::{Duration, SystemTime};
     ///
-    /// use hmac_auth::DEFAULT_MAX_CLOCK_SKEW;
+    /// use hmac_auth::{DEFAULT_MAX_CLOCK_SKEW, RedisReplayGuard};
     ///
     /// /// No two clocks differ by more.
     /// const CLOCKS_APART: Duration = Duration::from_secs(5);
     ///
-    /// let now = SystemTime::now();
-    /// redis.distrust_before(now + DEFAULT_MAX_CLOCK_SKEW + CLOCKS_APART);
-    /// # }
+    /// // The operator names `at`, the same time for all hosts.
+    /// fn on_failover(redis: &RedisReplayGuard, at: SystemTime) {
+    ///     redis.distrust_before(at + DEFAULT_MAX_CLOCK_SKEW + CLOCKS_APART);
+    /// }
     /// ```
     pub fn distrust_before(&self, time: SystemTime) {
         // A signature says only in which second it was made: if the time is within it, the signature
