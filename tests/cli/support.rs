@@ -37,29 +37,28 @@ pub(crate) fn printed(args: &[&str]) -> String {
 }
 
 /// With this text as standard input.
-pub(crate) fn fed(mut command: Command, input: &[u8]) -> Output {
-    let mut process = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+pub(crate) fn fed(command: Command, input: &[u8]) -> Output {
+    let mut process = piped(command);
     // A program that needs no input may have ended.
     let _ = process.stdin.take().unwrap().write_all(input);
     process.wait_with_output().unwrap()
 }
 
 /// The same, with pipes as output that nobody reads any more.
-pub(crate) fn unread(mut command: Command, input: &[u8]) -> Output {
-    let mut process = command
+pub(crate) fn unread(command: Command, input: &[u8]) -> Output {
+    let mut process = piped(command);
+    drop((process.stdout.take(), process.stderr.take()));
+    let _ = process.stdin.take().unwrap().write_all(input);
+    process.wait_with_output().unwrap()
+}
+
+fn piped(mut command: Command) -> Child {
+    command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap();
-    drop((process.stdout.take(), process.stderr.take()));
-    let _ = process.stdin.take().unwrap().write_all(input);
-    process.wait_with_output().unwrap()
+        .unwrap()
 }
 
 pub(crate) fn code(output: &Output) -> i32 {
