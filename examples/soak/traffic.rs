@@ -13,13 +13,14 @@ use http::Request;
 use tokio::{
     io::AsyncWriteExt,
     task::JoinSet,
-    time::{sleep, timeout},
+    time::{sleep, sleep_until, timeout},
 };
 
 use crate::{
     client::{Answer, Connection, head, sign_options, wire},
     consumer::{Consumer, FORGERIES, Kind},
     host::{AUTHORITY, secrets},
+    pace::Pace,
     rotation::Keys,
     routes::MAX_BODY_LEN,
     tally::Tally,
@@ -43,7 +44,7 @@ const KIB: usize = 1 << 10;
 /// The kinds of requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Sort {
-    /// Small, and as fast as they go.
+    /// Small, and most of all.
     Small(Kind),
     /// Signed with the previous secret while it is accepted, and when no longer.
     Previous,
@@ -106,6 +107,7 @@ pub(crate) struct Traffic {
     address: SocketAddr,
     end: Instant,
     keys: Keys,
+    pace: Arc<Mutex<Pace>>,
     tally: Arc<Mutex<Tally>>,
 }
 
@@ -115,12 +117,18 @@ impl Traffic {
             address,
             end,
             keys: Keys::new(secrets()),
+            pace: Arc::new(Mutex::new(Pace::new())),
             tally: Arc::new(Mutex::new(Tally::new(Sort::all()))),
         }
     }
 
     pub(crate) fn secrets(&self) -> Keys {
         self.keys.clone()
+    }
+
+    /// From now on, small requests keep one rate.
+    pub(crate) fn hold(&self) {
+        self.pace().hold();
     }
 
     pub(crate) fn begin_measuring(&self) {
@@ -140,6 +148,10 @@ impl Traffic {
 
     fn tally(&self) -> MutexGuard<'_, Tally> {
         self.tally.lock().expect("no panic")
+    }
+
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().expect("no panic")
     }
 
     pub(crate) fn start(&self) -> JoinSet<()> {
@@ -172,6 +184,10 @@ impl Traffic {
         let mut consumer = Consumer::new(first, self.current());
         let mut connection = Connection::new(self.address).await;
         for count in 0.. {
+            let turn = self.pace().turn();
+            if let Some(turn) = turn.filter(|turn| *turn > Instant::now()) {
+                sleep_until(turn.into()).await;
+            }
             if self.is_over() {
                 return;
             }
