@@ -96,4 +96,17 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn one_wrong_digit_does_not_make_up_for_another() {
+        let text: [u8; LEN_OF_32] = STANDARD.encode([0xa5; 32]).into_bytes().try_into().unwrap();
+        for last in 0..LEN_OF_32 {
+            for first in 0..last {
+                let mut other = text;
+                other[first] = b'?';
+                other[last] = b'?';
+                assert_eq!(decode_32(&other), None, "{first}, {last}");
+            }
+        }
+    }
 }

@@ -4,4 +4,5 @@ mod clock;
 mod request;
 mod response;
 mod retry;
+mod trace;
 mod url;

@@ -51,10 +51,12 @@ mod tower {
     mod guard;
     mod observe;
     mod refusal;
+    mod trace;
     mod upgrade;
     mod metrics {
         mod consumers;
         mod directory;
+        mod guard;
         mod requests;
     }
 }

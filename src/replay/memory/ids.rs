@@ -135,3 +135,60 @@ impl Ids {
 fn low_bits(id: u64, power: usize) -> usize {
     id as usize & (power - 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    /// By the finaliser of `MurmurHash3`: different for each number, and with all bits used.
+    fn id(number: u64) -> u64 {
+        let mixed = (number ^ number >> 33).wrapping_mul(0xff51_afd7_ed55_8ccd);
+        let mixed = (mixed ^ mixed >> 33).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+        mixed ^ mixed >> 33
+    }
+
+    #[test]
+    fn it_is_a_set() {
+        let (mut ids, mut expected) = (Ids::new(), HashSet::new());
+        for number in 0..20_000 {
+            // Each is inserted twice, and each third one is removed for good.
+            for id in [id(number), id(number / 2)] {
+                assert_eq!(ids.insert(id), expected.insert(id), "{number}");
+            }
+            if number % 3 == 0 {
+                ids.remove(id(number / 2));
+                expected.remove(&id(number / 2));
+            }
+        }
+        for number in 0..40_000 {
+            let id = id(number);
+            assert_eq!(ids.contains(id), expected.contains(&id), "{number}");
+        }
+    }
+
+    #[test]
+    fn it_grows_by_small_buckets() {
+        let mut ids = Ids::new();
+        for number in 0..20_000 {
+            ids.insert(id(number));
+        }
+        let room = ids.fills.len() * ROOM;
+        assert!((20_000..2 * 20_000).contains(&room), "{room}");
+        assert!(ids.directory.len() <= 20_000, "{}", ids.directory.len());
+    }
+
+    #[test]
+    fn blocks_are_freed_bit_by_bit() {
+        let mut ids = Ids::new();
+        for number in 0..20_000 {
+            ids.insert(id(number));
+        }
+        let blocks = ids.blocks.len();
+        assert!(!ids.free(blocks - 1));
+        assert_eq!(ids.blocks.len(), 1);
+        assert!(ids.free(1));
+        assert!(ids.free(1), "nothing is left to free");
+    }
+}

@@ -80,3 +80,34 @@ impl History {
 pub(super) fn is_over(since: SystemTime, now: SystemTime) -> bool {
     now.duration_since(since).map_or(true, |time| time >= GRACE)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::secret::{MAX_PREVIOUS_SECRETS, Secret, file::identity::Identity};
+
+    #[test]
+    fn a_set_is_at_rest_when_all_its_files_are() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        fs::write(&path, "just written").unwrap();
+        let mut states = [None; 1 + MAX_PREVIOUS_SECRETS];
+        let is_at_rest = |states, read_at| {
+            let secret = Secret::from_text("a secret that only the tests know").unwrap();
+            let set = SecretSet::new(secret);
+            let good = Good {
+                set,
+                states,
+                read_at,
+            };
+            good.is_at_rest()
+        };
+        let now = SystemTime::now();
+        assert!(is_at_rest(states, now), "no file");
+        states[1] = Identity::of(&path).unwrap();
+        assert!(!is_at_rest(states, now));
+        assert!(is_at_rest(states, now + Duration::from_secs(10)));
+    }
+}

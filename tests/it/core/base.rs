@@ -256,3 +256,35 @@ pub(crate) fn pitfall_28_what_is_signed_is_what_the_handler_sees() {
             .collect::<Vec<_>>()
     );
 }
+
+/// By RFC 9421 section 2.2.8: decoded as the values of a form are, and encoded anew.
+#[test]
+fn a_query_parameter_has_one_spelling() {
+    let input =
+        r#"("@method" "@authority" "@path" "@query" "@query-param";name="a");created=1700000000"#;
+    for (value, expected) in [
+        ("%C3%A9", "%C3%A9"),
+        ("%c3%a9", "%C3%A9"),
+        ("%7e~", "%7E%7E"),
+        ("%2a-._", "*-._"),
+        ("b+c%20d%2B", "b%20c%20d%2B"),
+        // No byte in hexadecimal, so it stands for itself.
+        ("%zz", "%25zz"),
+        ("%4g", "%254g"),
+        ("%g4", "%25g4"),
+        ("%4", "%254"),
+        ("%", "%25"),
+    ] {
+        let uri = format!("https://host.example/?a={value}&b=2");
+        let request = signed_as(with_uri(get(), &uri), input);
+        let options = options();
+        let claim = Claim::parse(&request, &options).unwrap();
+        let base = claim.signature_base().unwrap();
+        let line = format!("\"@query-param\";name=\"a\": {expected}");
+        assert!(
+            base.as_str().lines().any(|other| other == line),
+            "{}",
+            base.as_str()
+        );
+    }
+}

@@ -8,8 +8,8 @@ use base64::{
 };
 use hmac_auth::{
     Claim, DEFAULT_SECRET_NAME, EnvSecrets, FileSecrets, MemoryReplayGuard, Secret, SecretEncoding,
-    SecretSet, SecretStore, sign_request,
-    signature::SignatureInput,
+    SecretSet, SecretStore, UseOnce, sign_request,
+    signature::{SignatureInput, SignatureInputs},
     testing::{TamperOptions, tampered, wrongly_signed},
     validate_auth,
 };
@@ -165,6 +165,48 @@ pub(crate) fn pitfall_27_neither_secrets_nor_macs_are_shown() {
     );
 
     errors_show_no_secrets(&request, &check);
+}
+
+/// What a developer prints to find an error says what it is.
+#[test]
+fn each_debug_output_says_what_it_has() {
+    let request = signed_with(post(), &sign_options().key_id("site-a"));
+    let options = options().key_ids([("site-a", DEFAULT_SECRET_NAME)]);
+    let claim = Claim::parse(&request, &options).unwrap();
+    let head = claim.verify_head(&SecretSet::new(secret())).unwrap();
+    let validated = validate_auth(&request, &secrets(), &options).unwrap();
+    let refusal = Secret::from_text("a secret of somebody else").unwrap();
+    let refusal = claim.verify_head(&SecretSet::new(refusal)).unwrap_err();
+    let shows = |value: &dyn Debug, expected: &str| {
+        let text = format!("{value:?}");
+        assert!(text.contains(expected), "{text} has no {expected}");
+    };
+    shows(
+        &claim,
+        r#"Claim { secret_name: "hmac-authentication-secret-key", input: SignatureInput { label: "sig1", value: "(\"@method\" "#,
+    );
+    shows(&claim.input().components(), r#"[Component("@method"), "#);
+    let mut inputs = SignatureInputs::new(request.headers());
+    assert!(inputs.next().is_some());
+    shows(&inputs, r#"SignatureInputs { labels: ["sig1"], .. }"#);
+    shows(&head, "VerifiedHead { covers_body: true, .. }");
+    shows(&validated, r#"key_id: Some("site-a")"#);
+    shows(&validated, &format!("created: {NOW}"));
+    shows(&refusal, r#"detail: Some(""#);
+    shows(
+        &FileSecrets::new("/run/secrets"),
+        r#"FileSecrets { directory: "/run/secrets", "#,
+    );
+    shows(&UseOnce::ready(Ok(())), "UseOnce(");
+    let base = claim.signature_base().unwrap();
+    shows(&base, r#"SignatureBase("\"@method\": POST\n"#);
+    let shown = base.to_string();
+    let lines: Vec<&str> = shown.lines().collect();
+    assert_eq!(
+        lines[..2],
+        [r#""@method": POST"#, r#""@authority": host.example"#]
+    );
+    assert!(lines.contains(&r#""@query": <1 bytes>"#), "{shown}");
 }
 
 /// Nonces that can be foreseen weaken a signature: the options say so.

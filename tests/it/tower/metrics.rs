@@ -2,6 +2,7 @@
 
 mod consumers;
 mod directory;
+mod guard;
 mod page;
 mod requests;
 mod state;

@@ -1,5 +1,7 @@
 //! App instances that must be refused, and the answers to peers and operators.
 
+use std::time::Duration;
+
 use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD},
@@ -95,6 +97,9 @@ fn sizes_and_shapes_are_limited() {
         refusal(&of_len(MAX_APP_INSTANCE_LEN + 1).unwrap()),
         Kind::TooLarge
     );
+    let of_one_part = |len| refusal(&"A".repeat(len));
+    assert_eq!(of_one_part(MAX_APP_INSTANCE_LEN), Kind::NotTwoParts);
+    assert_eq!(of_one_part(MAX_APP_INSTANCE_LEN + 1), Kind::TooLarge);
     let deep = format!("{}{}", "[".repeat(2_500), "]".repeat(2_500));
     let deep = payload(&[]).replacen('{', &format!(r#"{{"bs":{deep},"#), 1);
     // What is not read is skipped without recursion, and reading it does not overflow the stack.
@@ -199,6 +204,13 @@ fn both_alphabets_and_padding_are_read() {
 }
 
 #[test]
+fn debug_shows_who_it_is() {
+    let shown = format!("{:?}", parse(&signed(payload(&[]))).unwrap());
+    let expected = r#"AppInstance { instance_id: "130db01f-83b1-17c8-1803-c27217800b45", "#;
+    assert!(shown.starts_with(expected), "{shown}");
+}
+
+#[test]
 fn freshness_has_exact_limits() {
     let signed_at = |seconds: u64| {
         let date = jiff::Timestamp::try_from(at(seconds)).unwrap().to_string();
@@ -212,6 +224,15 @@ fn freshness_has_exact_limits() {
     assert_eq!(refusal(&signed_at(NOW - day - 1)), Kind::Stale);
     assert!(parse(&signed_at(NOW + 10)).is_ok());
     assert_eq!(refusal(&signed_at(NOW + 11)), Kind::InFuture);
+    let wide = options().max_clock_skew(Duration::from_secs(60));
+    let kind = |seconds: u64| {
+        let parsed = AppInstance::parse(&signed_at(seconds), &secrets(), &wide);
+        parsed.err().map(|error| error.kind())
+    };
+    assert_eq!(
+        [kind(NOW + 60), kind(NOW + 61)],
+        [None, Some(Kind::InFuture)]
+    );
     let expires = |seconds: u64| {
         let date = jiff::Timestamp::try_from(at(seconds)).unwrap().to_string();
         signed(payload(&[("expirationDate", Some(json!(date)))]))

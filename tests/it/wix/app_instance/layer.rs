@@ -1,5 +1,12 @@
 //! The layer for app instances: requests that reach the service, and refusals.
 
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    panic::{AssertUnwindSafe, catch_unwind},
+    task::{Context, Poll, Waker},
+};
+
 use axum::body::Body;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_executor::block_on;
@@ -12,7 +19,7 @@ use hmac_auth::{
 };
 use http::{Request, Response, StatusCode, header::AUTHORIZATION};
 use serde_json::{Value, json};
-use tower::{ServiceBuilder, ServiceExt, service_fn};
+use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 
 const SECRET: &str = "d245bbf8-57eb-49d6-aeff-beff6d82cd39";
 
@@ -114,6 +121,41 @@ fn without_the_app_secret_nothing_is_accepted() {
 }
 
 #[test]
+fn the_options_name_the_app_secret() {
+    let secrets = MemorySecrets::new();
+    secrets.insert("another name", Secret::from_text(SECRET).unwrap());
+    let options = AppInstanceOptions::new().secret_name("another name");
+    let layer = ValidateAppInstanceLayer::new(secrets, options);
+    assert!(format!("{layer:?}").contains("another name"), "{layer:?}");
+    assert_accepted(&call(&layer, request(json!({}))));
+}
+
+/// Such as one with a limit of requests.
+#[derive(Clone)]
+struct Busy;
+
+impl Service<Request<Body>> for Busy {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Pending
+    }
+
+    fn call(&mut self, _: Request<Body>) -> Self::Future {
+        panic!("called before it was ready")
+    }
+}
+
+#[test]
+fn a_service_that_is_not_ready_is_waited_for() {
+    let mut service = layer(DEFAULT_APP_SECRET_NAME).layer(Busy);
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(service.poll_ready(&mut context).is_pending());
+}
+
+#[test]
 fn no_shared_cache_stores_an_answer() {
     let cache_control = |response: &Response<Body>| {
         let lines = response.headers().get_all("cache-control").iter();
@@ -144,13 +186,6 @@ fn no_shared_cache_stores_an_answer() {
 
 #[test]
 fn a_future_panics_when_it_is_polled_after_its_end() {
-    use std::{
-        future::{Ready, ready},
-        panic::{AssertUnwindSafe, catch_unwind},
-    };
-
-    use tower::{Layer, Service};
-
     let end = |succeeds: bool| -> Ready<Result<Response<Body>, &str>> {
         ready(if succeeds {
             Ok(Response::default())
