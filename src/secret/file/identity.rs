@@ -68,15 +68,14 @@ impl Identity {
     }
 
     /// The ctime, or the time of modification where there is none.
-    #[cfg(unix)]
     fn changed(&self) -> Option<SystemTime> {
-        let (seconds, nanoseconds) = self.node.changed;
-        let nanoseconds = Duration::from_nanos(nanoseconds.unsigned_abs());
-        crate::time::system_time(seconds)?.checked_add(nanoseconds)
-    }
-
-    #[cfg(not(unix))]
-    fn changed(&self) -> Option<SystemTime> {
+        #[cfg(unix)]
+        {
+            let (seconds, nanoseconds) = self.node.changed;
+            let nanoseconds = Duration::from_nanos(nanoseconds.unsigned_abs());
+            crate::time::system_time(seconds)?.checked_add(nanoseconds)
+        }
+        #[cfg(not(unix))]
         self.modified
     }
 }

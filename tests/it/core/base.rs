@@ -266,6 +266,7 @@ fn a_query_parameter_has_one_spelling() {
         ("%C3%A9", "%C3%A9"),
         ("%c3%a9", "%C3%A9"),
         ("%7e~", "%7E%7E"),
+        ("%5f%5F", "__"),
         ("%2a-._", "*-._"),
         ("b+c%20d%2B", "b%20c%20d%2B"),
         // No byte in hexadecimal, so it stands for itself.

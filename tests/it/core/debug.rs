@@ -7,8 +7,8 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use hmac_auth::{
-    Claim, DEFAULT_SECRET_NAME, EnvSecrets, FileSecrets, MemoryReplayGuard, Secret, SecretEncoding,
-    SecretSet, SecretStore, UseOnce, sign_request,
+    Claim, DEFAULT_SECRET_NAME, EnvSecrets, FileSecrets, MemoryReplayGuard, ReplayGuard, Secret,
+    SecretEncoding, SecretSet, SecretStore, UseOnce, sign_request,
     signature::{SignatureInput, SignatureInputs},
     testing::{TamperOptions, tampered, wrongly_signed},
     validate_auth,
@@ -197,7 +197,20 @@ fn each_debug_output_says_what_it_has() {
         &FileSecrets::new("/run/secrets"),
         r#"FileSecrets { directory: "/run/secrets", "#,
     );
+    shows(
+        validated.replay_id(),
+        &format!("ReplayId {{ created: {NOW}, "),
+    );
+    let guard = MemoryReplayGuard::new().started_at(time(NOW));
+    assert!(guard.is_empty());
     shows(&UseOnce::ready(Ok(())), "UseOnce(");
+    guard.first_use(validated.clone()).unwrap();
+    assert!(!guard.is_empty());
+    shows(&guard.accept_once(validated.clone()), "AcceptOnce");
+    shows(&guard, "MemoryReplayGuard { len: 1, consumers: 1, ");
+    shows(&EnvSecrets::new("SECRET_"), r#""SECRET_""#);
+    let fingerprint = secret().fingerprint();
+    shows(&fingerprint, &fingerprint.to_string());
     let base = claim.signature_base().unwrap();
     shows(&base, r#"SignatureBase("\"@method\": POST\n"#);
     let shown = base.to_string();

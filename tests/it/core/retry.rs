@@ -114,6 +114,10 @@ fn no_other_signature_is_replaced() {
             "{text}"
         );
     }
+    // Nor one that this crate cannot read: a component twice.
+    let input = "sig1=(\"@path\" \"@path\");keyid=\"site-a\"";
+    let error = error(with_header(get(), "signature-input", input), &by("site-a"));
+    assert!(matches!(error, SignError::LabelTaken { .. }), "{error:?}");
     // Another label is another signature.
     let first = signed_with(get(), &by("site-a"));
     let both = signed_with(first, &by("site-a").label("sig2"));

@@ -7,8 +7,8 @@ use std::{
 
 use bytes::Bytes;
 use hmac_auth::{
-    AuthError, AuthErrorKind as Kind, MemoryReplayGuard, SignError, SignOptions, ValidateOptions,
-    sign_empty, sign_request,
+    AuthError, AuthErrorKind as Kind, MemoryReplayGuard, MemorySecrets, SignError, SignOptions,
+    ValidateOptions, sign_empty, sign_request,
     signature::{RequestHead, Scheme, SignatureBase, SignatureInputs},
     tower::ValidateAuthLayer,
     validate_auth,
@@ -70,6 +70,33 @@ fn a_wrong_mac_shows_what_this_host_saw() {
         &host,
         Kind::WrongMac,
         &["GET host.example:8443 /orders"],
+    );
+}
+
+#[test]
+fn only_a_wrong_mac_may_be_the_fault_of_a_proxy() {
+    let error = validate_auth(&signed(get()), &MemorySecrets::new(), &options()).unwrap_err();
+    assert_eq!(error.kind(), Kind::SecretUnavailable);
+    let text = error.to_string();
+    assert!(!text.contains("trust_forwarded_host"), "{text}");
+}
+
+#[test]
+fn what_is_not_supported_is_shown() {
+    let request = signed_as(get(), &format!("{INPUT};alg=\"ed25519\""));
+    let words = ["alg \"ed25519\""];
+    assert_says(&request, &options(), Kind::UnsupportedAlgorithm, &words);
+}
+
+#[test]
+fn a_signature_before_the_start_of_the_guard_says_how_long_before() {
+    let guard = MemoryReplayGuard::new().started_at(time(NOW));
+    let request = signed_with(get(), &sign_options().at(time(NOW - 5)));
+    let validated = validate_auth(&request, &secrets(), &options()).unwrap();
+    let text = guard.first_use(validated).unwrap_err().to_string();
+    assert!(
+        text.contains("made 5 s before the start of the guard"),
+        "{text}"
     );
 }
 

@@ -12,6 +12,8 @@ use hmac_auth::{
     AuthErrorKind, DEFAULT_SECRET_NAME, MemorySecrets, SecretError, SecretSet, SecretStore,
     ValidateOptions,
     explain::{RuleOutcome, explain},
+    sign_request,
+    signature::Scheme,
     testing::{TamperOptions, tampered, wrongly_signed},
     validate_auth,
 };
@@ -19,6 +21,7 @@ use hmac_auth::{
 use crate::support::{
     refusals::{
         assert_explained, refusals_of_the_head, refusals_of_the_input, refusals_of_the_rest,
+        with_uri,
     },
     request::{
         INPUT, NOW, get, options, post, secret, secrets, sign_options, signed, signed_as,
@@ -49,6 +52,21 @@ fn each_changed_request_is_explained() {
         }
     }
     assert!(count > 1_000, "{count}");
+}
+
+/// The scheme is that of the host, since no request has it.
+#[test]
+fn a_host_without_tls_is_explained() {
+    let uri = "http://host.example/orders";
+    let mut request = with_uri(get(), uri);
+    let of_consumer = sign_options().scheme(Scheme::Http).cover("@scheme");
+    sign_request(&mut request, &secrets(), &of_consumer).unwrap();
+    let host = options().external_scheme(Scheme::Http);
+    assert_explained(&request, &host, Ok(()));
+    let changed = with_uri(request, "http://host.example/others");
+    assert_explained(&changed, &host, Err(AuthErrorKind::WrongMac));
+    let text = explain(&changed, &secrets(), &host).to_string();
+    assert!(text.contains("\"@scheme\": http\n"), "{text}");
 }
 
 #[test]

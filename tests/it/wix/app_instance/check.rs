@@ -9,8 +9,8 @@ use base64::{
 use hmac_auth::{
     Secret,
     wix::{
-        AppInstance, AppInstanceError, AppInstanceErrorKind as Kind, DEFAULT_MAX_AGE,
-        MAX_APP_INSTANCE_LEN, app_instance_of,
+        AppInstance, AppInstanceError, AppInstanceErrorKind as Kind, AppInstanceOptions,
+        DEFAULT_MAX_AGE, MAX_APP_INSTANCE_LEN, app_instance_of,
     },
 };
 use http::{Request, StatusCode, header::AUTHORIZATION};
@@ -204,6 +204,23 @@ fn both_alphabets_and_padding_are_read() {
 }
 
 #[test]
+fn a_clock_of_the_host_is_the_present() {
+    let text = signed(payload(&[]));
+    let options = AppInstanceOptions::new().clock(|| at(NOW));
+    AppInstance::parse(&text, &secrets(), &options).unwrap();
+    let later = AppInstanceOptions::new().clock(|| at(NOW + 1_000_000));
+    let error = AppInstance::parse(&text, &secrets(), &later).unwrap_err();
+    assert_eq!(error.kind(), Kind::Stale);
+}
+
+#[test]
+fn a_date_of_another_type_is_told() {
+    let error = parse(&signed(payload(&[("signDate", Some(json!(5)))]))).unwrap_err();
+    let text = format!("{error:#}");
+    assert!(text.contains("integer `5`, expected a string"), "{text}");
+}
+
+#[test]
 fn debug_shows_who_it_is() {
     let shown = format!("{:?}", parse(&signed(payload(&[]))).unwrap());
     let expected = r#"AppInstance { instance_id: "130db01f-83b1-17c8-1803-c27217800b45", "#;
@@ -357,6 +374,13 @@ fn peers_and_operators_are_answered() {
         (StatusCode::FORBIDDEN, r#"{"error":"Owner required"}"#)
     );
     let unavailable = AppInstanceError::from(Secret::from_text("short").unwrap_err());
+    assert_eq!(
+        (unavailable.status(), unavailable.public_body()),
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            r#"{"error":"Authentication unavailable"}"#
+        )
+    );
     assert_eq!(
         format!("{unavailable:#}"),
         format!("{unavailable}: {}", Secret::from_text("short").unwrap_err())
