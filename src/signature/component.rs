@@ -161,11 +161,11 @@ impl Entry {
         }
     }
 
-    /// Reads one identifier of the list that starts at `list`.
-    pub(super) fn read(cursor: &mut Cursor<'_>, list: usize) -> Result<Self, SyntaxError> {
-        let start = cursor.position() - list;
+    /// Reads one identifier. Its parts are counted from the start of the text of the cursor.
+    pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<Self, SyntaxError> {
+        let start = cursor.position();
         let name = ComponentName::of(QuotedString::read(cursor)?.raw);
-        let end = cursor.position() - list;
+        let end = cursor.position();
         let mut entry = Self::plain(name, Span::new(start, end));
         if cursor.peek() != Some(b';') {
             return Ok(entry);
@@ -177,12 +177,12 @@ impl Entry {
                 (b"bs", BareItem::Boolean(true)) => entry.byte_sequence = true,
                 (b"req", BareItem::Boolean(true)) => entry.of_request = true,
                 (b"name", BareItem::String(name)) => {
-                    entry.query_name = Some(Span::of_last_string(cursor, list, name));
+                    entry.query_name = Some(Span::of_last_string(cursor, 0, name));
                 }
                 _ => entry.unsupported = true,
             }
         }
-        entry.parameters = Some(Span::new(end, cursor.position() - list));
+        entry.parameters = Some(Span::new(end, cursor.position()));
         Ok(entry)
     }
 
@@ -228,7 +228,7 @@ impl<'a> Component<'a> {
         if text.len() > MAX_FIELD_LEN {
             return Err(cursor.error("an identifier has at most 8 KiB"));
         }
-        let entry = Entry::read(&mut cursor, 0)?;
+        let entry = Entry::read(&mut cursor)?;
         if cursor.is_at_end() {
             Ok(Self {
                 list: text.as_bytes(),

@@ -189,7 +189,7 @@ impl ListReader {
     }
 
     fn read_component(&mut self, cursor: &mut Cursor<'_>) -> Result<(), SyntaxError> {
-        let entry = Entry::read(cursor, 0)?;
+        let entry = Entry::read(cursor)?;
         let list = cursor.since(0);
         let is_repeated = self.names.may_have(entry.name_bytes(list))
             && (self.others.iter()).any(|one| one.is_same(list, &entry, list))
@@ -274,7 +274,7 @@ impl<'a> Iterator for Components<'a> {
         let identifier = Cursor::new(self.rest.rest());
         let mut end = identifier;
         // The text of an accepted list.
-        let entry = Entry::read(&mut end, 0).ok()?;
+        let entry = Entry::read(&mut end).ok()?;
         self.rest = end;
         Some(Component::new(identifier.rest(), entry))
     }

@@ -103,16 +103,17 @@ impl<'a> Files<'a> {
         }
         match fs::read_dir(self.directory) {
             Ok(_) => Found::Missing,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Found::NoDirectory(SecretError::NotFound {
+            Err(source) => Found::NoDirectory(if source.kind() == io::ErrorKind::NotFound {
+                SecretError::NotFound {
                     name: self.name.to_owned(),
                     place: format!("{}, nor its directory", file(&self.secrets[0])),
-                })
-            }
-            Err(source) => Found::NoDirectory(SecretError::Unreadable {
-                name: self.name.to_owned(),
-                place: format!("directory {}", self.directory.display()),
-                source,
+                }
+            } else {
+                SecretError::Unreadable {
+                    name: self.name.to_owned(),
+                    place: format!("directory {}", self.directory.display()),
+                    source,
+                }
             }),
         }
     }

@@ -60,6 +60,18 @@ pub(crate) fn pitfall_37_what_says_how_to_read_the_body_is_covered() {
             None
         );
     }
+    // In whatever order.
+    let encoded = signed(with_header(post(), "content-encoding", "gzip"));
+    let input = encoded.headers()["signature-input"]
+        .to_str()
+        .expect("ASCII");
+    let (list, parameters) = input["sig1=(".len()..].split_once(')').expect("a list");
+    let components: Vec<&str> = list.split(' ').rev().collect();
+    let input = format!("({}){parameters}", components.join(" "));
+    let mut turned = encoded.clone();
+    turned.headers_mut().remove("signature");
+    turned.headers_mut().remove("signature-input");
+    assert_eq!(refusal(&signed_as(turned, &input), &options()), None);
     // Covered with a parameter is not covered as it is.
     let by_bytes = INPUT.replace(
         "\"content-digest\"",

@@ -48,6 +48,19 @@ fn too_large(request: &TestRequest, components: &str) -> Option<String> {
 }
 
 #[test]
+fn an_error_says_where_it_is() {
+    for (line, position) in [("a=()?", 4), ("a=(\"x\"\"y\")", 6), ("a", 1), ("?", 0)] {
+        let error = count_inputs(&[line]).unwrap_err();
+        assert_eq!(error.position(), position, "{line}: {error}");
+        assert!(
+            error
+                .to_string()
+                .starts_with(&format!("at byte {position}: "))
+        );
+    }
+}
+
+#[test]
 fn a_field_has_8_kib_over_all_its_lines() {
     let with = |len: usize| {
         let start = "a=();x=\"";

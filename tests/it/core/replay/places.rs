@@ -86,6 +86,20 @@ fn a_consumer_gets_every_place_of_its_share_in_any_second() {
     assert_eq!(accepted(&guard, "b", 5, 1), 1);
 }
 
+/// Each has places in reserve when the other one's turn comes.
+#[test]
+fn consumers_that_take_turns_get_their_own_places() {
+    let guard = guard(100_000, 2_000);
+    let mut counts = [0; 2];
+    for round in 0..2_100 {
+        let turn = round / 3 % 2;
+        for _ in 0..2 {
+            counts[turn] += accepted(&guard, ["a", "b"][turn], 1, 1);
+        }
+    }
+    assert_eq!(counts, [2_000; 2]);
+}
+
 /// What a late request claims is of a second that is not the newest one any more.
 #[test]
 fn late_claims_hold_no_places_back() {

@@ -118,6 +118,25 @@ fn a_switched_link_is_picked_up() {
 }
 
 #[test]
+fn a_directory_that_is_none_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let missing = directory.path().join("missing");
+    let error = FileSecrets::new(&missing).lookup("a").unwrap_err();
+    let text = error.to_string();
+    assert!(matches!(error, SecretError::NotFound { .. }), "{error:?}");
+    assert!(text.contains("nor its directory"), "{text}");
+    // The system says that a file is no directory: that is no missing file.
+    write(directory.path(), "file", OLD);
+    let file = directory.path().join("file");
+    let error = FileSecrets::new(&file).lookup("a").unwrap_err();
+    let text = format!("{error} {}", error.source().unwrap());
+    assert!(
+        text.contains("irectory") && text.contains(".revoked"),
+        "{text}"
+    );
+}
+
+#[test]
 fn an_unusable_file_is_an_error_that_names_it() {
     let directory = tempfile::tempdir().unwrap();
     let secrets = FileSecrets::new(directory.path());
