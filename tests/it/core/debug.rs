@@ -213,13 +213,13 @@ fn each_debug_output_says_what_it_has() {
     shows(&fingerprint, &fingerprint.to_string());
     let base = claim.signature_base().unwrap();
     shows(&base, r#"SignatureBase("\"@method\": POST\n"#);
-    let shown = base.to_string();
-    let lines: Vec<&str> = shown.lines().collect();
+    let redacted = base.to_string();
+    let lines: Vec<&str> = redacted.lines().collect();
     assert_eq!(
         lines[..2],
         [r#""@method": POST"#, r#""@authority": host.example"#]
     );
-    assert!(lines.contains(&r#""@query": <1 bytes>"#), "{shown}");
+    assert!(lines.contains(&r#""@query": <1 bytes>"#), "{redacted}");
 }
 
 /// Nonces that can be foreseen weaken a signature: the options say so.

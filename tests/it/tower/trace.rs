@@ -15,10 +15,10 @@ use crate::support::{
         Handler, Step, ask, ask_both, data, guard, host, layer, layer_with, sign_layer_with, whole,
         with_body,
     },
-    recorder::{EVENTS, Event, RECORDS, Recorder, TRACES},
+    recorder::{EVENTS, Event, RECORDS, TRACES},
     request::{
-        INPUT, NOW, SECRET, TestRequest, get, options, post, secrets, sign_options, signed,
-        signed_with, time, with_header, with_signature,
+        INPUT, NOW, SECRET, TestRequest, get, options, post, sign_options, signed, signed_with,
+        time, with_header, with_signature,
     },
 };
 

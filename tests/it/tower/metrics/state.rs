@@ -1,10 +1,10 @@
-//! How long validation takes, how full the guard is, and what the layers for Wix count.
+//! How long validation takes, and what the layers for Wix count.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use axum::{Router, body::Body, routing};
 use hmac_auth::{
-    MemoryReplayGuard, MemorySecrets, Secret,
+    MemorySecrets, Secret,
     wix::{
         AppInstanceOptions, DEFAULT_APP_SECRET_NAME, ReceiveWebhooks, SubjectType, TokenInfoLayer,
         ValidateAppInstanceLayer,
@@ -19,7 +19,7 @@ use crate::support::{
     instance,
     layers::{Step, ask, ask_both, data, guard, layer, whole, with_body, with_wrong_mac},
     oauth::{Reply, Wix, good_info, visitor_token},
-    request::{NOW, get, post, sign_options, signed, signed_with, time},
+    request::{get, post, signed},
     webhook::{self, envelope},
 };
 
