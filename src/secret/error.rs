@@ -209,3 +209,25 @@ pub(super) fn unusable(
         source: Box::new(source),
     }
 }
+
+#[cfg(test)]
+#[cfg(feature = "wix")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remedy_is_given_once() {
+        let of_wix = |error: SecretError| error.with_remedy("copy it from the dashboard");
+        let missing = || SecretError::NotFound {
+            name: "a".to_owned(),
+            place: "file /run/secrets/a".to_owned(),
+        };
+        let text = of_wix(missing()).to_string();
+        assert_eq!(
+            text.matches("copy it from the dashboard").count(),
+            1,
+            "{text}"
+        );
+        assert_eq!(of_wix(of_wix(missing())).to_string(), text);
+    }
+}

@@ -236,3 +236,25 @@ impl fmt::Debug for FileSecrets {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_another_thread_has_read_later_counts() {
+        let directory = tempfile::tempdir().unwrap();
+        let secrets = FileSecrets::new(directory.path());
+        let files = Files::new(directory.path(), "a").unwrap();
+        let read = |content: &str| {
+            std::fs::write(directory.path().join("a"), content).unwrap();
+            secrets.read(&files, files.look())
+        };
+        let earlier = read("a secret that was replaced");
+        let later = read("the secret that is there now");
+        let settled = secrets.settle("a", &files, later).unwrap().unwrap();
+        assert!(secrets.settle("a", &files, earlier).is_none());
+        let now = secrets.lookup("a").unwrap();
+        assert!(now.fingerprints().eq(settled.fingerprints()));
+    }
+}

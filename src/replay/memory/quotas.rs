@@ -279,3 +279,21 @@ fn take_of(counter: &AtomicUsize, limit: usize, wanted: u32) -> u32 {
         .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
         .map_or(0, most)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_consumer_has_one_count_in_a_second() {
+        let (quotas, mut counts) = (Quotas::new(), Counts::default());
+        for _ in 0..3 {
+            for consumer in 0..100 {
+                assert!(quotas.take(&mut counts, &format!("site-{consumer}"), false));
+            }
+        }
+        assert_eq!(counts.by_name.len(), 100);
+        assert!(counts.by_name.is_sorted_by_key(|count| count.name_hash));
+        assert_eq!(quotas.give_back(&mut counts), 300);
+    }
+}

@@ -67,6 +67,11 @@ fn a_host_without_tls_is_explained() {
     assert_explained(&changed, &host, Err(AuthErrorKind::WrongMac));
     let text = explain(&changed, &secrets(), &host).to_string();
     assert!(text.contains("\"@scheme\": http\n"), "{text}");
+    // Of a signature whose head is refused, too.
+    let input = format!(r#"("@scheme");created={NOW}"#);
+    let little = with_signature(with_uri(get(), uri), "sig1", &input, &[0; 32]);
+    let text = explain(&little, &secrets(), &host).to_string();
+    assert!(text.contains("\"@scheme\": http\n"), "{text}");
 }
 
 #[test]
