@@ -52,3 +52,32 @@ impl Class {
         bytes.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// From the ABNF of RFC 9651 sections 3.1.2 and 3.3.3 to 3.3.5, and of `tchar` in RFC 9110.
+    #[test]
+    fn classes_have_the_characters_of_the_rfc() {
+        const LOWER: &str = "abcdefghijklmnopqrstuvwxyz";
+        const UPPER: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+        const DIGITS: &str = "0123456789";
+        for (class, ranges) in [
+            (Class::KEY_START, [LOWER, "*", "", ""]),
+            (Class::KEY, [LOWER, DIGITS, "_-.*", ""]),
+            (
+                Class::STRING,
+                [LOWER, UPPER, DIGITS, " !#$%&'()*+,-./:;<=>?@[]^_`{|}~"],
+            ),
+            (Class::TOKEN, [LOWER, UPPER, DIGITS, "!#$%&'*+-.^_`|~:/"]),
+            (Class::BASE64, [LOWER, UPPER, DIGITS, "+/"]),
+        ] {
+            let expected = ranges.concat();
+            for byte in 0..=255 {
+                let is_expected = expected.as_bytes().contains(&byte);
+                assert_eq!(class.contains(byte), is_expected, "{expected}: {byte}");
+            }
+        }
+    }
+}

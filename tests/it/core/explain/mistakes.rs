@@ -385,3 +385,11 @@ fn no_hint_where_none_is_needed() {
     let names: BTreeSet<_> = Mistake::ALL.iter().map(|one| one.as_str()).collect();
     assert_eq!(names.len(), Mistake::ALL.len());
 }
+
+#[test]
+fn the_listed_key_ids_are_shown() {
+    let request = signed_with(get(), &sign_options().key_id("site-c"));
+    let listing = options().key_ids([("site-a", "one"), ("site-b", "two")]);
+    let text = explain(&request, &secrets(), &listing).to_string();
+    assert!(text.contains("keyid among site-a, site-b, "), "{text}");
+}
