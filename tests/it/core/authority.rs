@@ -56,6 +56,10 @@ pub(crate) fn pitfall_19_a_request_for_another_service_is_refused() {
         "host.example@other.example",
         "host.example:https",
         "",
+        "[]",
+        "[]:443",
+        "[::1",
+        "[::1]x",
     ] {
         let request = with_signature(
             with_header(with_uri(get(), "/orders?page=2"), "host", invalid),

@@ -242,15 +242,16 @@ fn no_more_than_one_mebibyte_is_read() {
 #[tokio::test]
 async fn a_slow_body_is_bounded_in_time() {
     assert_eq!(DEFAULT_WEBHOOK_TIMEOUT, Duration::from_secs(1));
-    let text = installed();
+    let event = installed();
     let start = Instant::now();
     let request = Request::post("/webhook")
-        .body(frames(&[text.as_bytes()], End::Hangs))
+        .body(frames(&[event.as_bytes()], End::Hangs))
         .unwrap();
     let answer = accepting().oneshot(request).await.unwrap();
     assert_eq!(kind(&answer), Some(Kind::TooSlow));
     assert_eq!(answer.status(), StatusCode::REQUEST_TIMEOUT);
     assert_eq!(answer.headers()[CONNECTION], "close");
+    assert_eq!(text(answer), r#"{"error":"Request timeout"}"#);
     assert!(start.elapsed() < Duration::from_millis(1250), "{start:?}");
 
     let quick = accepting().timeout(Duration::from_millis(20));

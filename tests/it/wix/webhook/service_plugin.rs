@@ -33,6 +33,9 @@ fn changed(name: &str, value: Option<Value>) -> String {
 fn what_another_program_has_signed_is_read() {
     let (text, _) = vector("service plugin");
     let request = verify(text).unwrap();
+    let shown = format!("{request:?}");
+    let expected = r#"ServicePluginRequest { instance_id: Some("i-1"), request_id: Some("r-1"), "#;
+    assert!(shown.starts_with(expected), "{shown}");
     assert_eq!(request.request()["lineItems"][0]["quantity"], 2);
     assert_eq!(request.instance_id(), Some("i-1"));
     assert_eq!(request.request_id(), Some("r-1"));
