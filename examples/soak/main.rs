@@ -5,8 +5,9 @@
 //! cargo run --release --example soak -- --minutes 1
 //! ```
 //!
-//! An axum host runs on one thread in a process of its own; this one is its clients, over loopback, on one more thread. It finds
-//! how fast both go, and holds three quarters of that. Each request is signed anew. Once a minute both secrets are rotated, and the previous ones retired after some seconds.
+//! An axum host runs on one thread in a process of its own; this one is its clients, over loopback, on one more thread. The
+//! clients find how fast both go, and hold three quarters of that. Each request is signed anew. Once a minute both secrets are
+//! rotated, and the previous ones retired after some seconds.
 //! The program fails if one answer is wrong, if a kind of request never came, or if the memory of the host grows.
 
 use std::{

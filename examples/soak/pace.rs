@@ -30,7 +30,7 @@ impl Pace {
         }
     }
 
-    /// From now on, the rate is a share of what it has been so far.
+    /// From now on, the rate is a share of what it has been so far. The first call counts.
     pub(crate) fn hold(&mut self) {
         let fastest = self.began.elapsed() / self.taken.max(1);
         self.held.get_or_insert(Held {
