@@ -218,10 +218,7 @@ impl<S> Test<'_, S> {
                 format!("was refused as `{kind}`: {reason}{}", remedy(kind))
             }
             Outcome::LetThrough(status) => match calls {
-                _ if is_no_success(status) => format!(
-                    "was accepted, but answered with {status}: give a request that the handler \
-                     answers with success, or this test proves nothing about the handler"
-                ),
+                _ if is_no_success(status) => without_success(status),
                 Some(calls) if calls != 1 => format!("called the handler {calls} times, not once"),
                 _ => return Ok(()),
             },
@@ -230,7 +227,8 @@ impl<S> Test<'_, S> {
                  `observing` out to protect the route"
             ),
             Outcome::Answered(status, Mark::None) => match calls {
-                Some(1) if !is_no_success(status) => return Ok(()),
+                Some(1) if is_no_success(status) => without_success(status),
+                Some(1) => return Ok(()),
                 Some(calls) => format!(
                     "was answered with {status}, and called the handler {calls} times, not once"
                 ),
@@ -296,6 +294,13 @@ impl<S> Test<'_, S> {
 
 fn is_no_success(status: StatusCode) -> bool {
     status.is_client_error() || status.is_server_error()
+}
+
+fn without_success(status: StatusCode) -> String {
+    format!(
+        "was accepted, but answered with {status}: give a request that the handler answers with \
+         success, or this test proves nothing about the handler"
+    )
 }
 
 /// The remedy for a test that may have forgotten something.

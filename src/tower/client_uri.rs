@@ -121,7 +121,7 @@ fn check_prefix(prefix: &str) -> Result<(), AuthError> {
         |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:@/".contains(&byte);
     let mut segments = prefix.split('/');
     let is_valid = segments.next() == Some("")
-        && prefix.len() > 1
+        && !prefix.is_empty()
         && prefix.bytes().all(is_of_path)
         && segments.all(|segment| !matches!(segment, "" | "." | ".."));
     if is_valid {

@@ -14,6 +14,7 @@ mod guard;
 mod metrics;
 mod observe;
 mod polling;
+mod ready;
 pub(crate) mod received_uri;
 mod refusal;
 mod responses;

@@ -117,7 +117,7 @@ pub(super) fn add_path(list: &mut List<'_>) {
         ),
     ];
     variants.extend(respelled(path));
-    if path.len() > 2 {
+    if path != "/" {
         let mut shorter = path.to_owned();
         shorter.pop();
         variants.push(("the last character cut", shorter));

@@ -6,3 +6,4 @@ mod bodies;
 mod difference;
 mod hidden;
 mod mistakes;
+mod rules;

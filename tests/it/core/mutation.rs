@@ -3,6 +3,7 @@
 mod authority;
 mod field;
 mod input;
+mod items;
 mod kit;
 mod member;
 mod target;

@@ -145,7 +145,13 @@ pub(crate) async fn ask_with(
     let service = validate.new_transform(handler).await.unwrap();
     let response = match service.call(request_of(request)).await {
         Ok(response) => response.into_parts().1.map_into_boxed_body(),
-        Err(error) => error.error_response(),
+        Err(error) => {
+            // A middleware outside of this one may ask for no more.
+            let status = error.as_response_error().status_code();
+            let response = error.error_response();
+            assert_eq!(response.status(), status);
+            response
+        }
     };
     Seen {
         response: answer_of(response).await,

@@ -2,6 +2,7 @@
 
 use std::{
     future::Future,
+    mem,
     pin::{Pin, pin},
     sync::{
         Arc,
@@ -27,11 +28,16 @@ use crate::support::{
 };
 
 /// A body that does not come, and counts how often it is asked.
-struct Silent(Arc<AtomicUsize>);
+#[derive(Default)]
+struct Silent {
+    polls: Arc<AtomicUsize>,
+    /// Whether a frame without bytes comes first.
+    begins: bool,
+}
 
 impl From<Bytes> for Silent {
     fn from(_: Bytes) -> Self {
-        Self(Arc::default())
+        Self::default()
     }
 }
 
@@ -40,11 +46,15 @@ impl Body for Silent {
     type Error = BoxError;
 
     fn poll_frame(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<http_body::Frame<Bytes>, BoxError>>> {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        Poll::Pending
+        self.polls.fetch_add(1, Ordering::Relaxed);
+        if mem::take(&mut self.begins) {
+            Poll::Ready(Some(Ok(http_body::Frame::data(Bytes::new()))))
+        } else {
+            Poll::Pending
+        }
     }
 }
 
@@ -53,7 +63,10 @@ type Answer = Pin<Box<dyn Future<Output = u16>>>;
 /// The answer to a refused request whose body never comes.
 fn silent(layer: &ValidateAuthLayer, edit: fn(&mut Request<Silent>)) -> (Answer, Arc<AtomicUsize>) {
     let polls = Arc::<AtomicUsize>::default();
-    let mut request = post().map(|_| Silent(Arc::clone(&polls)));
+    let mut request = post().map(|_| Silent {
+        polls: Arc::clone(&polls),
+        begins: false,
+    });
     edit(&mut request);
     let answer = layer.layer(Handler::default()).oneshot(request);
     let answer = Box::pin(async { answer.await.unwrap().status().as_u16() });
@@ -108,6 +121,27 @@ async fn a_peer_that_waits_is_not_waited_for() {
     }
 }
 
+/// Only in HTTP/1 is there a field that ends the connection.
+#[tokio::test]
+async fn no_field_closes_a_connection_of_http_2() {
+    for (version, closes) in [
+        (Version::HTTP_10, true),
+        (Version::HTTP_11, true),
+        (Version::HTTP_2, false),
+        (Version::HTTP_3, false),
+    ] {
+        let request = || {
+            let mut request = expecting(whole(with_wrong_mac()));
+            *request.version_mut() = version;
+            request
+        };
+        for seen in ask_both(&layer(), request).await {
+            let headers = seen.response.headers();
+            assert_eq!(headers.contains_key("connection"), closes, "{version:?}");
+        }
+    }
+}
+
 /// Without a runtime, no connection could be closed, and nobody counts the time.
 #[test]
 fn outside_of_a_runtime_nothing_is_read() {
@@ -119,14 +153,18 @@ fn outside_of_a_runtime_nothing_is_read() {
     }
 }
 
-/// Tokio's own timer panics in such a runtime.
+/// Tokio's own timer panics in such a runtime. A frame without bytes is no first byte, for which a
+/// peer would be waited for longer.
 #[test]
 fn a_runtime_needs_no_timer() {
-    let runtime = tokio::runtime::Builder::new_current_thread().build();
-    let (answer, polls) = silent(&layer(), |_| ());
-    let began = std::time::Instant::now();
-    assert_eq!(runtime.unwrap().block_on(answer), 401);
-    assert!(began.elapsed().as_millis() < 1_500 && polls.load(Ordering::Relaxed) > 0);
+    let edits: [fn(&mut Request<Silent>); 2] = [|_| (), |request| request.body_mut().begins = true];
+    for edit in edits {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let (answer, polls) = silent(&layer(), edit);
+        let began = std::time::Instant::now();
+        assert_eq!(runtime.unwrap().block_on(answer), 401);
+        assert!(began.elapsed().as_millis() < 1_500 && polls.load(Ordering::Relaxed) > 0);
+    }
 }
 
 /// Neither an end, nor an error, nor trailers of the rest changes the answer.

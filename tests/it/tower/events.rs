@@ -230,7 +230,24 @@ async fn debug_shows_neither_secret_nor_mac_nor_body() {
         BufferedBody::new(Full::new(full))
     ));
     texts.push(format!("{:?}", UseOnce::ready(Ok(()))));
-    for text in texts {
+    for text in &texts {
         assert!(confidential.iter().all(|one| !text.contains(one)), "{text}");
+    }
+    let all = texts.join("\n");
+    for shown in [
+        "ValidateAuthLayer",
+        "ValidateStreamLayer",
+        "SignRequestLayer",
+        "has_replay_guard: true",
+        "has_original: false",
+        "ValidateAuthFuture",
+        "ValidateStreamFuture",
+        "SignRequestFuture",
+        "StreamedBody",
+        "Upload { consumer: \"hmac-authentication-secret-key\", validated: None }",
+        "BufferedBody",
+        "UseOnce",
+    ] {
+        assert!(all.contains(shown), "{shown} in {all}");
     }
 }

@@ -280,7 +280,8 @@ async fn a_directory_is_asked_as_by_the_enforcing_layer() {
 async fn an_unread_body_decides_nothing() {
     Recorder::install();
     EVENTS.with_borrow_mut(Vec::clear);
-    let service = service_fn(async |_: Request<ObservedBody<Script>>| {
+    let service = service_fn(async |request: Request<ObservedBody<Script>>| {
+        assert_eq!(format!("{:?}", request.body()), "ObservedBody { .. }");
         Ok::<_, Infallible>(Response::new(Bytes::new()))
     });
     let observing = layer().observing();

@@ -35,6 +35,10 @@ fn it_has_a_line_and_a_byte() {
          here  \"@path\": /orders\n  \
          peer  \"@path\": /Orders"
     );
+    assert_eq!(
+        format!("{found:?}"),
+        r#"Difference { line: 3, ours: Some("\"@path\": /orders"), theirs: Some("\"@path\": /Orders") }"#
+    );
 }
 
 #[test]

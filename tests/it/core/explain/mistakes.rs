@@ -174,6 +174,13 @@ fn a_query_that_was_encoded_anew() {
             assert_found(&other, Mistake::ReencodedQuery, 4);
         }
     }
+    let request = with_uri(get(), "https://host.example/?a=(1)");
+    let encoded = replace("(1)", "%281%29");
+    assert_found(
+        &mistaken(request, INPUT, encoded),
+        Mistake::ReencodedQuery,
+        4,
+    );
 }
 
 #[test]
@@ -199,6 +206,9 @@ fn a_path_that_was_encoded_anew_or_cut() {
     let other = mistaken(get_url(), INPUT, replace("a%2Fb", "a/b"));
     assert_found(&other, Mistake::ReencodedPath, 3);
     let other = mistaken(get_url(), INPUT, replace("a%2Fb", "a%2fb"));
+    assert_found(&other, Mistake::ReencodedPath, 3);
+    let request = with_uri(get(), "https://host.example/a(b)");
+    let other = mistaken(request, INPUT, replace("(b)", "%28b%29"));
     assert_found(&other, Mistake::ReencodedPath, 3);
     // A router has cut it: nothing but the base of the peer can show that.
     let request = signed_as(with_uri(get(), "https://host.example/api/orders"), INPUT);
@@ -299,11 +309,69 @@ fn values_components_and_other_signatures_show_in_the_base_of_the_peer() {
     }
 }
 
+/// The MAC says nothing: each difference is named by the base of the peer alone.
+#[test]
+fn the_base_of_the_peer_names_what_the_mac_does_not_prove() {
+    let target = covering(r#""@method" "@target-uri""#);
+    for (input, from, to, mistake) in [
+        (
+            INPUT,
+            "\"@query\": ?",
+            "\"@query\": ",
+            Mistake::MissingQuestionMark,
+        ),
+        (INPUT, "o'hara", "o%27hara", Mistake::Apostrophe),
+        (INPUT, "GET", "get", Mistake::MethodCase),
+        (INPUT, "GET", "POST", Mistake::OtherValue),
+        (INPUT, "x%20y", "x+y", Mistake::ReencodedQuery),
+        (INPUT, "x%20y", "z", Mistake::OtherValue),
+        (INPUT, "/a%2Fb/", "/", Mistake::OtherPath),
+        (&target, "https:", "http:", Mistake::OtherScheme),
+        (&target, "host.example", "HOST.example", Mistake::HostCase),
+        (&target, "/a%2Fb/", "/", Mistake::OtherPath),
+        (&target, "x%20y", "x+y", Mistake::ReencodedQuery),
+        (&target, "?b=", "b=", Mistake::OtherPath),
+    ] {
+        let request = get_url();
+        let base = base_of(&request, input).replace(from, to);
+        let request = with_signature(request, "sig1", input, &[9; 32]);
+        let compared = explained(&request).compare(&base);
+        assert_first(&compared, mistake, false);
+        assert_eq!(compared.hints().len(), 1, "{compared}");
+    }
+}
+
+/// The search has a limit, whatever a peer sends: each try takes all of the text, and the order of
+/// the lines is tried after that of the query.
+#[test]
+fn what_takes_too_long_is_not_looked_for() {
+    let names = ["x-a", "x-b", "x-c", "x-d"];
+    let input = covering(r#""@method" "@authority" "@path" "@query" "x-a" "x-b" "x-c" "x-d""#);
+    let query: Vec<_> = ('a'..='p').map(|name| format!("{name}=1")).collect();
+    let query = query.join("&");
+    let found = |len: usize| {
+        let request = with_uri(get(), &format!("https://host.example/?{query}"));
+        let request = names.into_iter().fold(request, |request, name| {
+            with_header(request, name, &"x".repeat(len))
+        });
+        let mistaken = mistaken(request, &input, |base| {
+            let mut lines: Vec<_> = base.split('\n').collect();
+            lines.swap(6, 7);
+            lines.join("\n")
+        });
+        explained(&mistaken.request).hints()[0].mistake()
+    };
+    assert_eq!(found(1), Mistake::ComponentOrder);
+    assert_eq!(found(2_000), Mistake::ComponentOrder);
+    assert_eq!(found(7_900), Mistake::OtherSecret);
+}
+
 #[test]
 fn the_clock() {
     for (created, kind) in [
         (NOW - 61, AuthErrorKind::Stale),
         (NOW + 11, AuthErrorKind::InFuture),
+        (-100, AuthErrorKind::Stale),
     ] {
         let request = signed_with(post(), &sign_options().at(time(created)));
         let explanation = explained(&request);
@@ -357,6 +425,13 @@ fn another_secret() {
         Mistake::OtherSecret,
         true,
     );
+    // Once more, it is the same hint. What else is seen stands behind it.
+    let twice = explained().compare_fingerprint(theirs.as_str());
+    let twice = twice.compare_fingerprint(theirs.as_str());
+    assert_eq!(twice.hints().len(), 1, "{twice}");
+    let both = twice.compare(&base.replace("GET", "get"));
+    let hints: Vec<_> = both.hints().iter().map(|hint| hint.mistake()).collect();
+    assert_eq!(hints, [Mistake::OtherSecret, Mistake::MethodCase]);
     // With the same fingerprint, it is not the secret.
     let same = explained().compare_fingerprint(&old.fingerprint().as_str().to_uppercase());
     assert!(same.hints().is_empty(), "{same}");

@@ -105,7 +105,13 @@ fn an_empty_body_needs_no_digest() {
 #[test]
 fn a_response_without_content_may_have_a_digest_of_another_one() {
     let digest = "sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:";
-    for (method, status) in [("HEAD", 200), ("GET", 304), ("GET", 204), ("HEAD", 404)] {
+    for (method, status) in [
+        ("HEAD", 200),
+        ("GET", 304),
+        ("GET", 204),
+        ("HEAD", 404),
+        ("CONNECT", 200),
+    ] {
         let request = Request::builder()
             .method(method)
             .uri("https://host.example/orders")

@@ -278,9 +278,20 @@ async fn a_status_alone_is_no_refusal() {
             }
         })
     };
-    assert_protected(own(true), request(), &kit().handler_calls(counted.clone())).await;
+    let kit_of_own = || kit().handler_calls(counted.clone());
+    let unsuccessful = own(true).map_response(|mut response| {
+        *response.status_mut() = StatusCode::NOT_FOUND;
+        response
+    });
+    let message = failure(unsuccessful, request(), kit_of_own()).await;
+    assert!(
+        message.contains("was accepted, but answered with 404 Not Found"),
+        "{message}"
+    );
+    calls.store(0, Ordering::Relaxed);
+    assert_protected(own(true), request(), &kit_of_own()).await;
     assert_eq!(counted(), 2, "once for each signature that was not changed");
-    let message = failure(own(false), request(), kit().handler_calls(counted)).await;
+    let message = failure(own(false), request(), kit_of_own()).await;
     assert_eq!(
         named(&message),
         [

@@ -6,14 +6,21 @@ use std::{
     time::{Duration, Instant},
 };
 
+use axum::{
+    Router,
+    body::{Body, Bytes},
+};
 use hmac_auth::wix::{AppCredentials, Elevation, ElevationErrorKind as Kind};
 use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::support::oauth::{
-    APP_ID, APP_SECRET, MILLISECOND, Reply, Wix, assert_silent, elevation, everybody, good_info,
-    good_token, refusal, visitor_token,
+use crate::support::{
+    layers::{Script, Step},
+    oauth::{
+        APP_ID, APP_SECRET, MILLISECOND, Reply, Wix, assert_silent, elevation, everybody,
+        good_info, good_token, refusal, visitor_token,
+    },
 };
 
 #[tokio::test]
@@ -233,6 +240,34 @@ async fn what_fits_only_when_cut_is_malformed() {
             .await,
     );
     assert_eq!(error.kind(), Kind::MalformedResponse);
+}
+
+/// One byte too many is seen, even if it comes by itself.
+#[tokio::test]
+async fn the_last_piece_of_a_long_answer_counts() {
+    for (more, kind) in [("", Kind::NotAllowed), (" ", Kind::MalformedResponse)] {
+        let answer = async move |question: Bytes| {
+            let question = serde_json::from_slice(&question).unwrap();
+            let text = good_info(&question).to_string();
+            let text = text.clone() + &" ".repeat(64 * 1024 - text.len());
+            let steps = [text, more.to_owned()].map(|piece| Step::Data(piece.into()));
+            Body::new(Script {
+                steps: steps.into(),
+                ..Script::default()
+            })
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let app = Router::new().fallback(answer);
+        tokio::spawn(async { axum::serve(listener, app).await });
+        let nobody = |_: &_| false;
+        let error = refusal(
+            elevation(&url)
+                .elevate(&visitor_token("i1", 1), nobody)
+                .await,
+        );
+        assert_eq!(error.kind(), kind);
+    }
 }
 
 #[tokio::test]

@@ -138,6 +138,8 @@ fn a_refused_body_is_not_remembered() {
 fn the_memory_has_an_end() {
     let (receiver, ids) = counting();
     let receiver = receiver.remembered_webhooks(2);
+    let shown = format!("{receiver:?}");
+    assert!(shown.contains("remembered_webhooks: 2"), "{shown}");
     let count = |id: &str| {
         assert_eq!(
             post(&receiver, domain_event(id, "")).status(),
