@@ -227,6 +227,12 @@ mod tests {
         assert_eq!(whole_seconds(Duration::MAX), i64::MAX);
     }
 
+    #[cfg(feature = "directory-cache")]
+    #[test]
+    fn the_system_counts_ticks() {
+        assert!(system_tick().is_some());
+    }
+
     #[test]
     fn times_survive_the_round_trip() {
         for seconds in [0, 1, -1, 1_618_884_473, -62_135_596_800] {

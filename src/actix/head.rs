@@ -77,3 +77,21 @@ fn version(version: old::Version) -> Version {
         _ => Version::HTTP_11,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_version_is_kept() {
+        for (given, expected) in [
+            (old::Version::HTTP_09, Version::HTTP_09),
+            (old::Version::HTTP_10, Version::HTTP_10),
+            (old::Version::HTTP_11, Version::HTTP_11),
+            (old::Version::HTTP_2, Version::HTTP_2),
+            (old::Version::HTTP_3, Version::HTTP_3),
+        ] {
+            assert_eq!(version(given), expected);
+        }
+    }
+}

@@ -209,3 +209,42 @@ impl Drop for Passenger<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn join<'f>(flights: &'f Flights, key_id: &Arc<str>) -> Passenger<'f> {
+        let passenger = flights.join(key_id, false, For::Request);
+        passenger.ok().expect("there is room")
+    }
+
+    /// A peer chooses the ids.
+    #[test]
+    fn nothing_is_kept_of_an_id_that_nobody_waits_for() {
+        let flights = Flights::new(4);
+        for is_answered in [true, false] {
+            let key_id = Arc::from("site-a");
+            let passengers = [join(&flights, &key_id), join(&flights, &key_id)];
+            if is_answered {
+                assert!(passengers[0].land(|| ()) == Landing::First);
+            }
+            drop(passengers);
+            let all = flights.lock();
+            assert!(all.gates.is_empty());
+            assert_eq!((all.in_flight, all.unseen), (0, 0));
+        }
+    }
+
+    #[test]
+    fn an_old_answer_ends_no_later_look_up() {
+        let flights = Flights::new(4);
+        let key_id = Arc::from("site-a");
+        let (first, late) = (join(&flights, &key_id), join(&flights, &key_id));
+        assert!(first.land(|| ()) == Landing::First);
+        let next = join(&flights, &key_id);
+        let landing = late.land(|| panic!("an old answer is stored"));
+        assert!(landing == Landing::Later);
+        assert!(next.land(|| ()) == Landing::First);
+    }
+}

@@ -207,15 +207,27 @@ mod tests {
     fn entries_do_not_stay() {
         let tokens = TokenCache::new(Clock::System);
         assert_eq!(tokens.cache.policy().max_capacity(), Some(CAPACITY));
-        block_on(tokens.cache.insert(
-            1,
-            Cached {
-                value: (),
-                usable_until: after(500),
-            },
-        ));
-        assert!(block_on(tokens.cache.get(&1)).is_some());
+        let insert = |key, millis| {
+            let usable_until = after(millis);
+            let value = ();
+            block_on(tokens.cache.insert(
+                key,
+                Cached {
+                    value,
+                    usable_until,
+                },
+            ));
+        };
+        insert(1, 500);
+        // Another answer takes the place of one that lasts longer.
+        insert(2, 60_000);
+        insert(2, 500);
+        for key in [1, 2] {
+            assert!(block_on(tokens.cache.get(&key)).is_some());
+        }
         std::thread::sleep(Duration::from_millis(510));
-        assert!(block_on(tokens.cache.get(&1)).is_none());
+        for key in [1, 2] {
+            assert!(block_on(tokens.cache.get(&key)).is_none());
+        }
     }
 }
