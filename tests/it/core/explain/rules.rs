@@ -29,6 +29,11 @@ fn assert_lines(explanation: &Explanation, expected: &[&str]) {
         .map(|rule| rule.to_string().replace(&fingerprint, "FINGERPRINT"))
         .collect();
     assert_eq!(found, expected);
+    for rule in explanation.rules() {
+        let (name, expected, found) = (rule.name(), rule.expected(), rule.found());
+        let end = format!("  {name:<10}  expected {expected}; found {found}");
+        assert!(rule.to_string().ends_with(&end), "{rule}");
+    }
 }
 
 fn explained(request: &TestRequest, options: &ValidateOptions) -> Explanation {

@@ -9,8 +9,8 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
 use crate::support::{
     exchange::{
-        TestResponse, answer, check, created, input_of, proven, refusal, response_options, sent,
-        sent_with, sign_response_options, signed_by,
+        TestResponse, answer, base_of, check, created, input_of, proven, refusal, response_options,
+        sent, sent_with, sign_response_options, signed_by,
     },
     request::{NOW, get, post, sign_options, time, validate},
 };
@@ -43,6 +43,27 @@ fn a_status_that_was_unusual_is_refused_as_a_wrong_mac() {
     check(&response, &sent).unwrap();
     *response.status_mut() = StatusCode::OK;
     assert_eq!(refusal(&response, &sent), Kind::WrongMac);
+}
+
+/// Each status that is tried takes a MAC of the text, so a long text is not searched.
+#[test]
+fn a_changed_status_is_named_up_to_4_kib_of_text() {
+    let (sent, request) = sent(get());
+    let validated = validate(&request).unwrap();
+    let located = |len: usize| {
+        let mut response = created();
+        let location = HeaderValue::from_str(&"/".repeat(len)).unwrap();
+        response.headers_mut().insert(header::LOCATION, location);
+        answer(response, &validated)
+    };
+    let shortest = located(1);
+    let others = base_of(&shortest, &request, &input_of(&shortest)).len() - 1;
+    for (len, kind) in [(4_096, Kind::WrongStatus), (4_097, Kind::WrongMac)] {
+        let mut response = located(len - others);
+        check(&response, &sent).unwrap();
+        *response.status_mut() = StatusCode::OK;
+        assert_eq!(refusal(&response, &sent), kind);
+    }
 }
 
 #[test]
