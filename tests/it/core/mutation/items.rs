@@ -86,6 +86,11 @@ fn lines_of_a_field_are_changed() {
             "content-type",
             &["Text/plain"],
         ),
+        (
+            "field: `content-type`: one bit flipped in the middle",
+            "content-type",
+            &["text/qlain"],
+        ),
     ] {
         assert_eq!(lines(find(&items, change), name), expected);
     }
