@@ -1,6 +1,7 @@
 //! Routes that take access tokens: who comes through, what Wix is asked, and what it is not asked.
 
 use std::{
+    convert::Infallible,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -22,7 +23,7 @@ use http::{
 };
 use serde_json::json;
 use tokio::{task::JoinSet, time::sleep};
-use tower::ServiceExt;
+use tower::{Layer, Service, ServiceExt, service_fn};
 
 use crate::support::oauth::{
     MILLISECOND, Reply, Wix, assert_silent, authorization, elevation, good_info, visitor_token,
@@ -98,6 +99,20 @@ async fn the_handler_gets_the_proof_and_the_token() {
     let response = call(&app, &[&token, &token]).await;
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(wix.counts(), (1, 0), "asked once");
+}
+
+#[tokio::test]
+async fn debug_shows_nothing_of_a_request_that_waits() {
+    let wix = Wix::start().await;
+    let layer = TokenInfoLayer::new(wix.elevation(), VISITORS);
+    let handler = async |_: Request<Body>| Ok::<_, Infallible>(Response::new(Body::empty()));
+    let mut service = layer.layer(service_fn(handler));
+    let future = service
+        .ready()
+        .await
+        .unwrap()
+        .call(request(&[&visitor_token("i1", 7)]));
+    assert_eq!(format!("{future:?}"), "RequireTokenInfoFuture { .. }");
 }
 
 #[tokio::test]

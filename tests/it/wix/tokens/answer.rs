@@ -143,6 +143,9 @@ fn what_token_info_means_is_read_strictly() {
     assert_eq!(without.unwrap_err().kind(), Kind::WrongApp);
 }
 
+/// The longest life of a token, in seconds.
+const YEAR: u64 = 366 * 24 * 60 * 60;
+
 #[test]
 fn an_access_token_is_read() {
     for expires_in in [json!(14_400), json!("14400"), json!(14_400.5)] {
@@ -163,6 +166,8 @@ fn an_access_token_is_read() {
             request.headers().get("authorization")
         );
     }
+    let token = access_token(&token(&json!(TOKEN), &json!(YEAR))).unwrap();
+    assert_eq!(token.expires_at(), at(NOW + YEAR));
 }
 
 #[test]
@@ -200,6 +205,7 @@ fn what_is_no_access_token_is_not_taken_for_one() {
         json!("-1"),
         json!("soon"),
         json!(true),
+        json!(YEAR + 1),
         json!(1e12),
         json!(u64::MAX),
     ] {
