@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use hmac_auth::{
     AuthErrorKind, DEFAULT_SECRET_NAME, MemorySecrets, Secret, ValidateOptions,
-    explain::{Explanation, Mistake, explain},
+    explain::{Explanation, Hint, Mistake, explain},
     signature::Scheme,
 };
 
@@ -430,7 +430,7 @@ fn another_secret() {
     let twice = twice.compare_fingerprint(theirs.as_str());
     assert_eq!(twice.hints().len(), 1, "{twice}");
     let both = twice.compare(&base.replace("GET", "get"));
-    let hints: Vec<_> = both.hints().iter().map(|hint| hint.mistake()).collect();
+    let hints: Vec<_> = both.hints().iter().map(Hint::mistake).collect();
     assert_eq!(hints, [Mistake::OtherSecret, Mistake::MethodCase]);
     // With the same fingerprint, it is not the secret.
     let same = explained().compare_fingerprint(&old.fingerprint().as_str().to_uppercase());
