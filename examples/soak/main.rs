@@ -57,7 +57,7 @@ const MAX_GROWTH_MIB: f64 = 2.0;
 
 /// Wide: both are measured on machines with neighbours too, and are there to be read.
 const MAX_P99_MS: f64 = 50.0;
-const MIN_RATE: f64 = 3_000.0;
+const MIN_RATE: f64 = 1_500.0;
 
 /// Sends mixed traffic to a host, and fails if an answer is wrong or memory grows.
 #[derive(Parser)]
